@@ -1,0 +1,55 @@
+//! A chat: a titled conversation that belongs to one user.
+
+use super::{ChatId, DocumentId, Timestamp, UserId};
+
+/// What a chat is for its owner: `active` and `inactive` are documented, and any other text that a client of the
+/// documented system stored is kept as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ChatStatus(pub String);
+
+impl ChatStatus {
+    /// The status of a new chat.
+    pub const ACTIVE: &'static str = "active";
+
+    /// The status of a new chat.
+    pub fn active() -> Self {
+        Self(Self::ACTIVE.to_owned())
+    }
+}
+
+/// A conversation between one user and a bot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chat {
+    /// Names the chat.
+    pub id: ChatId,
+    /// Whose chat it is; nobody else sees it.
+    pub user_id: UserId,
+    /// The document it is about, if any.
+    pub document_id: Option<DocumentId>,
+    /// What lists show.
+    pub title: String,
+    /// What it is for its owner.
+    pub status: ChatStatus,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed or written in; lists begin with the greatest.
+    pub updated_at: Timestamp,
+}
+
+/// What to change of a chat; `None` leaves a field as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChatChange {
+    /// The new title.
+    pub title: Option<String>,
+    /// The new status.
+    pub status: Option<ChatStatus>,
+}
+
+/// Which chats of a user to list; `None` lets every chat through.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ChatFilter {
+    /// Only chats of exactly this status.
+    pub status: Option<ChatStatus>,
+    /// Only chats about this document.
+    pub document_id: Option<DocumentId>,
+}

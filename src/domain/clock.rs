@@ -1,0 +1,71 @@
+//! Time, cut to the millisecond that the store keeps.
+
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+/// Milliseconds since the Unix epoch, UTC. BSON dates hold exactly this, so a timestamp survives a round trip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// A timestamp from milliseconds since the Unix epoch.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// This moment moved by `millis`, which may be negative.
+    pub const fn plus_millis(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
+    /// Reads an RFC 3339 date-time, cut to the millisecond; `None` if it is not one.
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        DateTime::parse_from_rfc3339(text).ok().map(|time| Self(time.timestamp_millis()))
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds: `2026-01-31T08:45:51.120Z`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match DateTime::<Utc>::from_timestamp_millis(self.0) {
+            Some(time) => out.write_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true)),
+            // Past the years that a calendar can name; such a moment only comes from a damaged document.
+            None => write!(out, "{}", self.0),
+        }
+    }
+}
+
+/// Tells the time. Handed in through constructors, so that tests can hold it still.
+pub trait Clock: Send + Sync {
+    /// The present moment.
+    fn now(&self) -> Timestamp;
+}
+
+/// The machine's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+    fn now(&self) -> Timestamp {
+        Timestamp(Utc::now().timestamp_millis())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_prints_utc_with_milliseconds_and_reads_any_offset() {
+        let time = Timestamp::parse_rfc3339("2026-01-31T14:15:51.120999+05:30").unwrap();
+        assert_eq!(time.to_string(), "2026-01-31T08:45:51.120Z");
+        assert_eq!(Timestamp::parse_rfc3339(&time.to_string()), Some(time));
+    }
+}

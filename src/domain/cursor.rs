@@ -1,0 +1,114 @@
+//! A reply cursor: how much of a reply a client has, and proof that it is this reply's text.
+
+use std::hash::Hasher;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use twox_hash::XxHash64;
+
+/// A running checksum of a text, fed piece by piece: where the text was cut does not matter. Constant in size.
+#[derive(Clone, Debug)]
+pub struct TextDigest {
+    length: u64,
+    hash: XxHash64,
+}
+
+impl TextDigest {
+    /// The digest of no text.
+    pub fn empty() -> Self {
+        Self { length: 0, hash: XxHash64::with_seed(0) }
+    }
+
+    /// The digest of `text`.
+    pub fn of(text: &str) -> Self {
+        let mut digest = Self::empty();
+        digest.push(text);
+        digest
+    }
+
+    /// Adds the next piece. O(piece).
+    pub fn push(&mut self, piece: &str) {
+        self.length += piece.len() as u64;
+        self.hash.write(piece.as_bytes());
+    }
+
+    /// The cursor of one who has exactly the text fed so far.
+    pub fn cursor(&self) -> ReplyCursor {
+        ReplyCursor { offset: self.length, checksum: self.hash.finish() }
+    }
+}
+
+/// How far a client has read a reply. Opaque to clients: 23 characters of URL-safe base64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplyCursor {
+    /// Bytes of UTF-8 that the client has.
+    pub offset: u64,
+    /// xxHash64 of those bytes.
+    pub checksum: u64,
+}
+
+/// Sets a reply cursor apart from other cursors, and from those of later layouts.
+const REPLY_CURSOR_VERSION: u8 = b'r';
+
+impl ReplyCursor {
+    /// The cursor as clients carry it.
+    pub fn encode(self) -> String {
+        let mut bytes = Vec::with_capacity(17);
+        bytes.push(REPLY_CURSOR_VERSION);
+        bytes.extend(self.offset.to_be_bytes());
+        bytes.extend(self.checksum.to_be_bytes());
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Reads what [`ReplyCursor::encode`] wrote; `None` for anything else.
+    pub fn decode(cursor: &str) -> Option<Self> {
+        let bytes: [u8; 17] = URL_SAFE_NO_PAD.decode(cursor).ok()?.try_into().ok()?;
+        let (version, rest) = bytes.split_first()?;
+        let (offset, checksum) = rest.split_first_chunk::<8>()?;
+        let checksum = checksum.first_chunk::<8>()?;
+        (*version == REPLY_CURSOR_VERSION)
+            .then(|| Self { offset: u64::from_be_bytes(*offset), checksum: u64::from_be_bytes(*checksum) })
+    }
+
+    /// The digest of the text up to this cursor, if `text` begins with exactly the text that the cursor stands for.
+    /// O(offset), paid once for each resume.
+    pub fn verify(self, text: &str) -> Option<TextDigest> {
+        let offset = usize::try_from(self.offset).ok()?;
+        let digest = TextDigest::of(text.get(..offset)?);
+        (digest.cursor() == self).then_some(digest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_cursor_fits_every_text_that_begins_as_its_own_however_it_was_cut(
+            pieces in prop::collection::vec(".{0,9}", 0..9), rest in ".{0,9}",
+        ) {
+            let mut digest = TextDigest::empty();
+            pieces.iter().for_each(|piece| digest.push(piece));
+            let cursor = ReplyCursor::decode(&digest.cursor().encode()).unwrap();
+            let text = pieces.concat();
+            prop_assert_eq!(cursor.verify(&(text.clone() + &rest)).unwrap().cursor(), TextDigest::of(&text).cursor());
+        }
+
+        #[test]
+        fn decoding_any_text_is_harmless(text in ".{0,40}") {
+            let _ = ReplyCursor::decode(&text);
+        }
+    }
+
+    #[test]
+    fn a_cursor_does_not_fit_another_text_a_shorter_one_or_half_a_character() {
+        let cursor = TextDigest::of("नमस्ते").cursor();
+        assert!(cursor.verify("नमस्ते दुनिया").is_some());
+        assert!(cursor.verify("नमस्").is_none());
+        assert!(cursor.verify("नमस्तX दुनिया").is_none());
+        assert!(ReplyCursor { offset: 1, checksum: cursor.checksum }.verify("नमस्ते").is_none());
+        assert!(ReplyCursor { offset: u64::MAX, checksum: 0 }.verify("नमस्ते").is_none());
+    }
+}

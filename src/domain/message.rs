@@ -1,0 +1,95 @@
+//! A message: one contribution to a chat.
+
+use super::{Author, ChatId, MessageId, Reply, Timestamp};
+
+/// A name that a client gives a message, so that sending it again cannot store it twice: 1 to
+/// [`ClientKey::LENGTH_MAX`] characters of `A-Z a-z 0-9 _ . : -`. A UUID is a good one. Unique within its chat.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientKey(String);
+
+impl ClientKey {
+    /// The most characters of a key.
+    pub const LENGTH_MAX: usize = 128;
+
+    /// The key, or `None` if it is empty, too long, or has another character.
+    pub fn parse(text: &str) -> Option<Self> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
+        let fits = (1..=Self::LENGTH_MAX).contains(&text.len()) && text.bytes().all(allowed);
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    /// The key's characters.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// One contribution to a chat, by a user or the bot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Names the message.
+    pub id: MessageId,
+    /// The chat it belongs to.
+    pub chat_id: ChatId,
+    /// Who wrote it.
+    pub author: Author,
+    /// What it says. Of a reply that still grows: what the last checkpoint stored.
+    pub text: String,
+    /// What sort of content it is: `text` unless a client said otherwise (`type` in the documented storage).
+    pub kind: String,
+    /// The one reaction to it, usually an emoji.
+    pub reaction: Option<String>,
+    /// How many tokens it has, where known.
+    pub token_count: Option<i64>,
+    /// Whether its text was changed after it was written.
+    pub is_edited: bool,
+    /// When it was written; with the id as tie-breaker, its place in the chat.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// The name its sender gave it.
+    pub client_key: Option<ClientKey>,
+    /// Of a user's message that asked for a reply: the bot's message, its id minted before the bot was called.
+    pub reply_id: Option<MessageId>,
+    /// Of a bot's message that Colloquy generated: how it came about.
+    pub reply: Option<Reply>,
+}
+
+impl Message {
+    /// The type of an ordinary message.
+    pub const TEXT: &'static str = "text";
+}
+
+/// What to change of a message; `None` leaves a field as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MessageChange {
+    /// The new text.
+    pub text: Option<String>,
+    /// The new edited mark.
+    pub is_edited: Option<bool>,
+    /// The new reaction; `Some(None)` removes it.
+    pub reaction: Option<Option<String>>,
+}
+
+/// Which messages of a chat to list; `None` lets every message through.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct MessageFilter {
+    /// Only messages of this author.
+    pub author: Option<Author>,
+    /// Only messages of exactly this type.
+    pub kind: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_key_is_bounded_and_plain() {
+        assert!(ClientKey::parse("8c1e2d1a-1.retry:2_x").is_some());
+        assert!(ClientKey::parse(&"k".repeat(ClientKey::LENGTH_MAX)).is_some());
+        for bad in ["", "a b", "ключ", "a/b", &"k".repeat(ClientKey::LENGTH_MAX + 1)] {
+            assert_eq!(ClientKey::parse(bad), None, "{bad}");
+        }
+    }
+}

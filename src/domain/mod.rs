@@ -1,0 +1,23 @@
+//! What a conversation is: plain types and their rules, with no I/O, no async and no outside format.
+
+pub mod author;
+pub mod chat;
+pub mod clock;
+pub mod cursor;
+pub mod id;
+pub mod language;
+pub mod message;
+pub mod page;
+pub mod reply;
+pub mod viewer;
+
+pub use author::Author;
+pub use chat::{Chat, ChatChange, ChatFilter, ChatStatus};
+pub use clock::{Clock, SystemClock, Timestamp};
+pub use cursor::{ReplyCursor, TextDigest};
+pub use id::{ChatId, DocumentId, IdSource, MalformedId, MessageId, ObjectId, UserId};
+pub use language::Language;
+pub use message::{ClientKey, Message, MessageChange, MessageFilter};
+pub use page::{Page, PageRequest, Position};
+pub use reply::{FinishReason, Reply, ReplyError, ReplyOutcome, ReplyState, TokenCount, Usage};
+pub use viewer::Viewer;

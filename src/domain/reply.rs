@@ -1,0 +1,154 @@
+//! A reply: a bot's message in the making. Under one id its text only ever grows.
+
+use super::{MessageId, Timestamp};
+
+/// Where a reply stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ReplyState {
+    /// It waits for its turn, or its text grows. Every other state is final.
+    Streaming,
+    /// The bot said all it had to say.
+    Complete,
+    /// The bot was cut off at the longest reply allowed.
+    Length,
+    /// Somebody stopped it.
+    Stopped,
+    /// The bot's stream broke off without an end.
+    Truncated,
+    /// The bot refused or failed.
+    Failed,
+    /// The server that generated it died or was shut down.
+    Interrupted,
+}
+
+impl ReplyState {
+    /// Every state, in the order above.
+    pub const ALL: [Self; 7] = [
+        Self::Streaming,
+        Self::Complete,
+        Self::Length,
+        Self::Stopped,
+        Self::Truncated,
+        Self::Failed,
+        Self::Interrupted,
+    ];
+
+    /// Whether the reply has ended; a final state never changes.
+    pub fn is_final(self) -> bool {
+        self != Self::Streaming
+    }
+
+    /// The name that the store and the API use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Streaming => "STREAMING",
+            Self::Complete => "COMPLETE",
+            Self::Length => "LENGTH",
+            Self::Stopped => "STOPPED",
+            Self::Truncated => "TRUNCATED",
+            Self::Failed => "FAILED",
+            Self::Interrupted => "INTERRUPTED",
+        }
+    }
+
+    /// The state of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
+/// Why a bot ended its reply by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FinishReason {
+    /// It had said everything.
+    Complete,
+    /// It reached the longest reply allowed.
+    Length,
+}
+
+/// A number of tokens, and whether the bot's service reported it or Colloquy estimated it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenCount {
+    /// How many.
+    pub tokens: i64,
+    /// Whether this is an estimate.
+    pub is_estimated: bool,
+}
+
+/// What a reply cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Tokens that the bot was given.
+    pub prompt: TokenCount,
+    /// Tokens that the bot produced.
+    pub completion: TokenCount,
+}
+
+/// Why a reply failed: a stable code, and a fixed sentence for people. Never the upstream's own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplyError {
+    /// One of the codes in `docs/errors.md`.
+    pub code: String,
+    /// What to tell a person.
+    pub message: String,
+}
+
+/// How a bot's message came about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Where it stands.
+    pub state: ReplyState,
+    /// The user's message that it answers.
+    pub in_reply_to: Option<MessageId>,
+    /// The server process that generates it; of a reply that ended, the one that did.
+    pub owner: String,
+    /// Until when the owner vouches for it; whoever finds this past may end the reply.
+    pub lease_until: Timestamp,
+    /// When somebody asked for it to stop.
+    pub stop_requested_at: Option<Timestamp>,
+    /// The model that wrote it.
+    pub model: Option<String>,
+    /// What it cost; known when it has ended.
+    pub usage: Option<Usage>,
+    /// When the bot was called, or `None` while the reply waits for its turn.
+    pub started_at: Option<Timestamp>,
+    /// When its first piece came.
+    pub first_piece_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// Why it failed.
+    pub error: Option<ReplyError>,
+}
+
+/// The end of a reply: what one atomic write stores.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplyOutcome {
+    /// The final state.
+    pub state: ReplyState,
+    /// The whole text; `None` keeps what the last checkpoint stored.
+    pub text: Option<String>,
+    /// What it cost.
+    pub usage: Option<Usage>,
+    /// When the bot was called.
+    pub started_at: Option<Timestamp>,
+    /// When its first piece came.
+    pub first_piece_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// Why it failed.
+    pub error: Option<ReplyError>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_is_found_by_its_name_and_only_streaming_is_not_final() {
+        for state in ReplyState::ALL {
+            assert_eq!(ReplyState::from_name(state.name()), Some(state));
+            assert_eq!(state.is_final(), state != ReplyState::Streaming);
+        }
+        assert_eq!(ReplyState::from_name("streaming"), None);
+    }
+}

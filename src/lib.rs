@@ -1,0 +1,8 @@
+//! Colloquy: conversations between people and bots over GraphQL, with replies that stream.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+pub mod domain;
+pub mod store;

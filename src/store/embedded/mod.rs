@@ -1,0 +1,4 @@
+//! Embedded.
+
+/// The embedded store.
+pub struct EmbeddedStore;

@@ -1,0 +1,171 @@
+//! What is kept: three small traits by noun, and the two engines that implement them.
+//!
+//! Every method is one round trip to the engine unless its comment says otherwise. A write has happened durably when
+//! it returns: acknowledged by a majority and journaled on MongoDB, fsynced on the embedded engine. What does not
+//! exist is `None` or an absent entry, never an error. No method checks who asks; that is the service's work.
+//!
+//! To add a method: declare and describe it here, give it a case in `tests/it/conformance/store.rs`, implement it in
+//! both engines.
+
+pub mod embedded;
+pub mod mongo;
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+
+use crate::domain::{
+    Chat, ChatChange, ChatFilter, ChatId, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest,
+    ReplyOutcome, Timestamp, UserId,
+};
+
+pub use embedded::EmbeddedStore;
+pub use mongo::MongoStore;
+
+/// Why the store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be reached, or did not answer in time. The same call may succeed later; whether this one took
+    /// effect is not known.
+    #[error("the store is not available")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A document, row or answer is not of a shape that can be read.
+    #[error("the store holds something unreadable")]
+    Corrupt(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The engine refused a call that should have been right.
+    #[error("the store failed")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What came of an insert that carries a client key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// The message is stored.
+    New,
+    /// The chat already has a message of that key: this one. Nothing was stored.
+    Existing(Box<Message>),
+}
+
+/// What the owner of a reply learns when it writes a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checkpointed {
+    /// The checkpoint is stored and the lease renewed.
+    Held {
+        /// Whether somebody asked for the reply to stop.
+        is_stop_requested: bool,
+    },
+    /// The reply has ended, or is no longer this owner's, or is gone. Nothing was stored.
+    Lost,
+}
+
+/// Chats.
+#[async_trait]
+pub trait ChatStore: Send + Sync {
+    /// Stores a new chat.
+    async fn insert_chat(&self, chat: &Chat) -> Result<(), StoreError>;
+
+    /// The chats of these ids that exist, in no order.
+    async fn chats(&self, ids: &[ChatId]) -> Result<Vec<Chat>, StoreError>;
+
+    /// A page of a user's chats, ordered from the greatest (`updated_at`, id) to the smallest. A
+    /// [`crate::domain::Position`] of this list holds `updated_at`.
+    async fn chat_page(
+        &self,
+        user: &UserId,
+        filter: &ChatFilter,
+        request: &PageRequest,
+    ) -> Result<Page<Chat>, StoreError>;
+
+    /// Changes a chat, sets its `updated_at` to `now` (never backwards), and returns it as it then is.
+    async fn update_chat(
+        &self,
+        id: ChatId,
+        change: &ChatChange,
+        now: Timestamp,
+    ) -> Result<Option<Chat>, StoreError>;
+
+    /// Deletes a chat with all its messages; whether there was one. A reader sees the chat whole or not at all, and
+    /// a deletion that a crash interrupts is finished when the store is next opened. Several round trips.
+    async fn delete_chat(&self, id: ChatId) -> Result<bool, StoreError>;
+}
+
+/// Messages. Within a chat they are ordered from the smallest (`created_at`, id) to the greatest; a
+/// [`crate::domain::Position`] of such a list holds `created_at`.
+#[async_trait]
+pub trait MessageStore: Send + Sync {
+    /// Stores a new message, unless it carries a client key that its chat already has. Of any number of concurrent
+    /// inserts with one key, exactly one is [`Inserted::New`].
+    async fn insert_message(&self, message: &Message) -> Result<Inserted, StoreError>;
+
+    /// The messages of these ids that exist, in no order.
+    async fn messages(&self, ids: &[MessageId]) -> Result<Vec<Message>, StoreError>;
+
+    /// One page of each chat, all of the same request. A chat without such messages may be absent.
+    async fn message_pages(
+        &self,
+        chats: &[ChatId],
+        filter: &MessageFilter,
+        request: &PageRequest,
+    ) -> Result<HashMap<ChatId, Page<Message>>, StoreError>;
+
+    /// The last message of each chat that has one.
+    async fn last_messages(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Message>, StoreError>;
+
+    /// How many messages each chat has; an empty chat may be absent. Reads index keys only.
+    async fn message_counts(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, u64>, StoreError>;
+
+    /// The sum of `token_count` over each chat's messages; a chat without any may be absent.
+    async fn token_counts(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, i64>, StoreError>;
+
+    /// Changes a message, sets its `updated_at` to `now` (never backwards), and returns it as it then is.
+    async fn update_message(
+        &self,
+        id: MessageId,
+        change: &MessageChange,
+        now: Timestamp,
+    ) -> Result<Option<Message>, StoreError>;
+
+    /// Deletes a message; whether there was one.
+    async fn delete_message(&self, id: MessageId) -> Result<bool, StoreError>;
+}
+
+/// Replies: the fields of a bot's message that change while it is generated. Each write is one compare-and-set on
+/// the reply's state, so that a reply that has ended never changes.
+#[async_trait]
+pub trait ReplyStore: Send + Sync {
+    /// Writes the text so far, and renews the lease until `lease_until`;
+    /// only while the reply is streaming and `owner` owns it.
+    async fn checkpoint(
+        &self,
+        id: MessageId,
+        owner: &str,
+        text: &str,
+        lease_until: Timestamp,
+    ) -> Result<Checkpointed, StoreError>;
+
+    /// Notes that the reply shall stop, unless it has ended or that was noted before; the message as it then is.
+    async fn request_stop(&self, id: MessageId, now: Timestamp) -> Result<Option<Message>, StoreError>;
+
+    /// Ends a streaming reply in one atomic write, sets `updated_at` and `token_count` (the completion's tokens),
+    /// and returns the message. `None` if the reply has ended before, is gone, or `expected_owner` is given and is
+    /// not its owner.
+    async fn finish_reply(
+        &self,
+        id: MessageId,
+        expected_owner: Option<&str>,
+        outcome: &ReplyOutcome,
+    ) -> Result<Option<Message>, StoreError>;
+
+    /// Up to `limit` streaming replies whose lease ended before `now`, the longest ago first.
+    async fn lapsed_replies(&self, now: Timestamp, limit: usize) -> Result<Vec<Message>, StoreError>;
+
+    /// The oldest streaming reply of each chat that has one.
+    async fn active_replies(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Message>, StoreError>;
+}
+
+/// Everything that is kept.
+#[async_trait]
+pub trait Store: ChatStore + MessageStore + ReplyStore {
+    /// Answers when the engine can be read and written.
+    async fn ping(&self) -> Result<(), StoreError>;
+}

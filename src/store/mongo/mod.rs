@@ -1,0 +1,4 @@
+//! MongoDB.
+
+/// The store on MongoDB.
+pub struct MongoStore;
