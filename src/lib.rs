@@ -4,5 +4,7 @@
 #![deny(missing_docs)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod bot;
 pub mod domain;
+pub mod engine;
 pub mod store;

@@ -19,8 +19,8 @@ use crate::domain::{
     ReplyOutcome, Timestamp, UserId,
 };
 
-pub use embedded::EmbeddedStore;
-pub use mongo::MongoStore;
+
+
 
 /// Why the store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]

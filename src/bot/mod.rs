@@ -1,0 +1,67 @@
+//! What answers: a prompt in; a stream of pieces, then how it ended, out.
+
+pub mod builtin;
+
+use futures_util::stream::BoxStream;
+
+use crate::domain::{Author, FinishReason, Language, Usage};
+
+pub use builtin::BuiltinBot;
+
+/// One earlier contribution to the chat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Who wrote it.
+    pub author: Author,
+    /// What it says.
+    pub text: String,
+}
+
+/// What a bot is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompt {
+    /// The latest turns of the chat, oldest first; the last one is the message to answer.
+    pub turns: Vec<Turn>,
+    /// The language that the sender chose, if any.
+    pub language: Option<Language>,
+}
+
+impl Prompt {
+    /// The message to answer.
+    pub fn question(&self) -> &str {
+        self.turns.last().map_or("", |turn| &turn.text)
+    }
+}
+
+/// What a bot's stream carries. A stream that ends without [`BotEvent::Finished`] broke off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BotEvent {
+    /// The next part of the text; never empty.
+    Piece(String),
+    /// The end.
+    Finished {
+        /// Why it ended.
+        reason: FinishReason,
+        /// What it cost, if the bot knows.
+        usage: Option<Usage>,
+    },
+}
+
+/// Why a bot gave up.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the bot failed: {code}")]
+pub struct BotError {
+    /// A stable code, listed in `docs/errors.md`.
+    pub code: &'static str,
+    /// A fixed sentence for people.
+    pub message: &'static str,
+}
+
+/// Something that answers prompts. Dropping the stream stops it and closes whatever it holds open.
+pub trait Bot: Send + Sync {
+    /// The name of the model that answers.
+    fn model(&self) -> &str;
+
+    /// Starts an answer.
+    fn reply(&self, prompt: Prompt) -> BoxStream<'static, Result<BotEvent, BotError>>;
+}

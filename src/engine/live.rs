@@ -1,0 +1,230 @@
+//! The live reply: one append-only text, and readers that are no more than an offset into it.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::{Message, MessageId, ReplyCursor, TextDigest};
+
+/// The most bytes of text in one [`ReplyUpdate::Partial`]. A blocked socket holds at most one of them.
+pub const PARTIAL_BYTES_MAX: usize = 16 * 1024;
+
+/// What a reader is told.
+#[derive(Clone, Debug)]
+pub enum ReplyUpdate {
+    /// The whole text so far: it replaces whatever the reader had.
+    Snapshot {
+        /// The message as it was when the reply began, or as it is stored if it has ended.
+        message: Arc<Message>,
+        /// The text.
+        text: String,
+        /// The place behind it.
+        cursor: ReplyCursor,
+    },
+    /// Text to append.
+    Partial {
+        /// The reply.
+        id: MessageId,
+        /// The text; never empty, at most [`PARTIAL_BYTES_MAX`] bytes.
+        text: String,
+        /// The place behind it.
+        cursor: ReplyCursor,
+    },
+    /// The reply has ended; nothing follows.
+    Finished {
+        /// The message as it is stored.
+        message: Arc<Message>,
+        /// The place behind its text.
+        cursor: ReplyCursor,
+    },
+}
+
+/// A reply that grows, or has grown, on this server.
+pub struct LiveReply {
+    id: MessageId,
+    state: RwLock<State>,
+    changes: watch::Sender<()>,
+    stop: CancellationToken,
+}
+
+struct State {
+    /// Readers of an older edition have read a text that is not a beginning of this one.
+    edition: u64,
+    text: String,
+    message: Arc<Message>,
+    has_ended: bool,
+}
+
+impl LiveReply {
+    /// A reply that has the text of `message` so far.
+    pub fn new(message: Message) -> Self {
+        let has_ended = message.reply.as_ref().is_none_or(|reply| reply.state.is_final());
+        let state = State { edition: 0, text: message.text.clone(), message: Arc::new(message), has_ended };
+        let id = state.message.id;
+        Self { id, state: RwLock::new(state), changes: watch::Sender::new(()), stop: CancellationToken::new() }
+    }
+
+    /// Appends a piece and wakes the readers. O(piece), amortised.
+    pub fn append(&self, piece: &str) {
+        self.change(|state| state.text.push_str(piece));
+    }
+
+    /// Makes `text` the text, whether it continues the present one or contradicts it.
+    pub fn replace(&self, text: &str) {
+        self.change(|state| state.set_text(text));
+    }
+
+    /// Ends the reply with the message as it is stored.
+    pub fn end(&self, message: Message) {
+        self.change(|state| {
+            state.set_text(&message.text);
+            state.message = Arc::new(message);
+            state.has_ended = true;
+        });
+    }
+
+    /// Ends the reply with the text it has, where nothing is stored of it any more.
+    pub fn end_as_it_is(&self) {
+        self.change(|state| state.has_ended = true);
+    }
+
+    /// The text so far.
+    pub fn text(&self) -> String {
+        self.read(|state| state.text.clone())
+    }
+
+    /// The length of the text so far, in bytes.
+    pub fn length(&self) -> usize {
+        self.read(|state| state.text.len())
+    }
+
+    /// The message as it is stored, once the reply has ended.
+    pub async fn ended(&self) -> Arc<Message> {
+        let mut changes = self.changes.subscribe();
+        loop {
+            changes.borrow_and_update();
+            if let Some(message) = self.read(|state| state.has_ended.then(|| state.message.clone())) {
+                return message;
+            }
+            // The sender is a field of `self`, so it cannot be gone.
+            let _ = changes.changed().await;
+        }
+    }
+
+    /// Asks whoever generates the reply to stop.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Completes when somebody asked for a stop.
+    pub async fn stop_requested(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// A reader that continues behind `cursor` if its checksum fits, and begins with a snapshot otherwise.
+    pub fn read_from(self: &Arc<Self>, cursor: Option<ReplyCursor>) -> ReplyReader {
+        ReplyReader {
+            changes: self.changes.subscribe(),
+            live: self.clone(),
+            cursor,
+            place: None,
+            is_done: false,
+        }
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change(&self, act: impl FnOnce(&mut State)) {
+        {
+            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+            if state.has_ended {
+                return;
+            }
+            act(&mut state);
+        }
+        self.changes.send_replace(());
+    }
+}
+
+impl State {
+    fn set_text(&mut self, text: &str) {
+        match text.strip_prefix(self.text.as_str()) {
+            Some(rest) => self.text.push_str(rest),
+            None => {
+                text.clone_into(&mut self.text);
+                self.edition += 1;
+            }
+        }
+    }
+}
+
+/// One subscriber: an offset, a running checksum, and a wake-up. Constant in size; a slow one finds the pieces that
+/// it missed merged into one.
+pub struct ReplyReader {
+    live: Arc<LiveReply>,
+    changes: watch::Receiver<()>,
+    /// What the client says it has, until the text has confirmed or refuted it.
+    cursor: Option<ReplyCursor>,
+    place: Option<Place>,
+    is_done: bool,
+}
+
+struct Place {
+    edition: u64,
+    digest: TextDigest,
+}
+
+impl ReplyReader {
+    /// The next update, or `None` after the end. Cancel-safe: a call that is dropped takes nothing with it.
+    pub async fn next(&mut self) -> Option<ReplyUpdate> {
+        while !self.is_done {
+            self.changes.borrow_and_update();
+            let live = self.live.clone();
+            if let Some(update) = live.read(|state| self.step(state)) {
+                return Some(update);
+            }
+            // The sender lives in `self.live`, so it cannot be gone.
+            let _ = self.changes.changed().await;
+        }
+        None
+    }
+
+    fn step(&mut self, state: &State) -> Option<ReplyUpdate> {
+        let cursor = match &self.place {
+            Some(place) if place.edition == state.edition => None,
+            Some(place) => Some(place.digest.cursor()),
+            None => self.cursor.take(),
+        };
+        if cursor.is_some() || self.place.is_none() {
+            let confirmed = cursor.and_then(|cursor| cursor.verify(&state.text));
+            let is_confirmed = confirmed.is_some();
+            let digest = confirmed.unwrap_or_else(|| TextDigest::of(&state.text));
+            let cursor = digest.cursor();
+            self.place = Some(Place { edition: state.edition, digest });
+            if !is_confirmed {
+                let (message, text) = (state.message.clone(), state.text.clone());
+                return Some(ReplyUpdate::Snapshot { message, text, cursor });
+            }
+        }
+        let place = self.place.as_mut()?;
+        let cursor = place.digest.cursor();
+        let rest = usize::try_from(cursor.offset).ok().and_then(|offset| state.text.get(offset..)).unwrap_or("");
+        if !rest.is_empty() {
+            let piece = rest.get(..rest.floor_char_boundary(PARTIAL_BYTES_MAX)).unwrap_or(rest);
+            place.digest.push(piece);
+            let text = piece.to_owned();
+            return Some(ReplyUpdate::Partial { id: self.live.id, text, cursor: place.digest.cursor() });
+        }
+        state.has_ended.then(|| {
+            self.is_done = true;
+            ReplyUpdate::Finished { message: state.message.clone(), cursor }
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "live_tests.rs"]
+mod tests;
