@@ -5,6 +5,8 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod bot;
+pub mod config;
 pub mod domain;
 pub mod engine;
+pub mod service;
 pub mod store;

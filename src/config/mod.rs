@@ -1,0 +1,131 @@
+//! What the server is told at its start: checked once, then passed down.
+
+pub mod limits;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+pub use limits::Limits;
+
+/// Where chats and messages are kept.
+#[derive(Clone, PartialEq, Eq)]
+pub enum StoreConfig {
+    /// A folder of the embedded store.
+    Embedded(PathBuf),
+    /// A MongoDB connection string, its path naming the database (`colloquy` if it has none). May hold a password.
+    Mongo(String),
+}
+
+impl StoreConfig {
+    /// Reads what `--store` takes: a path, or a `mongodb://` or `mongodb+srv://` connection string.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.starts_with("mongodb://") || text.starts_with("mongodb+srv://") {
+            return Ok(Self::Mongo(text.to_owned()));
+        }
+        match text {
+            "" => Err("name a folder, or a mongodb:// connection string".to_owned()),
+            // The scheme only: what follows may hold a password.
+            _ if text.contains("://") => Err("only a path and mongodb:// are understood".to_owned()),
+            path => Ok(Self::Embedded(PathBuf::from(path))),
+        }
+    }
+}
+
+impl std::fmt::Debug for StoreConfig {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Embedded(folder) => out.debug_tuple("Embedded").field(folder).finish(),
+            Self::Mongo(_) => out.write_str("Mongo([redacted])"),
+        }
+    }
+}
+
+/// The offline bot's manner.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BuiltinBotConfig {
+    /// Pieces (words and the blanks between them) a second; 0 for as fast as they are read.
+    pub pieces_per_second: f64,
+    /// Every answer is stretched to at least this many words.
+    pub words_min: usize,
+}
+
+impl BuiltinBotConfig {
+    /// The most words that an answer can be stretched to.
+    pub const WORDS_MAX: usize = 100_000;
+}
+
+/// Everything the server is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The address that was bound or is to be bound.
+    pub listen: SocketAddr,
+    /// Where chats and messages are kept.
+    pub store: StoreConfig,
+    /// The offline bot's manner.
+    pub builtin_bot: BuiltinBotConfig,
+    /// Whether the documented anonymous mode is allowed on an address that others can reach.
+    pub insecure_no_auth: bool,
+    /// What a caller may ask for.
+    pub limits: Limits,
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Anybody who reaches the address could read everything.
+    #[error(
+        "refusing to listen on {0}: without authentication anybody who reaches it can read every chat; \
+         listen on a loopback address, or say --insecure-no-auth"
+    )]
+    PublicWithoutAuth(SocketAddr),
+    /// No such pace.
+    #[error("the built-in bot's pace is a number of pieces a second between 0 and 1000000")]
+    Pace,
+    /// No such length.
+    #[error("the built-in bot's answers can be stretched to at most {} words", BuiltinBotConfig::WORDS_MAX)]
+    Words,
+}
+
+impl Config {
+    /// Checks what no single value can tell.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if !self.listen.ip().is_loopback() && !self.insecure_no_auth {
+            return Err(ConfigError::PublicWithoutAuth(self.listen));
+        }
+        if !(0.0..=1_000_000.0).contains(&self.builtin_bot.pieces_per_second) {
+            return Err(ConfigError::Pace);
+        }
+        if self.builtin_bot.words_min > BuiltinBotConfig::WORDS_MAX {
+            return Err(ConfigError::Words);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_string_is_never_printed() {
+        let store = StoreConfig::parse("mongodb://user:secret@host/db").unwrap();
+        assert_eq!(format!("{store:?}"), "Mongo([redacted])");
+        assert!(!StoreConfig::parse("postgres://user:secret@host").unwrap_err().contains("secret"));
+    }
+
+    #[test]
+    fn a_public_address_without_auth_is_refused_unless_told_so() {
+        let mut config = Config {
+            listen: "0.0.0.0:8000".parse().unwrap(),
+            store: StoreConfig::parse("./data").unwrap(),
+            builtin_bot: BuiltinBotConfig { pieces_per_second: 20.0, words_min: 0 },
+            insecure_no_auth: false,
+            limits: Limits::default(),
+        };
+        assert!(matches!(config.validate(), Err(ConfigError::PublicWithoutAuth(_))));
+        config.insecure_no_auth = true;
+        assert_eq!(config.validate(), Ok(()));
+        config.builtin_bot.pieces_per_second = f64::NAN;
+        assert_eq!(config.validate(), Err(ConfigError::Pace));
+    }
+}

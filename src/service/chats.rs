@@ -1,0 +1,113 @@
+//! Chats: made, listed, changed, deleted.
+
+use std::collections::HashMap;
+
+use super::{Error, PageArguments, Service, Subject};
+use crate::domain::{
+    Chat, ChatChange, ChatFilter, ChatId, ChatStatus, DocumentId, Message, Page, UserId, Viewer,
+};
+
+/// A chat to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewChat {
+    /// Whose it is to be; the viewer's own if not given.
+    pub user_id: Option<UserId>,
+    /// The document it is about.
+    pub document_id: Option<DocumentId>,
+    /// What lists show.
+    pub title: String,
+    /// `active` if not given.
+    pub status: Option<ChatStatus>,
+}
+
+impl Service {
+    /// The chat, if the viewer may see it.
+    pub async fn chat(&self, viewer: &Viewer, id: ChatId) -> Result<Chat, Error> {
+        self.chats_by_id(viewer, &[id]).await?.remove(&id).ok_or(Error::NotFound(Subject::Chat))
+    }
+
+    /// Those of these chats that the viewer may see: the one permission check of chats and all that is in them.
+    pub async fn chats_by_id(&self, viewer: &Viewer, ids: &[ChatId]) -> Result<HashMap<ChatId, Chat>, Error> {
+        let chats = self.store.chats(ids).await?;
+        let visible = chats.into_iter().filter(|chat| viewer.may_act_for(&chat.user_id));
+        Ok(visible.map(|chat| (chat.id, chat)).collect())
+    }
+
+    /// A page of a user's chats, the latest written in first; the viewer's own if no user is given.
+    pub async fn chat_page(
+        &self,
+        viewer: &Viewer,
+        user: Option<UserId>,
+        filter: &ChatFilter,
+        page: &PageArguments,
+    ) -> Result<Page<Chat>, Error> {
+        let request = page.request(self.limits.chats_page_size, self.limits.page_size_max)?;
+        let user = self.acting_for(viewer, user)?;
+        Ok(self.store.chat_page(&user, filter, &request).await?)
+    }
+
+    /// Makes a chat.
+    pub async fn create_chat(&self, viewer: &Viewer, new: NewChat) -> Result<Chat, Error> {
+        self.check_title(&new.title)?;
+        let status = new.status.unwrap_or_else(ChatStatus::active);
+        self.check_label("status", &status.0)?;
+        let user_id = self.acting_for(viewer, new.user_id)?;
+        let now = self.clock.now();
+        let chat = Chat {
+            id: ChatId(self.ids.next()),
+            user_id,
+            document_id: new.document_id,
+            title: new.title,
+            status,
+            created_at: now,
+            updated_at: now,
+        };
+        self.store.insert_chat(&chat).await?;
+        Ok(chat)
+    }
+
+    /// Changes a chat's title or status.
+    pub async fn update_chat(&self, viewer: &Viewer, id: ChatId, change: &ChatChange) -> Result<Chat, Error> {
+        if let Some(title) = &change.title {
+            self.check_title(title)?;
+        }
+        if let Some(status) = &change.status {
+            self.check_label("status", &status.0)?;
+        }
+        self.chat(viewer, id).await?;
+        let changed = self.store.update_chat(id, change, self.clock.now()).await?;
+        changed.ok_or(Error::NotFound(Subject::Chat))
+    }
+
+    /// Deletes a chat with its messages.
+    pub async fn delete_chat(&self, viewer: &Viewer, id: ChatId) -> Result<(), Error> {
+        self.chat(viewer, id).await?;
+        if self.store.delete_chat(id).await? { Ok(()) } else { Err(Error::NotFound(Subject::Chat)) }
+    }
+
+    /// The last message of each of these chats, which the viewer was shown.
+    pub async fn last_messages(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Message>, Error> {
+        Ok(self.store.last_messages(chats).await?)
+    }
+
+    /// The number of messages of each of these chats, which the viewer was shown.
+    pub async fn message_counts(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, u64>, Error> {
+        Ok(self.store.message_counts(chats).await?)
+    }
+
+    /// The sum of tokens of each of these chats, which the viewer was shown.
+    pub async fn token_counts(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, i64>, Error> {
+        Ok(self.store.token_counts(chats).await?)
+    }
+
+    /// The reply under way in each of these chats, which the viewer was shown.
+    pub async fn active_replies(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Message>, Error> {
+        Ok(self.store.active_replies(chats).await?)
+    }
+
+    fn acting_for(&self, viewer: &Viewer, user: Option<UserId>) -> Result<UserId, Error> {
+        let user = user.unwrap_or_else(|| viewer.default_user());
+        self.check_user_id(&user)?;
+        if viewer.may_act_for(&user) { Ok(user) } else { Err(Error::NotFound(Subject::Chat)) }
+    }
+}

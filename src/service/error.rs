@@ -1,0 +1,132 @@
+//! Why a use case was refused, with the stable code that clients act on.
+
+use crate::engine::BeginError;
+use crate::store::StoreError;
+
+/// What a refusal is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A chat.
+    Chat,
+    /// A message.
+    Message,
+}
+
+impl std::fmt::Display for Subject {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            Self::Chat => "Chat",
+            Self::Message => "Message",
+        })
+    }
+}
+
+/// A refusal. The text is for people, [`Error::code`] for programs; `docs/errors.md` lists the codes.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An id that is none.
+    #[error("An id is 24 hexadecimal digits.")]
+    InvalidId,
+    /// A user id that is none.
+    #[error("A user id is a 64-bit integer or 1 to 255 bytes of text.")]
+    InvalidUserId,
+    /// It does not exist, or is not the viewer's: the two look the same.
+    #[error("{0} not found")]
+    NotFound(Subject),
+    /// A title that is blank or too long.
+    #[error("A title has 1 to {max} characters, and not only blanks.")]
+    InvalidTitle {
+        /// The bound, in characters.
+        max: usize,
+    },
+    /// A text that is blank or too long.
+    #[error("A message has 1 to {max} bytes of UTF-8, and not only blanks.")]
+    InvalidText {
+        /// The bound, in bytes.
+        max: usize,
+    },
+    /// A status, type or reaction that is blank or too long.
+    #[error("A {label} has 1 to {max} characters, and not only blanks.")]
+    InvalidLabel {
+        /// Which of them.
+        label: &'static str,
+        /// The bound, in characters.
+        max: usize,
+    },
+    /// A client key that is none.
+    #[error("A client key has 1 to 128 characters of A-Z a-z 0-9 _ . : -")]
+    InvalidClientKey,
+    /// A page size out of bounds.
+    #[error("A page has 1 to {max} items.")]
+    InvalidPageSize {
+        /// The bound.
+        max: usize,
+    },
+    /// Page arguments that contradict each other.
+    #[error("Ask for the first items or for the last ones, not for both.")]
+    InvalidPage,
+    /// A cursor that this server did not write.
+    #[error("This is not a cursor of this list.")]
+    InvalidCursor,
+    /// The client key is taken by a message that says something else.
+    #[error("This client key belongs to another message of the chat.")]
+    Conflict,
+    /// Too many replies of the chat are under way.
+    #[error("Too many replies wait in this chat.")]
+    TooManyReplies,
+    /// The message is no reply.
+    #[error("This message is not a bot's reply.")]
+    NotAReply,
+    /// The server is on its way down.
+    #[error("The server is shutting down.")]
+    ShuttingDown,
+    /// The store is away. The same call may succeed later.
+    #[error("The store is not available. Please try again.")]
+    Unavailable(#[source] StoreError),
+    /// Something that should not happen.
+    #[error("Something went wrong.")]
+    Internal(#[source] StoreError),
+}
+
+impl Error {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidId => "INVALID_ID",
+            Self::InvalidUserId => "INVALID_USER_ID",
+            Self::NotFound(_) => "NOT_FOUND",
+            Self::InvalidTitle { .. } => "INVALID_TITLE",
+            Self::InvalidText { .. } => "INVALID_TEXT",
+            Self::InvalidLabel { .. } => "INVALID_LABEL",
+            Self::InvalidClientKey => "INVALID_CLIENT_KEY",
+            Self::InvalidPageSize { .. } => "INVALID_PAGE_SIZE",
+            Self::InvalidPage => "INVALID_PAGE",
+            Self::InvalidCursor => "INVALID_CURSOR",
+            Self::Conflict => "CONFLICT",
+            Self::TooManyReplies => "TOO_MANY_REPLIES",
+            Self::NotAReply => "NOT_A_REPLY",
+            Self::ShuttingDown => "SHUTTING_DOWN",
+            Self::Unavailable(_) => "UNAVAILABLE",
+            Self::Internal(_) => "INTERNAL",
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => Self::Unavailable(error),
+            StoreError::Corrupt(_) | StoreError::Failed(_) => Self::Internal(error),
+        }
+    }
+}
+
+impl From<BeginError> for Error {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::QueueFull => Self::TooManyReplies,
+            BeginError::ShuttingDown => Self::ShuttingDown,
+            BeginError::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Checks of what comes from outside, each in one place.
+
+use super::{Error, Service};
+use crate::domain::{ClientKey, UserId};
+
+impl Service {
+    pub(super) fn check_title(&self, title: &str) -> Result<(), Error> {
+        let max = self.limits.title_chars_max;
+        if title.trim().is_empty() || title.chars().nth(max).is_some() {
+            return Err(Error::InvalidTitle { max });
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_text(&self, text: &str) -> Result<(), Error> {
+        let max = self.limits.text_bytes_max;
+        if text.trim().is_empty() || text.len() > max {
+            return Err(Error::InvalidText { max });
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_label(&self, label: &'static str, text: &str) -> Result<(), Error> {
+        let max = self.limits.label_chars_max;
+        if text.trim().is_empty() || text.chars().nth(max).is_some() {
+            return Err(Error::InvalidLabel { label, max });
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_user_id(&self, id: &UserId) -> Result<(), Error> {
+        match id {
+            UserId::Text(text) if text.is_empty() || text.len() > UserId::TEXT_BYTES_MAX => {
+                Err(Error::InvalidUserId)
+            }
+            UserId::Int(_) | UserId::Text(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn client_key(&self, key: Option<&str>) -> Result<Option<ClientKey>, Error> {
+        key.map(|key| ClientKey::parse(key).ok_or(Error::InvalidClientKey)).transpose()
+    }
+}

@@ -1,0 +1,169 @@
+//! Messages: written, listed, changed, reacted to, deleted.
+
+use std::collections::HashMap;
+
+use super::{Error, PageArguments, Service, Subject};
+use crate::domain::{
+    Author, ChatChange, ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest,
+    Timestamp, Viewer,
+};
+use crate::store::Inserted;
+
+/// A message to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewMessage {
+    /// The chat to write in.
+    pub chat_id: ChatId,
+    /// Who writes.
+    pub author: Author,
+    /// What it says.
+    pub text: String,
+    /// What sort of content it is; `text` if not given.
+    pub kind: Option<String>,
+    /// How many tokens it has, where known.
+    pub token_count: Option<i64>,
+    /// The sender's name for it, so that sending it again does not store it twice.
+    pub client_key: Option<String>,
+}
+
+impl Service {
+    /// The message, if the viewer may see it.
+    pub async fn message(&self, viewer: &Viewer, id: MessageId) -> Result<Message, Error> {
+        self.messages_by_id(viewer, &[id]).await?.remove(&id).ok_or(Error::NotFound(Subject::Message))
+    }
+
+    /// Those of these messages that the viewer may see.
+    pub async fn messages_by_id(
+        &self,
+        viewer: &Viewer,
+        ids: &[MessageId],
+    ) -> Result<HashMap<MessageId, Message>, Error> {
+        let messages = self.store.messages(ids).await?;
+        let chats: Vec<_> = messages.iter().map(|message| message.chat_id).collect();
+        let visible = self.chats_by_id(viewer, &chats).await?;
+        let messages = messages.into_iter().filter(|message| visible.contains_key(&message.chat_id));
+        Ok(messages.map(|message| (message.id, message)).collect())
+    }
+
+    /// The request that a caller's arguments for a list of messages stand for.
+    pub fn message_page_request(&self, page: &PageArguments) -> Result<PageRequest, Error> {
+        page.request(self.limits.messages_page_size, self.limits.page_size_max)
+    }
+
+    /// A page of each of these chats, which the viewer was shown.
+    pub async fn message_pages(
+        &self,
+        chats: &[ChatId],
+        filter: &MessageFilter,
+        request: &PageRequest,
+    ) -> Result<HashMap<ChatId, Page<Message>>, Error> {
+        Ok(self.store.message_pages(chats, filter, request).await?)
+    }
+
+    /// Writes a message and asks for no reply. A second call with the same client key and content returns the
+    /// first one's message.
+    pub async fn create_message(&self, viewer: &Viewer, new: NewMessage) -> Result<Message, Error> {
+        self.write_message(viewer, new, None).await
+    }
+
+    /// Changes a message's text, which marks it as edited.
+    pub async fn update_message(&self, viewer: &Viewer, id: MessageId, text: String) -> Result<Message, Error> {
+        self.check_text(&text)?;
+        let change = MessageChange { text: Some(text), is_edited: Some(true), reaction: None };
+        self.change_message(viewer, id, &change).await
+    }
+
+    /// Gives a message its one reaction; the last one wins.
+    pub async fn add_reaction(&self, viewer: &Viewer, id: MessageId, reaction: String) -> Result<Message, Error> {
+        self.check_label("reaction", &reaction)?;
+        let change = MessageChange { reaction: Some(Some(reaction)), ..MessageChange::default() };
+        self.change_message(viewer, id, &change).await
+    }
+
+    /// Takes a message's reaction away, if it has one.
+    pub async fn remove_reaction(&self, viewer: &Viewer, id: MessageId) -> Result<Message, Error> {
+        let change = MessageChange { reaction: Some(None), ..MessageChange::default() };
+        self.change_message(viewer, id, &change).await
+    }
+
+    /// Deletes a message and returns the chat that it was in.
+    pub async fn delete_message(&self, viewer: &Viewer, id: MessageId) -> Result<ChatId, Error> {
+        let message = self.message(viewer, id).await?;
+        if self.store.delete_message(id).await? {
+            Ok(message.chat_id)
+        } else {
+            Err(Error::NotFound(Subject::Message))
+        }
+    }
+
+    /// Stores a message, or finds the one that its client key names.
+    pub(super) async fn write_message(
+        &self,
+        viewer: &Viewer,
+        new: NewMessage,
+        reply_id: Option<MessageId>,
+    ) -> Result<Message, Error> {
+        self.check_text(&new.text)?;
+        let kind = new.kind.unwrap_or_else(|| Message::TEXT.to_owned());
+        self.check_label("type", &kind)?;
+        let client_key = self.client_key(new.client_key.as_deref())?;
+        self.chat(viewer, new.chat_id).await?;
+        let now = self.clock.now();
+        let message = Message {
+            id: MessageId(self.ids.next()),
+            chat_id: new.chat_id,
+            author: new.author,
+            text: new.text,
+            kind,
+            reaction: None,
+            token_count: new.token_count,
+            is_edited: false,
+            created_at: now,
+            updated_at: now,
+            client_key,
+            reply_id,
+            reply: None,
+        };
+        match self.store.insert_message(&message).await? {
+            Inserted::New => {
+                self.touch(message.chat_id, now).await;
+                Ok(message)
+            }
+            Inserted::Existing(existing) => same_or_conflict(*existing, &message),
+        }
+    }
+
+    async fn change_message(
+        &self,
+        viewer: &Viewer,
+        id: MessageId,
+        change: &MessageChange,
+    ) -> Result<Message, Error> {
+        let message = self.message(viewer, id).await?;
+        // A reply's text belongs to its generation until it has ended.
+        if change.text.is_some() && message.reply.is_some_and(|reply| !reply.state.is_final()) {
+            return Err(Error::Conflict);
+        }
+        let changed = self.store.update_message(id, change, self.clock.now()).await?;
+        changed.ok_or(Error::NotFound(Subject::Message))
+    }
+
+    /// Moves a chat to the top of its owner's list. The message is stored by then, so a failure costs only the
+    /// place in the list and is not the sender's.
+    async fn touch(&self, chat: ChatId, now: Timestamp) {
+        if let Err(error) = self.store.update_chat(chat, &ChatChange::default(), now).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(chat.id = %chat, error, "a chat could not be moved to the top");
+        }
+    }
+}
+
+/// A client key names one message: the same content again is the same message, another is a conflict. An edit made
+/// since does not count as other content.
+fn same_or_conflict(existing: Message, sent: &Message) -> Result<Message, Error> {
+    let key = |message: &Message| -> (Author, String, Option<ClientKey>, bool) {
+        (message.author, message.kind.clone(), message.client_key.clone(), message.reply_id.is_some())
+    };
+    let same_text = existing.is_edited || existing.text == sent.text;
+    if same_text && key(&existing) == key(sent) { Ok(existing) } else { Err(Error::Conflict) }
+}

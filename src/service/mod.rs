@@ -1,0 +1,53 @@
+//! Every use case and every permission check, once, for all faces.
+
+mod chats;
+mod error;
+mod input;
+mod messages;
+mod pages;
+mod replies;
+
+use std::sync::Arc;
+
+use crate::config::Limits;
+use crate::domain::{Clock, IdSource};
+use crate::engine::Engine;
+use crate::store::{Store, StoreError};
+
+pub use chats::NewChat;
+pub use error::{Error, Subject};
+pub use messages::NewMessage;
+pub use pages::PageArguments;
+pub use replies::{Prompt, Sent};
+
+/// The use cases.
+pub struct Service {
+    store: Arc<dyn Store>,
+    engine: Arc<Engine>,
+    clock: Arc<dyn Clock>,
+    ids: IdSource,
+    limits: Limits,
+}
+
+impl Service {
+    /// The use cases over a store and an engine.
+    pub fn new(
+        store: Arc<dyn Store>,
+        engine: Arc<Engine>,
+        clock: Arc<dyn Clock>,
+        ids: IdSource,
+        limits: Limits,
+    ) -> Self {
+        Self { store, engine, clock, ids, limits }
+    }
+
+    /// The bounds on what callers may ask for.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Answers when the store can be read and written.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.store.ping().await
+    }
+}
