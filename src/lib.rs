@@ -2,11 +2,18 @@
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 pub mod bot;
 pub mod config;
 pub mod domain;
 pub mod engine;
+pub mod graphql;
+pub mod http;
 pub mod service;
 pub mod store;

@@ -20,13 +20,18 @@ impl BuiltinBot {
     /// A bot that says `pieces_per_second` words and blanks a second (0: as fast as it is read), and stretches
     /// every answer to at least `words_min` words.
     pub fn new(pieces_per_second: f64, words_min: usize) -> Self {
-        Self { pieces_per_second, words_min }
+        Self {
+            pieces_per_second,
+            words_min,
+        }
     }
 
     fn answer(&self, prompt: &Prompt) -> String {
         let question = prompt.question();
         // The text decides where it clearly is in one language; the sender's choice where it is not.
-        let language = Language::of_text(question).or(prompt.language).unwrap_or(Language::English);
+        let language = Language::of_text(question)
+            .or(prompt.language)
+            .unwrap_or(Language::English);
         let phrases = Phrases::of(language);
         let mut answer = match Topic::of(question) {
             Topic::Greeting => phrases.greeting.to_owned(),
@@ -54,7 +59,10 @@ impl Bot for BuiltinBot {
 
     fn reply(&self, prompt: Prompt) -> BoxStream<'static, Result<BotEvent, BotError>> {
         let pieces = pieces(&self.answer(&prompt));
-        let end = BotEvent::Finished { reason: FinishReason::Complete, usage: None };
+        let end = BotEvent::Finished {
+            reason: FinishReason::Complete,
+            usage: None,
+        };
         let events = stream::iter(pieces.into_iter().map(BotEvent::Piece));
         let paced = if self.pieces_per_second > 0.0 {
             let pause = Duration::from_secs_f64(self.pieces_per_second.recip());
@@ -95,10 +103,17 @@ enum Topic {
 
 impl Topic {
     fn of(question: &str) -> Self {
-        let plain: String = question.trim().trim_matches(|c: char| "!.,?।".contains(c)).to_lowercase();
+        let plain: String = question
+            .trim()
+            .trim_matches(|c: char| "!.,?।".contains(c))
+            .to_lowercase();
         match plain.as_str() {
-            "hello" | "hi" | "hey" | "good morning" | "good evening" | "नमस्ते" | "नमस्कार" => Self::Greeting,
-            "thanks" | "thank you" | "thx" | "धन्यवाद" | "शुक्रिया" => Self::Thanks,
+            "hello" | "hi" | "hey" | "good morning" | "good evening" | "नमस्ते" | "नमस्कार" => {
+                Self::Greeting
+            }
+            "thanks" | "thank you" | "thx" | "धन्यवाद" | "शुक्रिया" => {
+                Self::Thanks
+            }
             "help" | "मदद" | "सहायता" => Self::Help,
             _ => Self::Other,
         }
@@ -143,9 +158,18 @@ mod tests {
     use crate::domain::Author;
 
     async fn say(bot: &BuiltinBot, text: &str, language: Option<Language>) -> String {
-        let turns = vec![Turn { author: Author::User, text: text.to_owned() }];
+        let turns = vec![Turn {
+            author: Author::User,
+            text: text.to_owned(),
+        }];
         let events: Vec<_> = bot.reply(Prompt { turns, language }).collect().await;
-        assert!(matches!(events.last(), Some(Ok(BotEvent::Finished { reason: FinishReason::Complete, .. }))));
+        assert!(matches!(
+            events.last(),
+            Some(Ok(BotEvent::Finished {
+                reason: FinishReason::Complete,
+                ..
+            }))
+        ));
         let pieces = events.into_iter().filter_map(|event| match event {
             Ok(BotEvent::Piece(piece)) => Some(piece),
             _ => None,
@@ -156,9 +180,17 @@ mod tests {
     #[tokio::test]
     async fn the_answer_is_in_the_language_of_the_text_else_of_the_sender() {
         let bot = BuiltinBot::new(0.0, 0);
-        assert!(say(&bot, "hello!", Some(Language::Hindi)).await.starts_with("Hello"));
+        assert!(
+            say(&bot, "hello!", Some(Language::Hindi))
+                .await
+                .starts_with("Hello")
+        );
         assert!(say(&bot, "नमस्ते", None).await.starts_with("नमस्ते!"));
-        assert!(say(&bot, "42", Some(Language::Hindi)).await.starts_with("आपने लिखा: 42"));
+        assert!(
+            say(&bot, "42", Some(Language::Hindi))
+                .await
+                .starts_with("आपने लिखा: 42")
+        );
     }
 
     #[tokio::test]

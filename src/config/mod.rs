@@ -82,7 +82,10 @@ pub enum ConfigError {
     #[error("the built-in bot's pace is a number of pieces a second between 0 and 1000000")]
     Pace,
     /// No such length.
-    #[error("the built-in bot's answers can be stretched to at most {} words", BuiltinBotConfig::WORDS_MAX)]
+    #[error(
+        "the built-in bot's answers can be stretched to at most {} words",
+        BuiltinBotConfig::WORDS_MAX
+    )]
     Words,
 }
 
@@ -110,7 +113,11 @@ mod tests {
     fn a_connection_string_is_never_printed() {
         let store = StoreConfig::parse("mongodb://user:secret@host/db").unwrap();
         assert_eq!(format!("{store:?}"), "Mongo([redacted])");
-        assert!(!StoreConfig::parse("postgres://user:secret@host").unwrap_err().contains("secret"));
+        assert!(
+            !StoreConfig::parse("postgres://user:secret@host")
+                .unwrap_err()
+                .contains("secret")
+        );
     }
 
     #[test]
@@ -118,11 +125,17 @@ mod tests {
         let mut config = Config {
             listen: "0.0.0.0:8000".parse().unwrap(),
             store: StoreConfig::parse("./data").unwrap(),
-            builtin_bot: BuiltinBotConfig { pieces_per_second: 20.0, words_min: 0 },
+            builtin_bot: BuiltinBotConfig {
+                pieces_per_second: 20.0,
+                words_min: 0,
+            },
             insecure_no_auth: false,
             limits: Limits::default(),
         };
-        assert!(matches!(config.validate(), Err(ConfigError::PublicWithoutAuth(_))));
+        assert!(matches!(
+            config.validate(),
+            Err(ConfigError::PublicWithoutAuth(_))
+        ));
         config.insecure_no_auth = true;
         assert_eq!(config.validate(), Ok(()));
         config.builtin_bot.pieces_per_second = f64::NAN;

@@ -16,7 +16,10 @@ pub struct TextDigest {
 impl TextDigest {
     /// The digest of no text.
     pub fn empty() -> Self {
-        Self { length: 0, hash: XxHash64::with_seed(0) }
+        Self {
+            length: 0,
+            hash: XxHash64::with_seed(0),
+        }
     }
 
     /// The digest of `text`.
@@ -34,7 +37,10 @@ impl TextDigest {
 
     /// The cursor of one who has exactly the text fed so far.
     pub fn cursor(&self) -> ReplyCursor {
-        ReplyCursor { offset: self.length, checksum: self.hash.finish() }
+        ReplyCursor {
+            offset: self.length,
+            checksum: self.hash.finish(),
+        }
     }
 }
 
@@ -66,8 +72,10 @@ impl ReplyCursor {
         let (version, rest) = bytes.split_first()?;
         let (offset, checksum) = rest.split_first_chunk::<8>()?;
         let checksum = checksum.first_chunk::<8>()?;
-        (*version == REPLY_CURSOR_VERSION)
-            .then(|| Self { offset: u64::from_be_bytes(*offset), checksum: u64::from_be_bytes(*checksum) })
+        (*version == REPLY_CURSOR_VERSION).then(|| Self {
+            offset: u64::from_be_bytes(*offset),
+            checksum: u64::from_be_bytes(*checksum),
+        })
     }
 
     /// The digest of the text up to this cursor, if `text` begins with exactly the text that the cursor stands for.
@@ -108,7 +116,21 @@ mod tests {
         assert!(cursor.verify("नमस्ते दुनिया").is_some());
         assert!(cursor.verify("नमस्").is_none());
         assert!(cursor.verify("नमस्तX दुनिया").is_none());
-        assert!(ReplyCursor { offset: 1, checksum: cursor.checksum }.verify("नमस्ते").is_none());
-        assert!(ReplyCursor { offset: u64::MAX, checksum: 0 }.verify("नमस्ते").is_none());
+        assert!(
+            ReplyCursor {
+                offset: 1,
+                checksum: cursor.checksum
+            }
+            .verify("नमस्ते")
+            .is_none()
+        );
+        assert!(
+            ReplyCursor {
+                offset: u64::MAX,
+                checksum: 0
+            }
+            .verify("नमस्ते")
+            .is_none()
+        );
     }
 }

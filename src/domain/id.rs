@@ -36,7 +36,9 @@ impl ObjectId {
         for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
             let mut digits = pair.iter().map(|&digit| char::from(digit).to_digit(16));
             let value = digits.try_fold(0, |value, digit| digit.map(|digit| value * 16 + digit));
-            *byte = value.and_then(|value| u8::try_from(value).ok()).ok_or(MalformedId)?;
+            *byte = value
+                .and_then(|value| u8::try_from(value).ok())
+                .ok_or(MalformedId)?;
         }
         Ok(Self(bytes))
     }
@@ -125,12 +127,18 @@ impl IdSource {
         let [a, b, c, d, e, counter @ ..] = seed;
         let [x, y, z] = counter;
         // The counter starts in the lower half, so that it does not wrap within a burst after the start.
-        Self { clock, process: [a, b, c, d, e], counter: AtomicU32::new(u32::from_be_bytes([0, x & 0x7f, y, z])) }
+        Self {
+            clock,
+            process: [a, b, c, d, e],
+            counter: AtomicU32::new(u32::from_be_bytes([0, x & 0x7f, y, z])),
+        }
     }
 
     /// The next id.
     pub fn next(&self) -> ObjectId {
-        let seconds = u32::try_from(self.clock.now().millis() / 1000).unwrap_or(u32::MAX).to_be_bytes();
+        let seconds = u32::try_from(self.clock.now().millis() / 1000)
+            .unwrap_or(u32::MAX)
+            .to_be_bytes();
         let counter = self.counter.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         let ([s0, s1, s2, s3], [p0, p1, p2, p3, p4], [_, c0, c1, c2]) = (seconds, self.process, counter);
         ObjectId([s0, s1, s2, s3, p0, p1, p2, p3, p4, c0, c1, c2])
@@ -151,7 +159,13 @@ mod tests {
 
     #[test]
     fn anything_but_24_hex_digits_is_malformed() {
-        for text in ["", "5f", "+f5f5f5f5f5f5f5f5f5f5f5f", "zf5f5f5f5f5f5f5f5f5f5f5f", "ééééééééééééé"] {
+        for text in [
+            "",
+            "5f",
+            "+f5f5f5f5f5f5f5f5f5f5f5f",
+            "zf5f5f5f5f5f5f5f5f5f5f5f",
+            "ééééééééééééé",
+        ] {
             assert_eq!(ObjectId::parse(text), Err(MalformedId), "{text}");
         }
     }

@@ -22,7 +22,10 @@ impl Language {
     /// The language that a text is written in: Hindi if it has more Devanagari letters than Latin ones, English if
     /// it has more Latin ones, `None` if neither prevails.
     pub fn of_text(text: &str) -> Option<Self> {
-        let devanagari = text.chars().filter(|letter| ('\u{900}'..='\u{97f}').contains(letter)).count();
+        let devanagari = text
+            .chars()
+            .filter(|letter| ('\u{900}'..='\u{97f}').contains(letter))
+            .count();
         let latin = text.chars().filter(char::is_ascii_alphabetic).count();
         match devanagari.cmp(&latin) {
             std::cmp::Ordering::Greater => Some(Self::Hindi),

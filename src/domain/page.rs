@@ -34,8 +34,10 @@ impl Position {
         let (version, rest) = bytes.split_first()?;
         let (at, id) = rest.split_first_chunk::<8>()?;
         let id = id.first_chunk::<12>()?;
-        (*version == PAGE_CURSOR_VERSION)
-            .then(|| Self { at: Timestamp::from_millis(i64::from_be_bytes(*at)), id: ObjectId::from_bytes(*id) })
+        (*version == PAGE_CURSOR_VERSION).then(|| Self {
+            at: Timestamp::from_millis(i64::from_be_bytes(*at)),
+            id: ObjectId::from_bytes(*id),
+        })
     }
 }
 
@@ -56,12 +58,22 @@ pub struct PageRequest {
 impl PageRequest {
     /// The first `size` items.
     pub const fn first(size: usize) -> Self {
-        Self { size, backward: false, after: None, before: None }
+        Self {
+            size,
+            backward: false,
+            after: None,
+            before: None,
+        }
     }
 
     /// The last `size` items.
     pub const fn last(size: usize) -> Self {
-        Self { size, backward: true, after: None, before: None }
+        Self {
+            size,
+            backward: true,
+            after: None,
+            before: None,
+        }
     }
 }
 
@@ -77,7 +89,10 @@ pub struct Page<T> {
 impl<T> Page<T> {
     /// A page of nothing.
     pub const fn empty() -> Self {
-        Self { items: Vec::new(), has_more: false }
+        Self {
+            items: Vec::new(),
+            has_more: false,
+        }
     }
 
     /// Makes a page of what a store read in the direction of the request, one item more than asked for if there
@@ -88,7 +103,10 @@ impl<T> Page<T> {
         if request.backward {
             read.reverse();
         }
-        Self { items: read, has_more }
+        Self {
+            items: read,
+            has_more,
+        }
     }
 }
 
@@ -98,14 +116,23 @@ mod tests {
 
     #[test]
     fn a_position_survives_its_cursor() {
-        let position = Position { at: Timestamp::from_millis(-7), id: ObjectId::from_bytes([9; 12]) };
+        let position = Position {
+            at: Timestamp::from_millis(-7),
+            id: ObjectId::from_bytes([9; 12]),
+        };
         assert_eq!(Position::decode(&position.encode()), Some(position));
         assert_eq!(position.encode().len(), 28);
     }
 
     #[test]
     fn a_foreign_cursor_is_refused() {
-        for cursor in ["", "x", "AAAAAAAAAAAAAAAAAAAAAAAAAAAA", "ü", "cAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
+        for cursor in [
+            "",
+            "x",
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            "ü",
+            "cAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        ] {
             assert_eq!(Position::decode(cursor), None, "{cursor}");
         }
     }

@@ -21,10 +21,21 @@ impl Engine {
                 _ = beats.tick() => {}
             }
             let lease_until = self.clock.now().plus_millis(LEASE_MS);
-            match self.store.checkpoint(id, &self.owner, &live.text(), lease_until).await {
-                Ok(Checkpointed::Held { is_stop_requested: false }) => {}
+            match self
+                .store
+                .checkpoint(id, &self.owner, &live.text(), lease_until)
+                .await
+            {
+                Ok(Checkpointed::Held {
+                    is_stop_requested: false,
+                }) => {}
                 // Lost: somebody else has ended the reply, and the terminal write will learn how.
-                Ok(Checkpointed::Held { is_stop_requested: true } | Checkpointed::Lost) => live.stop(),
+                Ok(
+                    Checkpointed::Held {
+                        is_stop_requested: true,
+                    }
+                    | Checkpointed::Lost,
+                ) => live.stop(),
                 Err(error) => {
                     tracing::warn!(message.id = %id, error = &error as &dyn std::error::Error, "a checkpoint failed");
                 }

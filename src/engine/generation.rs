@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Engine, HISTORY_TURNS_MAX, LiveReply, REPLY_BYTES_MAX};
 use crate::bot::{BotEvent, Prompt, Turn};
 use crate::domain::{
-    FinishReason, Language, Message, MessageFilter, PageRequest, Position, ReplyError, ReplyOutcome, ReplyState,
-    TokenCount, Usage,
+    FinishReason, Language, Message, MessageFilter, PageRequest, Position, ReplyError, ReplyOutcome,
+    ReplyState, TokenCount, Usage,
 };
 use crate::store::StoreError;
 
@@ -118,18 +118,40 @@ impl Engine {
                 None => break ReplyState::Truncated,
             }
         };
-        outcome.usage = reported
-            .or_else(|| Some(Usage { prompt: estimate(prompt_bytes), completion: estimate(live.length()) }));
+        outcome.usage = reported.or_else(|| {
+            Some(Usage {
+                prompt: estimate(prompt_bytes),
+                completion: estimate(live.length()),
+            })
+        });
     }
 
     /// The chat's latest turns before this reply, oldest first.
     async fn history(&self, reply: &Message) -> Result<Vec<Turn>, StoreError> {
-        let before = Position { at: reply.created_at, id: reply.id.0 };
-        let request = PageRequest { before: Some(before), ..PageRequest::last(HISTORY_TURNS_MAX) };
+        let before = Position {
+            at: reply.created_at,
+            id: reply.id.0,
+        };
+        let request = PageRequest {
+            before: Some(before),
+            ..PageRequest::last(HISTORY_TURNS_MAX)
+        };
         let chats = [reply.chat_id];
-        let mut pages = self.store.message_pages(&chats, &MessageFilter::default(), &request).await?;
-        let messages = pages.remove(&reply.chat_id).map(|page| page.items).unwrap_or_default();
-        Ok(messages.into_iter().map(|message| Turn { author: message.author, text: message.text }).collect())
+        let mut pages = self
+            .store
+            .message_pages(&chats, &MessageFilter::default(), &request)
+            .await?;
+        let messages = pages
+            .remove(&reply.chat_id)
+            .map(|page| page.items)
+            .unwrap_or_default();
+        Ok(messages
+            .into_iter()
+            .map(|message| Turn {
+                author: message.author,
+                text: message.text,
+            })
+            .collect())
     }
 
     /// Writes the end, again and again while the store is away. If somebody else ended the reply before, theirs is
@@ -137,9 +159,17 @@ impl Engine {
     async fn finish(&self, reply: &Message, outcome: ReplyOutcome) -> Message {
         let mut wait = Duration::from_millis(100);
         for _ in 0..FINISH_TRIES_MAX {
-            let written = match self.store.finish_reply(reply.id, Some(&self.owner), &outcome).await {
+            let written = match self
+                .store
+                .finish_reply(reply.id, Some(&self.owner), &outcome)
+                .await
+            {
                 Ok(Some(message)) => return message,
-                Ok(None) => self.store.messages(&[reply.id]).await.map(|mut found| found.pop()),
+                Ok(None) => self
+                    .store
+                    .messages(&[reply.id])
+                    .await
+                    .map(|mut found| found.pop()),
                 Err(error) => Err(error),
             };
             match written {
@@ -176,9 +206,15 @@ fn ended(mut message: Message, outcome: ReplyOutcome) -> Message {
 
 fn estimate(bytes: usize) -> TokenCount {
     let tokens = i64::try_from(bytes.div_ceil(BYTES_PER_TOKEN)).unwrap_or(i64::MAX);
-    TokenCount { tokens, is_estimated: true }
+    TokenCount {
+        tokens,
+        is_estimated: true,
+    }
 }
 
 fn internal_error() -> ReplyError {
-    ReplyError { code: "INTERNAL".to_owned(), message: "The reply failed. Please try again.".to_owned() }
+    ReplyError {
+        code: "INTERNAL".to_owned(),
+        message: "The reply failed. Please try again.".to_owned(),
+    }
 }

@@ -60,9 +60,19 @@ impl LiveReply {
     /// A reply that has the text of `message` so far.
     pub fn new(message: Message) -> Self {
         let has_ended = message.reply.as_ref().is_none_or(|reply| reply.state.is_final());
-        let state = State { edition: 0, text: message.text.clone(), message: Arc::new(message), has_ended };
+        let state = State {
+            edition: 0,
+            text: message.text.clone(),
+            message: Arc::new(message),
+            has_ended,
+        };
         let id = state.message.id;
-        Self { id, state: RwLock::new(state), changes: watch::Sender::new(()), stop: CancellationToken::new() }
+        Self {
+            id,
+            state: RwLock::new(state),
+            changes: watch::Sender::new(()),
+            stop: CancellationToken::new(),
+        }
     }
 
     /// Appends a piece and wakes the readers. O(piece), amortised.
@@ -203,24 +213,43 @@ impl ReplyReader {
             let is_confirmed = confirmed.is_some();
             let digest = confirmed.unwrap_or_else(|| TextDigest::of(&state.text));
             let cursor = digest.cursor();
-            self.place = Some(Place { edition: state.edition, digest });
+            self.place = Some(Place {
+                edition: state.edition,
+                digest,
+            });
             if !is_confirmed {
                 let (message, text) = (state.message.clone(), state.text.clone());
-                return Some(ReplyUpdate::Snapshot { message, text, cursor });
+                return Some(ReplyUpdate::Snapshot {
+                    message,
+                    text,
+                    cursor,
+                });
             }
         }
         let place = self.place.as_mut()?;
         let cursor = place.digest.cursor();
-        let rest = usize::try_from(cursor.offset).ok().and_then(|offset| state.text.get(offset..)).unwrap_or("");
+        let rest = usize::try_from(cursor.offset)
+            .ok()
+            .and_then(|offset| state.text.get(offset..))
+            .unwrap_or("");
         if !rest.is_empty() {
-            let piece = rest.get(..rest.floor_char_boundary(PARTIAL_BYTES_MAX)).unwrap_or(rest);
+            let piece = rest
+                .get(..rest.floor_char_boundary(PARTIAL_BYTES_MAX))
+                .unwrap_or(rest);
             place.digest.push(piece);
             let text = piece.to_owned();
-            return Some(ReplyUpdate::Partial { id: self.live.id, text, cursor: place.digest.cursor() });
+            return Some(ReplyUpdate::Partial {
+                id: self.live.id,
+                text,
+                cursor: place.digest.cursor(),
+            });
         }
         state.has_ended.then(|| {
             self.is_done = true;
-            ReplyUpdate::Finished { message: state.message.clone(), cursor }
+            ReplyUpdate::Finished {
+                message: state.message.clone(),
+                cursor,
+            }
         })
     }
 }

@@ -132,8 +132,11 @@ async fn a_lagging_reader_gets_the_missed_pieces_merged_into_bounded_ones() {
 #[tokio::test]
 async fn a_cursor_of_another_text_is_answered_with_a_snapshot() {
     let live = Arc::new(LiveReply::new(message("one two", ReplyState::Complete)));
-    let mut client =
-        Client { text: "one tw!".to_owned(), cursor: Some(TextDigest::of("one tw!").cursor()), is_finished: false };
+    let mut client = Client {
+        text: "one tw!".to_owned(),
+        cursor: Some(TextDigest::of("one tw!").cursor()),
+        is_finished: false,
+    };
     client.drain(&mut live.read_from(client.cursor), usize::MAX);
     assert!(client.is_finished);
 }

@@ -25,7 +25,11 @@ impl Engine {
             engine.reflect(id, &reflection).await;
             let mut registry = engine.registry();
             // A newer mirror may have taken the place of one whose readers had left.
-            if registry.mirrors.get(&id).is_some_and(|current| current.ptr_eq(&reflection)) {
+            if registry
+                .mirrors
+                .get(&id)
+                .is_some_and(|current| current.ptr_eq(&reflection))
+            {
                 registry.mirrors.remove(&id);
             }
         });
@@ -40,7 +44,12 @@ impl Engine {
             let found = self.store.messages(&[id]).await.map(|mut found| found.pop());
             let Some(mirror) = mirror.upgrade() else { return };
             match found {
-                Ok(Some(message)) if message.reply.as_ref().is_some_and(|reply| !reply.state.is_final()) => {
+                Ok(Some(message))
+                    if message
+                        .reply
+                        .as_ref()
+                        .is_some_and(|reply| !reply.state.is_final()) =>
+                {
                     mirror.replace(&message.text);
                 }
                 Ok(Some(message)) => return mirror.end(message),

@@ -74,7 +74,15 @@ impl Engine {
     /// An engine that owns its replies under the name `owner`, which no other process may use.
     pub fn new(store: Arc<dyn Store>, bot: Arc<dyn Bot>, clock: Arc<dyn Clock>, owner: String) -> Arc<Self> {
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
-        Arc::new(Self { store, bot, clock, owner, registry: Mutex::default(), tasks, shutdown })
+        Arc::new(Self {
+            store,
+            bot,
+            clock,
+            owner,
+            registry: Mutex::default(),
+            tasks,
+            shutdown,
+        })
     }
 
     /// The name that this server's replies carry as their owner.
@@ -89,7 +97,11 @@ impl Engine {
 
     /// Stores a streaming reply and starts to generate it; joins it if it is under way here already. Replies of one
     /// chat run one after the other.
-    pub async fn begin(self: &Arc<Self>, reply: Message, language: Option<Language>) -> Result<(), BeginError> {
+    pub async fn begin(
+        self: &Arc<Self>,
+        reply: Message,
+        language: Option<Language>,
+    ) -> Result<(), BeginError> {
         let (id, chat_id) = (reply.id, reply.chat_id);
         let live = Arc::new(LiveReply::new(reply.clone()));
         let turn = {
@@ -101,8 +113,10 @@ impl Engine {
             if self.shutdown.is_cancelled() {
                 return Err(BeginError::ShuttingDown);
             }
-            let (waiting, turn) =
-                registry.turns.entry(chat_id).or_insert_with(|| (0, Arc::new(Semaphore::new(1))));
+            let (waiting, turn) = registry
+                .turns
+                .entry(chat_id)
+                .or_insert_with(|| (0, Arc::new(Semaphore::new(1))));
             if *waiting >= REPLIES_PER_CHAT_MAX {
                 return Err(BeginError::QueueFull);
             }
@@ -146,7 +160,9 @@ impl Engine {
     /// Stops a reply, if it has not ended, and returns it as it then is; `None` if there is no such message. Waits
     /// for the end at most [`STOP_WAIT_MAX`].
     pub async fn stop(self: &Arc<Self>, id: MessageId) -> Result<Option<Message>, StoreError> {
-        let Some(message) = self.store.request_stop(id, self.clock.now()).await? else { return Ok(None) };
+        let Some(message) = self.store.request_stop(id, self.clock.now()).await? else {
+            return Ok(None);
+        };
         if message.reply.as_ref().is_none_or(|reply| reply.state.is_final()) {
             return Ok(Some(message));
         }
@@ -196,7 +212,10 @@ impl Engine {
     }
 
     fn has_lapsed(&self, message: &Message) -> bool {
-        message.reply.as_ref().is_some_and(|reply| reply.lease_until < self.clock.now())
+        message
+            .reply
+            .as_ref()
+            .is_some_and(|reply| reply.lease_until < self.clock.now())
     }
 
     /// An end at this moment, with the text that is stored.

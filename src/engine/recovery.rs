@@ -22,10 +22,15 @@ impl Engine {
             let mut progress = 0;
             for message in lapsed {
                 // An owner that could not renew its lease is not dead while it is this one.
-                let Some(reply) = message.reply.filter(|_| self.live(message.id).is_none()) else { continue };
+                let Some(reply) = message.reply.filter(|_| self.live(message.id).is_none()) else {
+                    continue;
+                };
                 let outcome = self.outcome(ReplyState::Interrupted);
                 progress += usize::from(
-                    self.store.finish_reply(message.id, Some(&reply.owner), &outcome).await?.is_some(),
+                    self.store
+                        .finish_reply(message.id, Some(&reply.owner), &outcome)
+                        .await?
+                        .is_some(),
                 );
             }
             closed += progress;
@@ -46,7 +51,10 @@ impl Engine {
                     Ok(0) => {}
                     Ok(closed) => tracing::info!(closed, "closed replies whose server died"),
                     Err(error) => {
-                        tracing::warn!(error = &error as &dyn std::error::Error, "could not look for lapsed replies");
+                        tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "could not look for lapsed replies"
+                        );
                     }
                 }
             }

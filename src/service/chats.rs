@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Error, PageArguments, Service, Subject};
 use crate::domain::{
-    Chat, ChatChange, ChatFilter, ChatId, ChatStatus, DocumentId, Message, Page, UserId, Viewer,
+    Chat, ChatChange, ChatFilter, ChatId, ChatStatus, DocumentId, Message, Page, PageRequest, UserId, Viewer,
 };
 
 /// A chat to make.
@@ -23,7 +23,10 @@ pub struct NewChat {
 impl Service {
     /// The chat, if the viewer may see it.
     pub async fn chat(&self, viewer: &Viewer, id: ChatId) -> Result<Chat, Error> {
-        self.chats_by_id(viewer, &[id]).await?.remove(&id).ok_or(Error::NotFound(Subject::Chat))
+        self.chats_by_id(viewer, &[id])
+            .await?
+            .remove(&id)
+            .ok_or(Error::NotFound(Subject::Chat))
     }
 
     /// Those of these chats that the viewer may see: the one permission check of chats and all that is in them.
@@ -33,17 +36,21 @@ impl Service {
         Ok(visible.map(|chat| (chat.id, chat)).collect())
     }
 
+    /// The request that a caller's arguments for a list of chats stand for.
+    pub fn chat_page_request(&self, page: &PageArguments) -> Result<PageRequest, Error> {
+        page.request(self.limits.chats_page_size, self.limits.page_size_max)
+    }
+
     /// A page of a user's chats, the latest written in first; the viewer's own if no user is given.
     pub async fn chat_page(
         &self,
         viewer: &Viewer,
         user: Option<UserId>,
         filter: &ChatFilter,
-        page: &PageArguments,
+        request: &PageRequest,
     ) -> Result<Page<Chat>, Error> {
-        let request = page.request(self.limits.chats_page_size, self.limits.page_size_max)?;
         let user = self.acting_for(viewer, user)?;
-        Ok(self.store.chat_page(&user, filter, &request).await?)
+        Ok(self.store.chat_page(&user, filter, request).await?)
     }
 
     /// Makes a chat.
@@ -82,7 +89,11 @@ impl Service {
     /// Deletes a chat with its messages.
     pub async fn delete_chat(&self, viewer: &Viewer, id: ChatId) -> Result<(), Error> {
         self.chat(viewer, id).await?;
-        if self.store.delete_chat(id).await? { Ok(()) } else { Err(Error::NotFound(Subject::Chat)) }
+        if self.store.delete_chat(id).await? {
+            Ok(())
+        } else {
+            Err(Error::NotFound(Subject::Chat))
+        }
     }
 
     /// The last message of each of these chats, which the viewer was shown.
@@ -108,6 +119,10 @@ impl Service {
     fn acting_for(&self, viewer: &Viewer, user: Option<UserId>) -> Result<UserId, Error> {
         let user = user.unwrap_or_else(|| viewer.default_user());
         self.check_user_id(&user)?;
-        if viewer.may_act_for(&user) { Ok(user) } else { Err(Error::NotFound(Subject::Chat)) }
+        if viewer.may_act_for(&user) {
+            Ok(user)
+        } else {
+            Err(Error::NotFound(Subject::Chat))
+        }
     }
 }

@@ -38,6 +38,7 @@ impl Service {
     }
 
     pub(super) fn client_key(&self, key: Option<&str>) -> Result<Option<ClientKey>, Error> {
-        key.map(|key| ClientKey::parse(key).ok_or(Error::InvalidClientKey)).transpose()
+        key.map(|key| ClientKey::parse(key).ok_or(Error::InvalidClientKey))
+            .transpose()
     }
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::{Error, PageArguments, Service, Subject};
 use crate::domain::{
-    Author, ChatChange, ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest,
-    Timestamp, Viewer,
+    Author, ChatChange, ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page,
+    PageRequest, Timestamp, Viewer,
 };
 use crate::store::Inserted;
 
@@ -29,7 +29,10 @@ pub struct NewMessage {
 impl Service {
     /// The message, if the viewer may see it.
     pub async fn message(&self, viewer: &Viewer, id: MessageId) -> Result<Message, Error> {
-        self.messages_by_id(viewer, &[id]).await?.remove(&id).ok_or(Error::NotFound(Subject::Message))
+        self.messages_by_id(viewer, &[id])
+            .await?
+            .remove(&id)
+            .ok_or(Error::NotFound(Subject::Message))
     }
 
     /// Those of these messages that the viewer may see.
@@ -41,7 +44,9 @@ impl Service {
         let messages = self.store.messages(ids).await?;
         let chats: Vec<_> = messages.iter().map(|message| message.chat_id).collect();
         let visible = self.chats_by_id(viewer, &chats).await?;
-        let messages = messages.into_iter().filter(|message| visible.contains_key(&message.chat_id));
+        let messages = messages
+            .into_iter()
+            .filter(|message| visible.contains_key(&message.chat_id));
         Ok(messages.map(|message| (message.id, message)).collect())
     }
 
@@ -67,22 +72,42 @@ impl Service {
     }
 
     /// Changes a message's text, which marks it as edited.
-    pub async fn update_message(&self, viewer: &Viewer, id: MessageId, text: String) -> Result<Message, Error> {
+    pub async fn update_message(
+        &self,
+        viewer: &Viewer,
+        id: MessageId,
+        text: String,
+    ) -> Result<Message, Error> {
         self.check_text(&text)?;
-        let change = MessageChange { text: Some(text), is_edited: Some(true), reaction: None };
+        let change = MessageChange {
+            text: Some(text),
+            is_edited: Some(true),
+            reaction: None,
+        };
         self.change_message(viewer, id, &change).await
     }
 
     /// Gives a message its one reaction; the last one wins.
-    pub async fn add_reaction(&self, viewer: &Viewer, id: MessageId, reaction: String) -> Result<Message, Error> {
+    pub async fn add_reaction(
+        &self,
+        viewer: &Viewer,
+        id: MessageId,
+        reaction: String,
+    ) -> Result<Message, Error> {
         self.check_label("reaction", &reaction)?;
-        let change = MessageChange { reaction: Some(Some(reaction)), ..MessageChange::default() };
+        let change = MessageChange {
+            reaction: Some(Some(reaction)),
+            ..MessageChange::default()
+        };
         self.change_message(viewer, id, &change).await
     }
 
     /// Takes a message's reaction away, if it has one.
     pub async fn remove_reaction(&self, viewer: &Viewer, id: MessageId) -> Result<Message, Error> {
-        let change = MessageChange { reaction: Some(None), ..MessageChange::default() };
+        let change = MessageChange {
+            reaction: Some(None),
+            ..MessageChange::default()
+        };
         self.change_message(viewer, id, &change).await
     }
 
@@ -162,8 +187,17 @@ impl Service {
 /// since does not count as other content.
 fn same_or_conflict(existing: Message, sent: &Message) -> Result<Message, Error> {
     let key = |message: &Message| -> (Author, String, Option<ClientKey>, bool) {
-        (message.author, message.kind.clone(), message.client_key.clone(), message.reply_id.is_some())
+        (
+            message.author,
+            message.kind.clone(),
+            message.client_key.clone(),
+            message.reply_id.is_some(),
+        )
     };
     let same_text = existing.is_edited || existing.text == sent.text;
-    if same_text && key(&existing) == key(sent) { Ok(existing) } else { Err(Error::Conflict) }
+    if same_text && key(&existing) == key(sent) {
+        Ok(existing)
+    } else {
+        Err(Error::Conflict)
+    }
 }

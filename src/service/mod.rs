@@ -38,7 +38,13 @@ impl Service {
         ids: IdSource,
         limits: Limits,
     ) -> Self {
-        Self { store, engine, clock, ids, limits }
+        Self {
+            store,
+            engine,
+            clock,
+            ids,
+            limits,
+        }
     }
 
     /// The bounds on what callers may ask for.

@@ -33,8 +33,16 @@ impl PageArguments {
                 .ok_or(Error::InvalidPageSize { max })?,
         };
         let position = |cursor: &Option<String>| {
-            cursor.as_deref().map(|cursor| Position::decode(cursor).ok_or(Error::InvalidCursor)).transpose()
+            cursor
+                .as_deref()
+                .map(|cursor| Position::decode(cursor).ok_or(Error::InvalidCursor))
+                .transpose()
         };
-        Ok(PageRequest { size, backward, after: position(&self.after)?, before: position(&self.before)? })
+        Ok(PageRequest {
+            size,
+            backward,
+            after: position(&self.after)?,
+            before: position(&self.before)?,
+        })
     }
 }

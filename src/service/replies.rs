@@ -1,9 +1,7 @@
 //! Replies: asked for, followed, stopped.
 
 use super::{Error, NewMessage, Service, Subject};
-use crate::domain::{
-    Author, ChatId, Language, Message, MessageId, Reply, ReplyCursor, ReplyState, Viewer,
-};
+use crate::domain::{Author, ChatId, Language, Message, MessageId, Reply, ReplyCursor, ReplyState, Viewer};
 use crate::engine::{LEASE_MS, ReplyReader};
 
 /// A user's message that asks for a reply.
@@ -45,7 +43,10 @@ impl Service {
         let is_new = message.reply_id == Some(reply_id);
         let reply = self.reply_to(&message, message.reply_id.unwrap_or(reply_id));
         if !is_new && let Some(stored) = self.store.messages(&[reply.id]).await?.pop() {
-            return Ok(Sent { message, reply: stored });
+            return Ok(Sent {
+                message,
+                reply: stored,
+            });
         }
         // New, or left without its reply by a crash between the two writes.
         self.engine.begin(reply.clone(), prompt.language).await?;
@@ -55,7 +56,10 @@ impl Service {
     /// Stops a reply and returns it; one that has ended is returned as it is.
     pub async fn stop_reply(&self, viewer: &Viewer, id: MessageId) -> Result<Message, Error> {
         self.reply_message(viewer, id).await?;
-        self.engine.stop(id).await?.ok_or(Error::NotFound(Subject::Message))
+        self.engine
+            .stop(id)
+            .await?
+            .ok_or(Error::NotFound(Subject::Message))
     }
 
     /// Follows a reply from a cursor, or from a snapshot if there is none or it does not fit.
@@ -65,10 +69,14 @@ impl Service {
         id: MessageId,
         after: Option<&str>,
     ) -> Result<ReplyReader, Error> {
-        let cursor =
-            after.map(|after| ReplyCursor::decode(after).ok_or(Error::InvalidCursor)).transpose()?;
+        let cursor = after
+            .map(|after| ReplyCursor::decode(after).ok_or(Error::InvalidCursor))
+            .transpose()?;
         self.reply_message(viewer, id).await?;
-        self.engine.follow(id, cursor).await?.ok_or(Error::NotFound(Subject::Message))
+        self.engine
+            .follow(id, cursor)
+            .await?
+            .ok_or(Error::NotFound(Subject::Message))
     }
 
     async fn reply_message(&self, viewer: &Viewer, id: MessageId) -> Result<(), Error> {

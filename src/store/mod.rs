@@ -15,12 +15,9 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 
 use crate::domain::{
-    Chat, ChatChange, ChatFilter, ChatId, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest,
-    ReplyOutcome, Timestamp, UserId,
+    Chat, ChatChange, ChatFilter, ChatId, Message, MessageChange, MessageFilter, MessageId, Page,
+    PageRequest, ReplyOutcome, Timestamp, UserId,
 };
-
-
-
 
 /// Why the store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]

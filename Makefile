@@ -1,0 +1,67 @@
+# The commands of this project. `make` alone lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+ARGS ?=
+CARGO_DENY_VERSION := 0.20.2
+
+# The page stands for the whole bundle: Vite writes it last, and it names the hash of everything it loads.
+WEB_BUNDLE := web/dist/graphiql.html
+WEB_SOURCES := web/package.json web/graphiql.html web/vite.config.js $(wildcard web/src/*)
+# Kept inside node_modules, so that deleting the folder also deletes the belief that it is there.
+WEB_MODULES := web/node_modules/.colloquy-stamp
+CLIENT_MODULES := tests/clients/node_modules/.colloquy-stamp
+
+NPM_CI := npm ci --no-audit --no-fund
+
+.PHONY: help run test check schema web fmt clean require-npm
+
+help: ## List these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12
+
+run: web ## Run the server with everything built in: no MongoDB, Redis or Docker (options: ARGS="...")
+	cargo run --release --locked -- $(ARGS)
+
+test: web $(CLIENT_MODULES) ## Run every test, against a real MongoDB of its own and real GraphQL clients
+	scripts/with-mongod.sh cargo test --locked
+
+check: web ## Everything that must pass before a change is merged
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --locked
+	$(MAKE) test
+	cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked
+	cargo deny check bans licenses sources
+
+# By way of a second file, because a failed build would leave an empty schema behind.
+schema: web ## Write schema.graphql from the code
+	cargo run --locked -- schema > schema.graphql.new
+	mv schema.graphql.new schema.graphql
+
+web: $(WEB_BUNDLE) ## Build the GraphiQL page into web/dist, if its sources have changed
+
+fmt: ## Format the code
+	cargo fmt
+
+# Not data/, which is somebody's conversations, and not .cache/, which is a long download.
+clean: ## Delete what was built
+	cargo clean
+	rm -rf web/dist web/node_modules tests/clients/node_modules
+
+$(WEB_BUNDLE): $(WEB_MODULES) $(WEB_SOURCES)
+	cd web && npm run build
+	@touch $@
+
+$(WEB_MODULES): web/package-lock.json web/.npmrc | require-npm
+	cd web && $(NPM_CI)
+	@touch $@
+
+$(CLIENT_MODULES): tests/clients/package-lock.json tests/clients/.npmrc | require-npm
+	cd tests/clients && $(NPM_CI)
+	@touch $@
+
+require-npm:
+	@command -v npm >/dev/null || { echo "Node.js 20.19 or later with npm is needed for this step." >&2; exit 1; }

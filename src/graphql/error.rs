@@ -1,0 +1,72 @@
+//! Errors as clients see them: a sentence and a stable code, never the internals.
+
+use async_graphql::{ErrorExtensionValues, Response};
+
+use crate::domain::MalformedId;
+use crate::service;
+
+/// A resolver's error. It has no `Display`, so that the framework's blanket conversion cannot claim it.
+#[derive(Clone, Debug)]
+pub struct Error {
+    code: &'static str,
+    message: String,
+}
+
+impl From<service::Error> for Error {
+    fn from(error: service::Error) -> Self {
+        match &error {
+            service::Error::Internal(source) => {
+                tracing::error!(error = source as &dyn std::error::Error, "a use case failed");
+            }
+            service::Error::Unavailable(source) => {
+                tracing::warn!(
+                    error = source as &dyn std::error::Error,
+                    "the store is not available"
+                );
+            }
+            _ => {}
+        }
+        Self {
+            code: error.code(),
+            message: error.to_string(),
+        }
+    }
+}
+
+impl From<MalformedId> for Error {
+    fn from(_: MalformedId) -> Self {
+        service::Error::InvalidId.into()
+    }
+}
+
+impl From<Error> for async_graphql::Error {
+    fn from(error: Error) -> Self {
+        let mut extensions = ErrorExtensionValues::default();
+        extensions.set("code", error.code);
+        Self {
+            message: error.message,
+            source: None,
+            extensions: Some(extensions),
+        }
+    }
+}
+
+/// Gives a code to each error that the executor itself raised: about the document where it has no path, about an
+/// argument's value where it has one.
+pub fn with_codes(mut response: Response) -> Response {
+    for error in &mut response.errors {
+        let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
+        if extensions.get("code").is_none() {
+            let is_document = error.path.is_empty();
+            extensions.set(
+                "code",
+                if is_document {
+                    "GRAPHQL_VALIDATION_FAILED"
+                } else {
+                    "BAD_USER_INPUT"
+                },
+            );
+        }
+    }
+    response
+}

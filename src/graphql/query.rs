@@ -1,0 +1,102 @@
+//! The queries.
+
+use async_graphql::connection::Connection;
+use async_graphql::{Context, ID, Object};
+
+use super::Error;
+use super::context;
+use super::object::{Chat, ChatFilter, Message, Node, Viewer, chat_connection, page_size};
+use super::scalar::UserId;
+use crate::domain::{ChatId, MessageId};
+use crate::service::PageArguments;
+
+/// What can be read.
+pub struct Query;
+
+#[Object]
+impl Query {
+    /// The object of that id, whatever it is; null if there is none that you may see.
+    async fn node(&self, context: &Context<'_>, id: ID) -> Option<Result<Node, Error>> {
+        find_node(context, &id).await.transpose()
+    }
+
+    /// Whom the server takes you for, and your limits.
+    async fn viewer(&self, context: &Context<'_>) -> Viewer {
+        let context = context::of(context);
+        Viewer {
+            viewer: context.viewer.clone(),
+            limits: context.service.limits().clone(),
+        }
+    }
+
+    /// A chat.
+    async fn chat(&self, context: &Context<'_>, id: ID) -> Option<Result<Chat, Error>> {
+        let context = context::of(context);
+        Some(match ChatId::parse(&id) {
+            Ok(id) => context
+                .service
+                .chat(&context.viewer, id)
+                .await
+                .map(Chat)
+                .map_err(Error::from),
+            Err(error) => Err(error.into()),
+        })
+    }
+
+    /// A user's chats, the latest written in first.
+    #[graphql(complexity = "page_size(first, last, 20) * child_complexity + 1")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a Relay connection, a user and a filter"
+    )]
+    async fn chats(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Whose chats; your own if not given.")] user_id: Option<UserId>,
+        #[graphql(desc = "Which chats.")] filter: Option<ChatFilter>,
+        #[graphql(desc = "At most this many from the beginning, 1 to 100; 20 if neither is given.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only chats after this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only chats before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<String, Chat>, Error> {
+        let context = context::of(context);
+        let filter = filter.unwrap_or_default().try_into()?;
+        let arguments = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        let request = context.service.chat_page_request(&arguments)?;
+        let user = user_id.map(|id| id.0);
+        let page = context
+            .service
+            .chat_page(&context.viewer, user, &filter, &request)
+            .await?;
+        Ok(chat_connection(page, &request))
+    }
+
+    /// A message.
+    async fn message(&self, context: &Context<'_>, id: ID) -> Option<Result<Message, Error>> {
+        let context = context::of(context);
+        Some(match MessageId::parse(&id) {
+            Ok(id) => context
+                .service
+                .message(&context.viewer, id)
+                .await
+                .map(Message)
+                .map_err(Error::from),
+            Err(error) => Err(error.into()),
+        })
+    }
+}
+
+async fn find_node(context: &Context<'_>, id: &ID) -> Result<Option<Node>, Error> {
+    let loader = &context::of(context).loader;
+    if let Some(chat) = loader.load_one(ChatId::parse(id)?).await? {
+        return Ok(Some(Node::Chat(Chat(chat))));
+    }
+    let message = loader.load_one(MessageId::parse(id)?).await?;
+    Ok(message.map(|message| Node::Message(Message(message))))
+}

@@ -1,0 +1,51 @@
+//! The HTTP face: which path is answered by whom, and what lies around them all.
+
+mod graphiql;
+mod graphql;
+mod health;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use tower_http::limit::RequestBodyLimitLayer;
+
+use crate::graphql::Schema;
+use crate::service::Service;
+
+/// What the handlers share.
+#[derive(Clone)]
+struct Faces {
+    schema: Schema,
+    service: Arc<Service>,
+    shutdown: CancellationToken,
+}
+
+/// The router. `shutdown` tells open sockets to go away.
+pub fn router(service: Arc<Service>, shutdown: CancellationToken) -> Router {
+    let body_bytes_max = service.limits().body_bytes_max;
+    let faces = Faces {
+        schema: Schema::new(service.clone()),
+        service,
+        shutdown,
+    };
+    // Compression would hold a stream's events back.
+    let compressed = SizeAbove::new(1024).and(NotForContentType::const_new("text/event-stream"));
+    Router::new()
+        .route("/", get(graphiql::redirect))
+        .route("/graphql", get(graphql::get).post(graphql::post))
+        .route("/assets/{*path}", get(graphiql::asset))
+        .route("/health", get(health::ready))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .with_state(faces)
+        // From the inside out: a body too large is refused before it is read whole, answers are compressed, and a
+        // panicking handler answers 500 instead of cutting the connection.
+        .layer(RequestBodyLimitLayer::new(body_bytes_max))
+        .layer(CompressionLayer::new().compress_when(compressed))
+        .layer(CatchPanicLayer::new())
+}
