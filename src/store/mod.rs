@@ -19,6 +19,8 @@ use crate::domain::{
     PageRequest, ReplyOutcome, Timestamp, UserId,
 };
 
+pub use mongo::MongoStore;
+
 /// Why the store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {

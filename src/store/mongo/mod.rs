@@ -1,4 +1,115 @@
-//! MongoDB.
+//! MongoDB: the documented collections, read as the documented system left them.
+//!
+//! `chats` and `chat_messages` keep their documented fields and index names; what Colloquy adds are optional fields
+//! (see `document.rs`) and further indexes (see `indexes.rs`). `chat_deletions` holds the ids of chats whose deletion
+//! has begun. Nothing here needs a transaction, so a standalone server will do.
 
-/// The store on MongoDB.
-pub struct MongoStore;
+mod chats;
+mod document;
+mod fields;
+mod indexes;
+mod keyset;
+mod lists;
+mod messages;
+mod operation;
+mod replies;
+mod reply_document;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mongodb::bson::{RawDocumentBuf, doc};
+use mongodb::options::{ClientOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern};
+use mongodb::{Client, Collection, Database};
+
+use self::operation::{ANSWER_TIMEOUT, run, run_for};
+use super::{Store, StoreError};
+
+/// The database of an address that names none.
+const DATABASE_DEFAULT: &str = "colloquy";
+
+/// How long a write waits for the majority, a call for a server, and a connection for its handshake.
+const SERVER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Connections to each server, unless the address says otherwise.
+const POOL_SIZE_MAX: u32 = 32;
+
+/// The store on MongoDB. Cloning it is cheap; clones share one connection pool.
+#[derive(Clone, Debug)]
+pub struct MongoStore {
+    database: Database,
+    chats: Collection<RawDocumentBuf>,
+    messages: Collection<RawDocumentBuf>,
+    deletions: Collection<RawDocumentBuf>,
+}
+
+impl MongoStore {
+    /// Connects to the server at `uri`, in the database that its path names or else `colloquy`, and does what
+    /// [`MongoStore::setup`] does.
+    pub async fn connect(uri: &str) -> Result<Self, StoreError> {
+        let uri = uri.to_owned();
+        let options = run(async move { ClientOptions::parse(uri).await }).await.map_err(|error| match error {
+            StoreError::Failed(_) => StoreError::Failed("the address of MongoDB cannot be read".into()),
+            passing => passing,
+        })?;
+        let database = options.default_database.clone().unwrap_or_else(|| DATABASE_DEFAULT.to_owned());
+        Self::connect_with(options, &database).await
+    }
+
+    /// Connects as `options` say, with the durability of Colloquy whatever they say, and does what
+    /// [`MongoStore::setup`] does.
+    pub async fn connect_with(mut options: ClientOptions, database: &str) -> Result<Self, StoreError> {
+        let majority = WriteConcern::builder().w(mongodb::options::Acknowledgment::Majority).journal(true);
+        options.write_concern = Some(majority.w_timeout(SERVER_TIMEOUT).build());
+        options.read_concern = Some(ReadConcern::majority());
+        options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
+        options.app_name = Some("colloquy".to_owned());
+        options.server_selection_timeout.get_or_insert(SERVER_TIMEOUT);
+        options.connect_timeout.get_or_insert(SERVER_TIMEOUT);
+        options.max_pool_size.get_or_insert(POOL_SIZE_MAX);
+
+        let client = Client::with_options(options).map_err(operation::store_error)?;
+        let database = client.database(database);
+        let store = Self {
+            chats: database.collection("chats"),
+            messages: database.collection("chat_messages"),
+            deletions: database.collection("chat_deletions"),
+            database,
+        };
+        store.warn_of_standalone().await?;
+        store.setup().await?;
+        Ok(store)
+    }
+
+    /// Creates the indexes that are missing and finishes the deletions that a crash interrupted. To repeat it is
+    /// harmless.
+    pub async fn setup(&self) -> Result<(), StoreError> {
+        let store = self.clone();
+        run_for(operation::SETUP_TIMEOUT, async move {
+            store.chats.create_indexes(indexes::of_chats()).await?;
+            store.messages.create_indexes(indexes::of_messages()).await?;
+            store.finish_deletions().await
+        })
+        .await
+    }
+
+    /// A standalone server keeps one copy of everything and cannot elect another.
+    async fn warn_of_standalone(&self) -> Result<(), StoreError> {
+        let database = self.database.clone();
+        let hello = run(async move { database.run_command(doc! { "hello": 1 }).await }).await?;
+        // A member of a replica set tells the set's name, a router says `isdbgrid`.
+        if !hello.contains_key("setName") && !hello.contains_key("msg") {
+            tracing::warn!("MongoDB is a standalone server: what it stores is as durable as its one disk");
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Store for MongoStore {
+    async fn ping(&self) -> Result<(), StoreError> {
+        let database = self.database.clone();
+        let ping = doc! { "ping": 1, "maxTimeMS": i64::try_from(ANSWER_TIMEOUT.as_millis()).unwrap_or(i64::MAX) };
+        run(async move { database.run_command(ping).await.map(drop) }).await
+    }
+}

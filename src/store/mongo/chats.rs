@@ -1,0 +1,112 @@
+//! Chats.
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt;
+use mongodb::bson::{Document, doc};
+use mongodb::error::Result as DriverResult;
+use mongodb::options::ReturnDocument;
+
+use super::document::{encode_chat, read_chat, read_list, read_one};
+use super::fields::{stored_date, stored_id, stored_user_id};
+use super::keyset::Keyset;
+use super::lists::{self, List};
+use super::operation::{is_duplicate_key, run};
+use super::{MongoStore, indexes};
+use crate::domain::{Chat, ChatChange, ChatFilter, ChatId, Page, PageRequest, Timestamp, UserId};
+use crate::store::{ChatStore, StoreError};
+
+const BY_UPDATE: Keyset = Keyset { time: "updated_at", is_descending: true };
+
+#[async_trait]
+impl ChatStore for MongoStore {
+    async fn insert_chat(&self, chat: &Chat) -> Result<(), StoreError> {
+        let (chats, document) = (self.chats.clone(), encode_chat(chat));
+        run(async move {
+            // Nobody but us mints this id for this user at this moment, so such a chat is our own earlier attempt.
+            let own = ["_id", "user_id", "created_at"];
+            let own = own.into_iter().filter_map(|name| Some((name.to_owned(), document.get(name)?.clone())));
+            let own: Document = own.collect();
+            match chats.clone_with_type::<Document>().insert_one(document).await {
+                Err(error) if is_duplicate_key(&error) => match chats.find_one(own).await? {
+                    Some(_) => Ok(()),
+                    None => Err(error),
+                },
+                inserted => inserted.map(drop),
+            }
+        })
+        .await
+    }
+
+    async fn chats(&self, ids: &[ChatId]) -> Result<Vec<Chat>, StoreError> {
+        let documents = lists::by_id(&self.chats, ids.iter().map(|id| id.0)).await?;
+        Ok(read_list(documents, read_chat))
+    }
+
+    async fn chat_page(
+        &self,
+        user: &UserId,
+        filter: &ChatFilter,
+        request: &PageRequest,
+    ) -> Result<Page<Chat>, StoreError> {
+        let mut scope = doc! { "user_id": stored_user_id(user) };
+        if let Some(status) = &filter.status {
+            scope.insert("status", &status.0);
+        }
+        if let Some(document_id) = filter.document_id {
+            scope.insert("document_id", stored_id(document_id.0));
+        }
+        let Some(filter) = BY_UPDATE.filter(&scope, request) else { return Ok(Page::empty()) };
+        let limit = request.size.saturating_add(1);
+        let list = List { filter, sort: BY_UPDATE.sort(request), limit, index: indexes::CHAT_LIST };
+        // The page is cut before its documents are read: whether there is more does not hang on a damaged one.
+        let page = Page::from_read(lists::read(&self.chats, list).await?, request);
+        Ok(Page { items: read_list(page.items, read_chat), has_more: page.has_more })
+    }
+
+    async fn update_chat(&self, id: ChatId, change: &ChatChange, now: Timestamp) -> Result<Option<Chat>, StoreError> {
+        let mut update = doc! { "$max": { "updated_at": stored_date(now) } };
+        let fields = [("title", change.title.as_ref()), ("status", change.status.as_ref().map(|status| &status.0))];
+        let fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
+        let fields: Document = fields.collect();
+        if !fields.is_empty() {
+            update.insert("$set", fields);
+        }
+        let chats = self.chats.clone();
+        let filter = doc! { "_id": stored_id(id.0) };
+        let updated =
+            run(async move { chats.find_one_and_update(filter, update).return_document(ReturnDocument::After).await });
+        read_one(updated.await?, read_chat)
+    }
+
+    async fn delete_chat(&self, id: ChatId) -> Result<bool, StoreError> {
+        let (store, id) = (self.clone(), doc! { "_id": stored_id(id.0) });
+        run(async move {
+            store.deletions.clone_with_type::<Document>().replace_one(id.clone(), doc! {}).upsert(true).await?;
+            store.finish_deletion(id).await
+        })
+        .await
+    }
+}
+
+impl MongoStore {
+    /// Finishes the deletions that have a record.
+    pub(super) async fn finish_deletions(&self) -> DriverResult<()> {
+        let records: Vec<Document> =
+            self.deletions.clone_with_type::<Document>().find(doc! {}).await?.try_collect().await?;
+        for record in records {
+            self.finish_deletion(record).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the chat of a record, its messages, and then the record; whether there was such a chat. The chat goes
+    /// first, as nothing leads to its messages without it.
+    async fn finish_deletion(&self, record: Document) -> DriverResult<bool> {
+        let chats = self.chats.delete_one(record.clone()).await?.deleted_count;
+        if let Some(chat_id) = record.get("_id") {
+            self.messages.delete_many(doc! { "chat_id": chat_id }).await?;
+        }
+        self.deletions.delete_one(record).await?;
+        Ok(chats > 0)
+    }
+}

@@ -1,0 +1,122 @@
+//! Reading one field of a stored document: what is missing, null or of another type is `None`, and never an error.
+
+use mongodb::bson::raw::RawBsonRef;
+use mongodb::bson::{Bson, DateTime, RawDocument, oid};
+
+use crate::domain::{ObjectId, Timestamp, UserId};
+
+/// A document whose fields are read by name and type.
+#[derive(Clone, Copy)]
+pub(super) struct Fields<'a>(pub(super) &'a RawDocument);
+
+impl<'a> Fields<'a> {
+    /// The value, if its bytes can be read.
+    fn value(self, name: &str) -> Option<RawBsonRef<'a>> {
+        self.0.get(name).ok().flatten()
+    }
+
+    /// A string.
+    pub(super) fn text(self, name: &str) -> Option<&'a str> {
+        match self.value(name)? {
+            RawBsonRef::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A truth value.
+    pub(super) fn flag(self, name: &str) -> Option<bool> {
+        match self.value(name)? {
+            RawBsonRef::Boolean(flag) => Some(flag),
+            _ => None,
+        }
+    }
+
+    /// A whole number of any numeric type.
+    pub(super) fn integer(self, name: &str) -> Option<i64> {
+        match self.value(name)? {
+            RawBsonRef::Int32(number) => Some(number.into()),
+            RawBsonRef::Int64(number) => Some(number),
+            RawBsonRef::Double(number) => whole(number),
+            _ => None,
+        }
+    }
+
+    /// A whole number, or a string of nothing but its digits, as late documented systems stored it.
+    pub(super) fn integer_or_digits(self, name: &str) -> Option<i64> {
+        self.integer(name).or_else(|| {
+            let text = self.text(name)?;
+            text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+        })
+    }
+
+    /// A date.
+    pub(super) fn date(self, name: &str) -> Option<Timestamp> {
+        match self.value(name)? {
+            RawBsonRef::DateTime(date) => Some(Timestamp::from_millis(date.timestamp_millis())),
+            _ => None,
+        }
+    }
+
+    /// An id.
+    pub(super) fn id(self, name: &str) -> Option<ObjectId> {
+        match self.value(name)? {
+            RawBsonRef::ObjectId(id) => Some(ObjectId::from_bytes(id.bytes())),
+            _ => None,
+        }
+    }
+
+    /// An id, or a string of its digits.
+    pub(super) fn id_or_digits(self, name: &str) -> Option<ObjectId> {
+        self.id(name).or_else(|| ObjectId::parse(self.text(name)?).ok())
+    }
+
+    /// A user's id.
+    pub(super) fn user_id(self, name: &str) -> Option<UserId> {
+        let text = || self.text(name).filter(|text| (1..=UserId::TEXT_BYTES_MAX).contains(&text.len()));
+        self.integer(name).map(UserId::Int).or_else(|| text().map(|text| UserId::Text(text.to_owned())))
+    }
+
+    /// A document within the document.
+    pub(super) fn nested(self, name: &str) -> Option<Fields<'a>> {
+        match self.value(name)? {
+            RawBsonRef::Document(document) => Some(Self(document)),
+            _ => None,
+        }
+    }
+}
+
+/// The whole number that a double holds exactly.
+fn whole(number: f64) -> Option<i64> {
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    #[expect(clippy::cast_possible_truncation, reason = "it is whole and within 2^53")]
+    (number.fract() == 0.0 && number.abs() <= EXACT_MAX).then_some(number as i64)
+}
+
+/// The moment in an id's first four bytes, which every driver mints an id from.
+pub(super) fn minted_at(id: ObjectId) -> Timestamp {
+    let [a, b, c, d, ..] = id.bytes();
+    Timestamp::from_millis(i64::from(u32::from_be_bytes([a, b, c, d])) * 1000)
+}
+
+/// An id as it is stored.
+pub(super) fn stored_id(id: ObjectId) -> oid::ObjectId {
+    oid::ObjectId::from_bytes(id.bytes())
+}
+
+/// A moment as it is stored.
+pub(super) fn stored_date(time: Timestamp) -> DateTime {
+    DateTime::from_millis(time.millis())
+}
+
+/// A number as it is stored: in four bytes if it fits.
+pub(super) fn stored_integer(number: i64) -> Bson {
+    i32::try_from(number).map_or(Bson::Int64(number), Bson::Int32)
+}
+
+/// A user's id as it is stored.
+pub(super) fn stored_user_id(user: &UserId) -> Bson {
+    match user {
+        UserId::Int(id) => stored_integer(*id),
+        UserId::Text(id) => Bson::String(id.clone()),
+    }
+}

@@ -1,0 +1,57 @@
+//! The indexes: the documented ones under their documented names, and ours.
+
+use mongodb::IndexModel;
+use mongodb::bson::{Document, doc};
+use mongodb::options::IndexOptions;
+
+/// The index that a user's list of chats is read from.
+pub(super) const CHAT_LIST: &str = "user_id_1_updated_at_-1__id_-1";
+/// The index that a chat's list of messages is read from.
+pub(super) const MESSAGE_LIST: &str = "chat_id_1_created_ts_1__id_1";
+/// The documented index that messages are counted in.
+pub(super) const MESSAGE_COUNT: &str = "chat_id_1";
+/// The index that tokens are summed in.
+pub(super) const TOKEN_COUNT: &str = "chat_id_1_token_1";
+/// The index of streaming replies by the end of their lease.
+pub(super) const REPLY_LEASE: &str = "streaming_by_lease";
+/// The index of streaming replies by chat.
+pub(super) const REPLY_CHAT: &str = "streaming_by_chat";
+
+/// The indexes of `chats`.
+pub(super) fn of_chats() -> Vec<IndexModel> {
+    vec![
+        named("user_id_1", doc! { "user_id": 1 }),
+        named("document_id_1", doc! { "document_id": 1 }),
+        named("status_1", doc! { "status": 1 }),
+        named("created_at_1", doc! { "created_at": 1 }),
+        named(CHAT_LIST, doc! { "user_id": 1, "updated_at": -1, "_id": -1 }),
+    ]
+}
+
+/// The indexes of `chat_messages`.
+pub(super) fn of_messages() -> Vec<IndexModel> {
+    let is_streaming = doc! { "reply.state": "STREAMING" };
+    let has_key = doc! { "client_key": { "$type": "string" } };
+    vec![
+        named(MESSAGE_COUNT, doc! { "chat_id": 1 }),
+        named("is_bot_1", doc! { "is_bot": 1 }),
+        named("created_ts_1", doc! { "created_ts": 1 }),
+        named(MESSAGE_LIST, doc! { "chat_id": 1, "created_ts": 1, "_id": 1 }),
+        named(TOKEN_COUNT, doc! { "chat_id": 1, "token": 1 }),
+        partial("client_key_of_chat", doc! { "chat_id": 1, "client_key": 1 }, has_key, true),
+        partial(REPLY_LEASE, doc! { "reply.lease_until": 1 }, is_streaming.clone(), false),
+        // It begins with the state because it needs another key than the list of messages, of which it is a part.
+        partial(REPLY_CHAT, doc! { "reply.state": 1, "chat_id": 1, "created_ts": 1, "_id": 1 }, is_streaming, false),
+    ]
+}
+
+fn named(name: &str, keys: Document) -> IndexModel {
+    IndexModel::builder().keys(keys).options(IndexOptions::builder().name(name.to_owned()).build()).build()
+}
+
+fn partial(name: &str, keys: Document, only: Document, is_unique: bool) -> IndexModel {
+    let options = IndexOptions::builder().name(name.to_owned()).partial_filter_expression(only);
+    // Left out rather than false: an index is compared with the existing one as it was given.
+    let options = options.unique(is_unique.then_some(true));
+    IndexModel::builder().keys(keys).options(options.build()).build()
+}

@@ -1,0 +1,102 @@
+//! How a driver call is made, and what its failure means.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use mongodb::error::{Error, ErrorKind, RETRYABLE_ERROR, RETRYABLE_WRITE_ERROR, Result, WriteFailure};
+
+use crate::store::StoreError;
+
+/// How long a caller waits for an operation.
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the setup may take: an index over an old collection is built within it.
+pub(super) const SETUP_TIMEOUT: Duration = Duration::from_secs(1800);
+
+/// The server's codes for a state that passes: unreachable members, elections, shutdowns, deadlines, a majority that
+/// cannot be reached.
+const PASSING_CODES: [i32; 18] =
+    [6, 7, 50, 64, 89, 91, 100, 112, 134, 189, 262, 9001, 10058, 10107, 11600, 11602, 13435, 13436];
+
+/// The server's code for a key that an index has already.
+const DUPLICATE_KEY: i32 = 11000;
+
+/// Runs a driver operation to its end, in a task of its own: the driver's futures must never be dropped half way,
+/// and a caller's may be at any time. The caller waits [`ANSWER_TIMEOUT`]; the operation goes on after that.
+pub(super) async fn run<T: Send + 'static>(
+    operation: impl Future<Output = Result<T>> + Send + 'static,
+) -> std::result::Result<T, StoreError> {
+    run_for(ANSWER_TIMEOUT, operation).await
+}
+
+/// Like [`run`], but the caller waits for `timeout`.
+pub(super) async fn run_for<T: Send + 'static>(
+    timeout: Duration,
+    operation: impl Future<Output = Result<T>> + Send + 'static,
+) -> std::result::Result<T, StoreError> {
+    match tokio::time::timeout(timeout, tokio::spawn(operation)).await {
+        Ok(Ok(answer)) => answer.map_err(store_error),
+        Ok(Err(stopped)) => Err(StoreError::Failed(stopped.into())),
+        Err(elapsed) => Err(StoreError::Unavailable(elapsed.into())),
+    }
+}
+
+/// Whether a write failed because a unique index has its key already.
+pub(super) fn is_duplicate_key(error: &Error) -> bool {
+    matches!(*error.kind, ErrorKind::Write(WriteFailure::WriteError(ref error)) if error.code == DUPLICATE_KEY)
+}
+
+/// What a driver's error means to the caller.
+pub(super) fn store_error(error: Error) -> StoreError {
+    let source: Box<dyn StdError + Send + Sync> = describe(&error).into();
+    match *error.kind {
+        ErrorKind::Io(_)
+        | ErrorKind::ServerSelection { .. }
+        | ErrorKind::ConnectionPoolCleared { .. }
+        | ErrorKind::DnsResolve { .. }
+        | ErrorKind::Write(WriteFailure::WriteConcernError(_)) => StoreError::Unavailable(source),
+        ErrorKind::Command(ref error) if PASSING_CODES.contains(&error.code) => StoreError::Unavailable(source),
+        _ if [RETRYABLE_ERROR, RETRYABLE_WRITE_ERROR].iter().any(|label| error.contains_label(label)) => {
+            StoreError::Unavailable(source)
+        }
+        ErrorKind::BsonDeserialization(_) | ErrorKind::Bson(_) | ErrorKind::InvalidResponse { .. } => {
+            StoreError::Corrupt(source)
+        }
+        _ => StoreError::Failed(source),
+    }
+}
+
+/// An error for the log. The server's own sentences can quote documents and the driver's can quote what it was
+/// given, so of those only codes are told.
+fn describe(error: &Error) -> String {
+    match &*error.kind {
+        ErrorKind::Io(error) => error.to_string(),
+        ErrorKind::ServerSelection { message, .. }
+        | ErrorKind::ConnectionPoolCleared { message, .. }
+        | ErrorKind::DnsResolve { message, .. }
+        | ErrorKind::Authentication { message, .. }
+        | ErrorKind::IncompatibleServer { message, .. } => message.clone(),
+        ErrorKind::Command(error) => format!("the server answered {} ({})", error.code_name, error.code),
+        ErrorKind::Write(WriteFailure::WriteError(error)) => format!("the server refused the write ({})", error.code),
+        ErrorKind::Write(WriteFailure::WriteConcernError(error)) => {
+            format!("the write is not acknowledged: {} ({})", error.code_name, error.code)
+        }
+        ErrorKind::BsonDeserialization(_) | ErrorKind::Bson(_) | ErrorKind::InvalidResponse { .. } => {
+            "the server's answer cannot be read".to_owned()
+        }
+        _ => "the driver refused the call".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_connection_is_unavailable_and_a_bad_argument_is_a_failure_that_quotes_nothing() {
+        let lost = Error::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+        assert!(matches!(store_error(lost), StoreError::Unavailable(_)));
+        let custom = Error::custom("mongodb://user:secret@host".to_owned());
+        assert_eq!(format!("{:?}", store_error(custom)), r#"Failed("the driver refused the call")"#);
+    }
+}
