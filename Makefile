@@ -8,7 +8,7 @@ SHELL := /bin/bash
 ARGS ?=
 CARGO_DENY_VERSION := 0.20.2
 
-# The page stands for the whole bundle: Vite writes it last, and it names the hash of everything it loads.
+# The page stands for the whole bundle: it names the hash of everything it loads, and make deletes it if a build fails.
 WEB_BUNDLE := web/dist/graphiql.html
 WEB_SOURCES := web/package.json web/graphiql.html web/vite.config.js $(wildcard web/src/*)
 # Kept inside node_modules, so that deleting the folder also deletes the belief that it is there.

@@ -72,7 +72,7 @@ pub(super) async fn aggregate(
     .await
 }
 
-/// The first documents of each chat's list. One command, and of each chat no more keys are read than documents
+/// The first documents of each chat's list. One command up to [`PIPELINES_MAX`] chats, and of each chat no more keys are read than documents
 /// returned: the union of one small pipeline for each chat, as a single filter cannot limit chat by chat.
 pub(super) async fn of_each_chat(
     collection: &Collection<RawDocumentBuf>,

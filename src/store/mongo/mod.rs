@@ -35,7 +35,7 @@ const SERVER_TIMEOUT: Duration = Duration::from_secs(5);
 const POOL_SIZE_MAX: u32 = 32;
 
 /// The store on MongoDB. Cloning it is cheap; clones share one connection pool.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct MongoStore {
     database: Database,
     chats: Collection<RawDocumentBuf>,

@@ -1,0 +1,97 @@
+//! The composition root: the only place that names concrete stores and bots.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::bot::BuiltinBot;
+use crate::config::{Config, StoreConfig};
+use crate::domain::{Clock, IdSource, SystemClock, Timestamp};
+use crate::engine::Engine;
+use crate::http;
+use crate::service::Service;
+use crate::store::{EmbeddedStore, MongoStore, Store, StoreError};
+
+/// How long open connections may take to end once the server is told to.
+const DRAIN_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Why the server could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The store could not be opened.
+    #[error("the store could not be opened")]
+    Store(#[from] StoreError),
+    /// The machine has no random numbers.
+    #[error("the operating system gives no random numbers: {0}")]
+    Random(getrandom::Error),
+    /// The listener failed.
+    #[error("the listener failed")]
+    Listener(#[from] std::io::Error),
+}
+
+/// Opens the store, with everything it needs set up.
+pub async fn open_store(config: &StoreConfig) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match config {
+        StoreConfig::Embedded(folder) => Arc::new(EmbeddedStore::open(folder).await?),
+        StoreConfig::Mongo(uri) => Arc::new(MongoStore::connect(uri).await?),
+    })
+}
+
+/// Serves on `listener` until `shutdown` completes, then ends replies and connections in order.
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), RunError> {
+    let store = open_store(&config.store).await?;
+    // One process owns the embedded store: whatever streams in it, nobody generates any more.
+    let is_alone = matches!(config.store, StoreConfig::Embedded(_));
+    run_on(store, is_alone, config, listener, shutdown).await
+}
+
+/// [`run`] over a store that is open already; `is_alone` says that no other process uses it.
+pub async fn run_on(
+    store: Arc<dyn Store>,
+    is_alone: bool,
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), RunError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let mut seed = [0; 8];
+    getrandom::fill(&mut seed).map_err(RunError::Random)?;
+    let ids = IdSource::new(clock.clone(), seed);
+    let owner = ids.next().to_string();
+    let bot = Arc::new(BuiltinBot::new(config.builtin_bot.pieces_per_second, config.builtin_bot.words_min));
+    let engine = Engine::new(store.clone(), bot, clock.clone(), owner);
+    let orphaned_before = if is_alone { Timestamp::from_millis(i64::MAX) } else { clock.now() };
+    engine.recover(orphaned_before).await?;
+    engine.keep_recovering();
+
+    let service = Arc::new(Service::new(store, engine.clone(), clock, ids, config.limits));
+    let going_away = CancellationToken::new();
+    let router = http::router(service, going_away.clone());
+    let told = going_away.clone();
+    tokio::spawn(async move {
+        shutdown.await;
+        told.cancel();
+    });
+    let serving = axum::serve(listener, router).with_graceful_shutdown(going_away.clone().cancelled_owned());
+    let end = async {
+        going_away.cancelled().await;
+        engine.shut_down().await;
+        tokio::time::sleep(DRAIN_WAIT_MAX).await;
+    };
+    tokio::pin!(end);
+    tokio::select! {
+        served = async { serving.await } => {
+            served?;
+            engine.shut_down().await;
+        }
+        () = &mut end => tracing::warn!("some connections did not end in time"),
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! The command line: what it takes, and what each command does.
+
+mod arguments;
+mod serve;
+mod setup;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+
+/// Runs the program; 0 when it did its work, 1 when that failed, 2 when it was told something wrong.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if matches!(arguments.command, Some(Command::Schema)) {
+        return match std::io::stdout().lock().write_all(crate::graphql::sdl().as_bytes()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
+    let config = match arguments.config() {
+        Ok(config) => config,
+        Err(error) => {
+            complain(&error);
+            return ExitCode::from(2);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&error);
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = runtime.block_on(async {
+        match arguments.command.unwrap_or(Command::Serve) {
+            Command::Serve => serve::serve(config, arguments.log_format).await,
+            Command::Setup => setup::setup(config).await,
+            Command::Schema => Ok(()),
+        }
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(error.as_ref());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints an error with everything that led to it.
+fn complain(error: &dyn std::error::Error) {
+    let mut line = format!("colloquy: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    // With no standard error there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
