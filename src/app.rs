@@ -65,9 +65,16 @@ pub async fn run_on(
     getrandom::fill(&mut seed).map_err(RunError::Random)?;
     let ids = IdSource::new(clock.clone(), seed);
     let owner = ids.next().to_string();
-    let bot = Arc::new(BuiltinBot::new(config.builtin_bot.pieces_per_second, config.builtin_bot.words_min));
+    let bot = Arc::new(BuiltinBot::new(
+        config.builtin_bot.pieces_per_second,
+        config.builtin_bot.words_min,
+    ));
     let engine = Engine::new(store.clone(), bot, clock.clone(), owner);
-    let orphaned_before = if is_alone { Timestamp::from_millis(i64::MAX) } else { clock.now() };
+    let orphaned_before = if is_alone {
+        Timestamp::from_millis(i64::MAX)
+    } else {
+        clock.now()
+    };
     engine.recover(orphaned_before).await?;
     engine.keep_recovering();
 

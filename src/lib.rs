@@ -9,7 +9,9 @@
     clippy::indexing_slicing
 )]
 
+pub mod app;
 pub mod bot;
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod engine;

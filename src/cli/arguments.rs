@@ -16,7 +16,12 @@ pub struct Arguments {
     #[command(subcommand)]
     pub command: Option<Command>,
     /// The address to serve on; port 0 takes a free one.
-    #[arg(long, env = "COLLOQUY_LISTEN", default_value = "127.0.0.1:8000", global = true)]
+    #[arg(
+        long,
+        env = "COLLOQUY_LISTEN",
+        default_value = "127.0.0.1:8000",
+        global = true
+    )]
     listen: SocketAddr,
     /// Where chats are kept: a folder (embedded store), or mongodb://HOST/DATABASE.
     #[arg(long, env = "COLLOQUY_STORE", default_value = "./data", value_parser = StoreConfig::parse,
@@ -62,7 +67,10 @@ impl Arguments {
         let config = Config {
             listen: self.listen,
             store: self.store.clone(),
-            builtin_bot: BuiltinBotConfig { pieces_per_second: self.builtin_pace, words_min: self.builtin_words },
+            builtin_bot: BuiltinBotConfig {
+                pieces_per_second: self.builtin_pace,
+                words_min: self.builtin_words,
+            },
             insecure_no_auth: self.insecure_no_auth,
             limits: Limits::default(),
         };

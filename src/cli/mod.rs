@@ -15,7 +15,10 @@ use arguments::{Arguments, Command};
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if matches!(arguments.command, Some(Command::Schema)) {
-        return match std::io::stdout().lock().write_all(crate::graphql::sdl().as_bytes()) {
+        return match std::io::stdout()
+            .lock()
+            .write_all(crate::graphql::sdl().as_bytes())
+        {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
         };

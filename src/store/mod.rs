@@ -19,6 +19,7 @@ use crate::domain::{
     PageRequest, ReplyOutcome, Timestamp, UserId,
 };
 
+pub use embedded::EmbeddedStore;
 pub use mongo::MongoStore;
 
 /// Why the store could not do what it was asked.
@@ -167,4 +168,17 @@ pub trait ReplyStore: Send + Sync {
 pub trait Store: ChatStore + MessageStore + ReplyStore {
     /// Answers when the engine can be read and written.
     async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// Whether two messages of one id are one sending: what the server changes later is not compared.
+fn is_same_sending(stored: &Message, message: &Message) -> bool {
+    let sending = |message: &Message| {
+        (
+            message.chat_id,
+            message.author,
+            message.created_at,
+            message.client_key.clone(),
+        )
+    };
+    sending(stored) == sending(message)
 }

@@ -54,10 +54,6 @@ impl Chat {
 
     /// The chat's messages, oldest first. For the latest ones ask for `last`.
     #[graphql(complexity = "page_size(first, last, 50) * child_complexity + 1")]
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the arguments of a Relay connection, and a filter"
-    )]
     async fn messages(
         &self,
         context: &Context<'_>,

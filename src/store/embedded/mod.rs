@@ -1,4 +1,87 @@
-//! Embedded.
+//! The embedded engine: SQLite in a folder, for one process, with nothing to set up.
+//!
+//! One thread writes, in groups that share an fsync; a few connections read beside it, each from its own snapshot.
 
-/// The embedded store.
-pub struct EmbeddedStore;
+mod chats;
+mod connection;
+mod error;
+mod keyset;
+mod messages;
+mod migrate;
+#[cfg(test)]
+mod plan_tests;
+mod readers;
+mod replies;
+mod row;
+mod writer;
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+
+use self::error::store_error;
+use self::readers::Readers;
+use self::writer::Writer;
+use super::{Store, StoreError};
+
+/// The store in a folder of its own. Dropping it waits for the writes under way and frees the folder.
+pub struct EmbeddedStore {
+    writer: Writer,
+    readers: Readers,
+}
+
+impl EmbeddedStore {
+    /// Opens the store in `folder`, which is made if it is missing, and brings its tables up to date.
+    ///
+    /// Fails if another process has it open, if it was written by a later version of Colloquy, or if the folder
+    /// cannot be written.
+    pub async fn open(folder: &Path) -> Result<Self, StoreError> {
+        let folder = folder.to_owned();
+        let opened = tokio::task::spawn_blocking(move || Self::open_now(&folder)).await;
+        opened.map_err(|error| StoreError::Failed(error.into()))?
+    }
+
+    fn open_now(folder: &Path) -> Result<Self, StoreError> {
+        let lock = lock(folder)?;
+        let file = folder.join("colloquy.db");
+        let mut connection = connection::for_writing(&file).map_err(store_error)?;
+        migrate::migrate(&mut connection)?;
+        let readers = Readers::open(&file).map_err(store_error)?;
+        let writer = Writer::start(connection, lock).map_err(|error| StoreError::Failed(error.into()))?;
+        Ok(Self { writer, readers })
+    }
+}
+
+/// Makes the folder and takes it for this process, for as long as the file that is returned stays open. The
+/// operating system frees it when the process ends, however it ends.
+fn lock(folder: &Path) -> Result<File, StoreError> {
+    let describe = |what: &str, path: PathBuf| format!("{what} {}", path.display());
+    let refuse =
+        |what: String| move |error: std::io::Error| StoreError::Failed(format!("{what}: {error}").into());
+    fs::create_dir_all(folder).map_err(refuse(describe("cannot make the folder", folder.to_owned())))?;
+    let path = folder.join("colloquy.lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path);
+    let file = file.map_err(refuse(describe("cannot write", path.clone())))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Failed(
+            describe("another process uses the folder", folder.to_owned()).into(),
+        )),
+        Err(TryLockError::Error(error)) => Err(refuse(describe("cannot lock", path))(error)),
+    }
+}
+
+#[async_trait]
+impl Store for EmbeddedStore {
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.readers
+            .read(|connection| connection.query_row("SELECT 1", (), |_| Ok(())))
+            .await?;
+        self.writer.write(|_| Ok(())).await
+    }
+}

@@ -15,7 +15,10 @@ use super::{MongoStore, indexes};
 use crate::domain::{Chat, ChatChange, ChatFilter, ChatId, Page, PageRequest, Timestamp, UserId};
 use crate::store::{ChatStore, StoreError};
 
-const BY_UPDATE: Keyset = Keyset { time: "updated_at", is_descending: true };
+const BY_UPDATE: Keyset = Keyset {
+    time: "updated_at",
+    is_descending: true,
+};
 
 #[async_trait]
 impl ChatStore for MongoStore {
@@ -24,7 +27,9 @@ impl ChatStore for MongoStore {
         run(async move {
             // Nobody but us mints this id for this user at this moment, so such a chat is our own earlier attempt.
             let own = ["_id", "user_id", "created_at"];
-            let own = own.into_iter().filter_map(|name| Some((name.to_owned(), document.get(name)?.clone())));
+            let own = own
+                .into_iter()
+                .filter_map(|name| Some((name.to_owned(), document.get(name)?.clone())));
             let own: Document = own.collect();
             match chats.clone_with_type::<Document>().insert_one(document).await {
                 Err(error) if is_duplicate_key(&error) => match chats.find_one(own).await? {
@@ -55,33 +60,62 @@ impl ChatStore for MongoStore {
         if let Some(document_id) = filter.document_id {
             scope.insert("document_id", stored_id(document_id.0));
         }
-        let Some(filter) = BY_UPDATE.filter(&scope, request) else { return Ok(Page::empty()) };
+        let Some(filter) = BY_UPDATE.filter(&scope, request) else {
+            return Ok(Page::empty());
+        };
         let limit = request.size.saturating_add(1);
-        let list = List { filter, sort: BY_UPDATE.sort(request), limit, index: indexes::CHAT_LIST };
+        let list = List {
+            filter,
+            sort: BY_UPDATE.sort(request),
+            limit,
+            index: indexes::CHAT_LIST,
+        };
         // The page is cut before its documents are read: whether there is more does not hang on a damaged one.
         let page = Page::from_read(lists::read(&self.chats, list).await?, request);
-        Ok(Page { items: read_list(page.items, read_chat), has_more: page.has_more })
+        Ok(Page {
+            items: read_list(page.items, read_chat),
+            has_more: page.has_more,
+        })
     }
 
-    async fn update_chat(&self, id: ChatId, change: &ChatChange, now: Timestamp) -> Result<Option<Chat>, StoreError> {
+    async fn update_chat(
+        &self,
+        id: ChatId,
+        change: &ChatChange,
+        now: Timestamp,
+    ) -> Result<Option<Chat>, StoreError> {
         let mut update = doc! { "$max": { "updated_at": stored_date(now) } };
-        let fields = [("title", change.title.as_ref()), ("status", change.status.as_ref().map(|status| &status.0))];
-        let fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
+        let fields = [
+            ("title", change.title.as_ref()),
+            ("status", change.status.as_ref().map(|status| &status.0)),
+        ];
+        let fields = fields
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
         let fields: Document = fields.collect();
         if !fields.is_empty() {
             update.insert("$set", fields);
         }
         let chats = self.chats.clone();
         let filter = doc! { "_id": stored_id(id.0) };
-        let updated =
-            run(async move { chats.find_one_and_update(filter, update).return_document(ReturnDocument::After).await });
+        let updated = run(async move {
+            chats
+                .find_one_and_update(filter, update)
+                .return_document(ReturnDocument::After)
+                .await
+        });
         read_one(updated.await?, read_chat)
     }
 
     async fn delete_chat(&self, id: ChatId) -> Result<bool, StoreError> {
         let (store, id) = (self.clone(), doc! { "_id": stored_id(id.0) });
         run(async move {
-            store.deletions.clone_with_type::<Document>().replace_one(id.clone(), doc! {}).upsert(true).await?;
+            store
+                .deletions
+                .clone_with_type::<Document>()
+                .replace_one(id.clone(), doc! {})
+                .upsert(true)
+                .await?;
             store.finish_deletion(id).await
         })
         .await
@@ -91,8 +125,13 @@ impl ChatStore for MongoStore {
 impl MongoStore {
     /// Finishes the deletions that have a record.
     pub(super) async fn finish_deletions(&self) -> DriverResult<()> {
-        let records: Vec<Document> =
-            self.deletions.clone_with_type::<Document>().find(doc! {}).await?.try_collect().await?;
+        let records: Vec<Document> = self
+            .deletions
+            .clone_with_type::<Document>()
+            .find(doc! {})
+            .await?
+            .try_collect()
+            .await?;
         for record in records {
             self.finish_deletion(record).await?;
         }

@@ -83,7 +83,9 @@ pub(super) fn read_message(document: &RawDocument) -> Option<Message> {
         updated_at: fields.date("updated_ts").unwrap_or_else(|| minted_at(id)),
         client_key: fields.text("client_key").and_then(ClientKey::parse),
         reply_id: fields.id("reply_id").map(MessageId),
-        reply: fields.nested("reply").and_then(|reply| read_reply(reply, created_at)),
+        reply: fields
+            .nested("reply")
+            .and_then(|reply| read_reply(reply, created_at)),
     })
 }
 
@@ -146,8 +148,16 @@ mod tests {
         };
         let document = encode_chat(&chat);
         let names: Vec<_> = document.keys().map(String::as_str).collect();
-        let documented =
-            ["_id", "user_id", "document_id", "training_doc_id", "title", "status", "created_at", "updated_at"];
+        let documented = [
+            "_id",
+            "user_id",
+            "document_id",
+            "training_doc_id",
+            "title",
+            "status",
+            "created_at",
+            "updated_at",
+        ];
         assert_eq!(names, documented);
         assert_eq!(document.get("user_id"), Some(&Bson::Int32(7)));
         assert_eq!(document.get("document_id"), Some(&Bson::Null));
@@ -161,7 +171,10 @@ mod tests {
         assert_eq!((message.author, message.is_edited), (Author::User, false));
         assert_eq!(message.created_at, Timestamp::from_millis(7_000));
         assert_eq!(message.updated_at, Timestamp::from_millis(7_000));
-        assert_eq!((message.reaction, message.token_count, message.reply), (None, None, None));
+        assert_eq!(
+            (message.reaction, message.token_count, message.reply),
+            (None, None, None)
+        );
     }
 
     #[test]
@@ -194,7 +207,8 @@ mod tests {
     #[test]
     fn every_documented_variant_of_a_field_reads() {
         let token = |token: Bson| {
-            let document = doc! { "_id": stored_id(ID), "chat_id": stored_id(ID), "type": null, "token": token };
+            let document =
+                doc! { "_id": stored_id(ID), "chat_id": stored_id(ID), "type": null, "token": token };
             read_message(&raw(document)).unwrap().token_count
         };
         for (stored, read) in [
@@ -210,19 +224,39 @@ mod tests {
             assert_eq!(token(stored.clone()), read, "{stored}");
         }
         let chat = |user: Bson, about: Bson| {
-            read_chat(&raw(doc! { "_id": stored_id(ID), "user_id": user, "document_id": about, "citation": "x" }))
+            read_chat(&raw(
+                doc! { "_id": stored_id(ID), "user_id": user, "document_id": about, "citation": "x" },
+            ))
         };
         assert_eq!(chat(Bson::Int64(7), "".into()).unwrap().document_id, None);
-        assert_eq!(chat("7".into(), ID.to_string().into()).unwrap().document_id, Some(DocumentId(ID)));
-        assert_eq!(chat("7".into(), Bson::Null).unwrap().user_id, UserId::Text("7".to_owned()));
-        assert_eq!(chat(Bson::Double(7.0), Bson::Null).unwrap().user_id, UserId::Int(7));
+        assert_eq!(
+            chat("7".into(), ID.to_string().into()).unwrap().document_id,
+            Some(DocumentId(ID))
+        );
+        assert_eq!(
+            chat("7".into(), Bson::Null).unwrap().user_id,
+            UserId::Text("7".to_owned())
+        );
+        assert_eq!(
+            chat(Bson::Double(7.0), Bson::Null).unwrap().user_id,
+            UserId::Int(7)
+        );
         assert_eq!(chat(Bson::Null, Bson::Null), None);
     }
 
     #[test]
     fn a_damaged_document_is_left_out_of_a_list_and_an_error_alone() {
         let damaged = raw(doc! { "_id": stored_id(ID), "chat_id": 7 });
-        assert_eq!(read_list(vec![damaged.clone(), raw(encode_message(&message()))], read_message), [message()]);
-        assert!(matches!(read_one(Some(damaged), read_message), Err(StoreError::Corrupt(_))));
+        assert_eq!(
+            read_list(
+                vec![damaged.clone(), raw(encode_message(&message()))],
+                read_message
+            ),
+            [message()]
+        );
+        assert!(matches!(
+            read_one(Some(damaged), read_message),
+            Err(StoreError::Corrupt(_))
+        ));
     }
 }

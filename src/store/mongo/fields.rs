@@ -45,7 +45,9 @@ impl<'a> Fields<'a> {
     pub(super) fn integer_or_digits(self, name: &str) -> Option<i64> {
         self.integer(name).or_else(|| {
             let text = self.text(name)?;
-            text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+            text.bytes()
+                .all(|byte| byte.is_ascii_digit())
+                .then(|| text.parse().ok())?
         })
     }
 
@@ -72,8 +74,13 @@ impl<'a> Fields<'a> {
 
     /// A user's id.
     pub(super) fn user_id(self, name: &str) -> Option<UserId> {
-        let text = || self.text(name).filter(|text| (1..=UserId::TEXT_BYTES_MAX).contains(&text.len()));
-        self.integer(name).map(UserId::Int).or_else(|| text().map(|text| UserId::Text(text.to_owned())))
+        let text = || {
+            self.text(name)
+                .filter(|text| (1..=UserId::TEXT_BYTES_MAX).contains(&text.len()))
+        };
+        self.integer(name)
+            .map(UserId::Int)
+            .or_else(|| text().map(|text| UserId::Text(text.to_owned())))
     }
 
     /// A document within the document.

@@ -38,19 +38,39 @@ pub(super) fn of_messages() -> Vec<IndexModel> {
         named("created_ts_1", doc! { "created_ts": 1 }),
         named(MESSAGE_LIST, doc! { "chat_id": 1, "created_ts": 1, "_id": 1 }),
         named(TOKEN_COUNT, doc! { "chat_id": 1, "token": 1 }),
-        partial("client_key_of_chat", doc! { "chat_id": 1, "client_key": 1 }, has_key, true),
-        partial(REPLY_LEASE, doc! { "reply.lease_until": 1 }, is_streaming.clone(), false),
+        partial(
+            "client_key_of_chat",
+            doc! { "chat_id": 1, "client_key": 1 },
+            has_key,
+            true,
+        ),
+        partial(
+            REPLY_LEASE,
+            doc! { "reply.lease_until": 1 },
+            is_streaming.clone(),
+            false,
+        ),
         // It begins with the state because it needs another key than the list of messages, of which it is a part.
-        partial(REPLY_CHAT, doc! { "reply.state": 1, "chat_id": 1, "created_ts": 1, "_id": 1 }, is_streaming, false),
+        partial(
+            REPLY_CHAT,
+            doc! { "reply.state": 1, "chat_id": 1, "created_ts": 1, "_id": 1 },
+            is_streaming,
+            false,
+        ),
     ]
 }
 
 fn named(name: &str, keys: Document) -> IndexModel {
-    IndexModel::builder().keys(keys).options(IndexOptions::builder().name(name.to_owned()).build()).build()
+    IndexModel::builder()
+        .keys(keys)
+        .options(IndexOptions::builder().name(name.to_owned()).build())
+        .build()
 }
 
 fn partial(name: &str, keys: Document, only: Document, is_unique: bool) -> IndexModel {
-    let options = IndexOptions::builder().name(name.to_owned()).partial_filter_expression(only);
+    let options = IndexOptions::builder()
+        .name(name.to_owned())
+        .partial_filter_expression(only);
     // Left out rather than false: an index is compared with the existing one as it was given.
     let options = options.unique(is_unique.then_some(true));
     IndexModel::builder().keys(keys).options(options.build()).build()

@@ -17,7 +17,11 @@ pub(super) struct Keyset {
 impl Keyset {
     /// The order in which the page is read.
     pub(super) fn sort(&self, request: &PageRequest) -> Document {
-        let direction = if self.is_descending == request.backward { 1 } else { -1 };
+        let direction = if self.is_descending == request.backward {
+            1
+        } else {
+            -1
+        };
         doc! { self.time: direction, "_id": direction }
     }
 
@@ -71,14 +75,27 @@ mod tests {
     use super::*;
     use crate::domain::{ObjectId, Timestamp};
 
-    const LIST: Keyset = Keyset { time: "t", is_descending: false };
+    const LIST: Keyset = Keyset {
+        time: "t",
+        is_descending: false,
+    };
 
     fn at(millis: i64, id: u8) -> Option<Position> {
-        Some(Position { at: Timestamp::from_millis(millis), id: ObjectId::from_bytes([id; 12]) })
+        Some(Position {
+            at: Timestamp::from_millis(millis),
+            id: ObjectId::from_bytes([id; 12]),
+        })
     }
 
     fn branches(list: &Keyset, after: Option<Position>, before: Option<Position>) -> Option<usize> {
-        let filter = list.filter(&doc! { "c": 1 }, &PageRequest { after, before, ..PageRequest::first(1) })?;
+        let filter = list.filter(
+            &doc! { "c": 1 },
+            &PageRequest {
+                after,
+                before,
+                ..PageRequest::first(1)
+            },
+        )?;
         Some(filter.get_array("$or").map_or(1, Vec::len))
     }
 
@@ -89,7 +106,17 @@ mod tests {
         assert_eq!(branches(&LIST, at(1, 1), at(2, 1)), Some(3));
         assert_eq!(branches(&LIST, at(1, 1), at(1, 2)), Some(1));
         assert_eq!(branches(&LIST, at(1, 1), at(1, 1)), None);
-        assert_eq!(branches(&Keyset { is_descending: true, ..LIST }, at(1, 1), at(2, 1)), None);
+        assert_eq!(
+            branches(
+                &Keyset {
+                    is_descending: true,
+                    ..LIST
+                },
+                at(1, 1),
+                at(2, 1)
+            ),
+            None
+        );
     }
 
     #[test]

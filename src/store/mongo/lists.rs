@@ -32,9 +32,17 @@ pub(super) async fn read(
 ) -> Result<Vec<RawDocumentBuf>, StoreError> {
     let collection = collection.clone();
     run(async move {
-        let find = collection.find(list.filter).sort(list.sort).hint(Hint::Name(list.index.to_owned()));
+        let find = collection
+            .find(list.filter)
+            .sort(list.sort)
+            .hint(Hint::Name(list.index.to_owned()));
         let limit = i64::try_from(list.limit).unwrap_or(i64::MAX);
-        find.limit(limit).batch_size(batch_size(list.limit)).max_time(ANSWER_TIMEOUT).await?.try_collect().await
+        find.limit(limit)
+            .batch_size(batch_size(list.limit))
+            .max_time(ANSWER_TIMEOUT)
+            .await?
+            .try_collect()
+            .await
     })
     .await
 }
@@ -51,7 +59,11 @@ pub(super) async fn by_id(
     let (collection, batch_size) = (collection.clone(), batch_size(ids.len()));
     run(async move {
         let find = collection.find(doc! { "_id": { "$in": ids } });
-        find.batch_size(batch_size).max_time(ANSWER_TIMEOUT).await?.try_collect().await
+        find.batch_size(batch_size)
+            .max_time(ANSWER_TIMEOUT)
+            .await?
+            .try_collect()
+            .await
     })
     .await
 }
@@ -67,7 +79,12 @@ pub(super) async fn aggregate(
     run(async move {
         let aggregate = collection.aggregate(pipeline).with_type::<RawDocumentBuf>();
         let aggregate = aggregate.hint(Hint::Name(index.to_owned()));
-        aggregate.batch_size(batch_size(count)).max_time(ANSWER_TIMEOUT).await?.try_collect().await
+        aggregate
+            .batch_size(batch_size(count))
+            .max_time(ANSWER_TIMEOUT)
+            .await?
+            .try_collect()
+            .await
     })
     .await
 }
@@ -82,7 +99,10 @@ pub(super) async fn of_each_chat(
     let mut chats = chats.to_vec();
     chats.sort_unstable();
     chats.dedup();
-    let mut lists: Vec<_> = chats.into_iter().filter_map(|chat| list(stored_id(chat.0).into())).collect();
+    let mut lists: Vec<_> = chats
+        .into_iter()
+        .filter_map(|chat| list(stored_id(chat.0).into()))
+        .collect();
     let mut documents = Vec::new();
     while let Some(first) = lists.pop() {
         let others = lists.split_off(lists.len().saturating_sub(PIPELINES_MAX));
@@ -101,7 +121,9 @@ async fn read_union(
     first: List,
     others: Vec<List>,
 ) -> Result<Vec<RawDocumentBuf>, StoreError> {
-    let count = others.iter().fold(first.limit, |count, list| count.saturating_add(list.limit));
+    let count = others
+        .iter()
+        .fold(first.limit, |count, list| count.saturating_add(list.limit));
     let index = first.index;
     // The server heeds the hint for the first list alone. For the others it finds the same index by itself: no other
     // gives the order, and a plan that sorts loses to one that stops at the limit.
@@ -114,7 +136,11 @@ async fn read_union(
 /// A list as the stages of a pipeline.
 fn stages(list: List) -> Vec<Document> {
     let limit = i64::try_from(list.limit).unwrap_or(i64::MAX);
-    vec![doc! { "$match": list.filter }, doc! { "$sort": list.sort }, doc! { "$limit": limit }]
+    vec![
+        doc! { "$match": list.filter },
+        doc! { "$sort": list.sort },
+        doc! { "$limit": limit },
+    ]
 }
 
 /// A batch that holds so many documents and the end of the list, so that nobody asks for another.

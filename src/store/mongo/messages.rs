@@ -13,9 +13,12 @@ use super::lists::{self, List};
 use super::operation::{is_duplicate_key, run};
 use super::{MongoStore, indexes};
 use crate::domain::{ChatId, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest, Timestamp};
-use crate::store::{Inserted, MessageStore, StoreError};
+use crate::store::{Inserted, MessageStore, StoreError, is_same_sending};
 
-const BY_CREATION: Keyset = Keyset { time: "created_ts", is_descending: false };
+const BY_CREATION: Keyset = Keyset {
+    time: "created_ts",
+    is_descending: false,
+};
 
 /// How often a message is inserted if each time a duplicate is reported that is gone when we look for it.
 const INSERT_ATTEMPTS: usize = 3;
@@ -53,7 +56,9 @@ impl MessageStore for MongoStore {
             None => Ok(Inserted::New),
             // Our own attempt, whose outcome we were not told.
             Some(rival) if rival.id == message.id && is_same_sending(&rival, message) => Ok(Inserted::New),
-            Some(rival) if rival.id == message.id => Err(StoreError::Failed("the message's id is taken".into())),
+            Some(rival) if rival.id == message.id => {
+                Err(StoreError::Failed("the message's id is taken".into()))
+            }
             Some(rival) => Ok(Inserted::Existing(Box::new(rival))),
         }
     }
@@ -79,7 +84,12 @@ impl MessageStore for MongoStore {
             }
             let filter = BY_CREATION.filter(&scope, request)?;
             let limit = request.size.saturating_add(1);
-            Some(List { filter, sort: BY_CREATION.sort(request), limit, index: indexes::MESSAGE_LIST })
+            Some(List {
+                filter,
+                sort: BY_CREATION.sort(request),
+                limit,
+                index: indexes::MESSAGE_LIST,
+            })
         });
         let mut read: HashMap<ChatId, Vec<RawDocumentBuf>> = HashMap::new();
         for document in documents.await? {
@@ -90,31 +100,49 @@ impl MessageStore for MongoStore {
         // A page is cut before its documents are read: whether there is more does not hang on a damaged one.
         let page = |documents| {
             let page = Page::from_read(documents, request);
-            Page { items: read_list(page.items, read_message), has_more: page.has_more }
+            Page {
+                items: read_list(page.items, read_message),
+                has_more: page.has_more,
+            }
         };
-        Ok(read.into_iter().map(|(chat, documents)| (chat, page(documents))).collect())
+        Ok(read
+            .into_iter()
+            .map(|(chat, documents)| (chat, page(documents)))
+            .collect())
     }
 
     async fn last_messages(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Message>, StoreError> {
         let request = PageRequest::last(1);
         let documents = lists::of_each_chat(&self.messages, chats, |chat| {
             let sort = BY_CREATION.sort(&request);
-            Some(List { filter: doc! { "chat_id": chat }, sort, limit: 1, index: indexes::MESSAGE_LIST })
+            Some(List {
+                filter: doc! { "chat_id": chat },
+                sort,
+                limit: 1,
+                index: indexes::MESSAGE_LIST,
+            })
         });
         let messages = read_list(documents.await?, read_message);
-        Ok(messages.into_iter().map(|message| (message.chat_id, message)).collect())
+        Ok(messages
+            .into_iter()
+            .map(|message| (message.chat_id, message))
+            .collect())
     }
 
     async fn message_counts(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, u64>, StoreError> {
         let count = vec![doc! { "$group": { "_id": "$chat_id", "sum": { "$sum": 1 } } }];
         let sums = self.sums(chats, count, indexes::MESSAGE_COUNT).await?;
-        Ok(sums.into_iter().map(|(chat, sum)| (chat, sum.unsigned_abs())).collect())
+        Ok(sums
+            .into_iter()
+            .map(|(chat, sum)| (chat, sum.unsigned_abs()))
+            .collect())
     }
 
     async fn token_counts(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, i64>, StoreError> {
         // Late documented systems stored digits; what is no number counts nothing. To convert each of a chat's few
         // different numbers once takes a fifth of the time that converting every message's takes.
-        let token = doc! { "$convert": { "input": "$_id.token", "to": "long", "onError": 0_i64, "onNull": 0_i64 } };
+        let token =
+            doc! { "$convert": { "input": "$_id.token", "to": "long", "onError": 0_i64, "onNull": 0_i64 } };
         let sum = vec![
             doc! { "$group": { "_id": { "chat": "$chat_id", "token": "$token" }, "count": { "$sum": 1 } } },
             doc! { "$group": { "_id": "$_id.chat", "sum": { "$sum": { "$multiply": [token, "$count"] } } } },
@@ -133,7 +161,9 @@ impl MessageStore for MongoStore {
             ("is_edited", change.is_edited.map(Bson::from)),
             ("reaction", change.reaction.as_ref().map(Bson::from)),
         ];
-        let fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        let fields = fields
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)));
         let fields: Document = fields.collect();
         let mut update = doc! { "$max": { "updated_ts": stored_date(now) } };
         if !fields.is_empty() {
@@ -150,12 +180,6 @@ impl MessageStore for MongoStore {
     }
 }
 
-/// Whether two messages of one id are one sending: what the server changes later is not compared.
-fn is_same_sending(stored: &Message, message: &Message) -> bool {
-    let sending = |message: &Message| (message.chat_id, message.author, message.created_at, message.client_key.clone());
-    sending(stored) == sending(message)
-}
-
 impl MongoStore {
     /// Changes the message that `filter` finds, and returns its document as it then is.
     pub(super) async fn update_one_message(
@@ -164,8 +188,13 @@ impl MongoStore {
         update: Document,
     ) -> Result<Option<RawDocumentBuf>, StoreError> {
         let messages = self.messages.clone();
-        run(async move { messages.find_one_and_update(filter, update).return_document(ReturnDocument::After).await })
-            .await
+        run(async move {
+            messages
+                .find_one_and_update(filter, update)
+                .return_document(ReturnDocument::After)
+                .await
+        })
+        .await
     }
 
     /// What `sum` makes of the messages of each chat, from the keys of an index alone.

@@ -48,18 +48,25 @@ impl MongoStore {
     /// [`MongoStore::setup`] does.
     pub async fn connect(uri: &str) -> Result<Self, StoreError> {
         let uri = uri.to_owned();
-        let options = run(async move { ClientOptions::parse(uri).await }).await.map_err(|error| match error {
-            StoreError::Failed(_) => StoreError::Failed("the address of MongoDB cannot be read".into()),
-            passing => passing,
-        })?;
-        let database = options.default_database.clone().unwrap_or_else(|| DATABASE_DEFAULT.to_owned());
+        let options = run(async move { ClientOptions::parse(uri).await })
+            .await
+            .map_err(|error| match error {
+                StoreError::Failed(_) => StoreError::Failed("the address of MongoDB cannot be read".into()),
+                passing => passing,
+            })?;
+        let database = options
+            .default_database
+            .clone()
+            .unwrap_or_else(|| DATABASE_DEFAULT.to_owned());
         Self::connect_with(options, &database).await
     }
 
     /// Connects as `options` say, with the durability of Colloquy whatever they say, and does what
     /// [`MongoStore::setup`] does.
     pub async fn connect_with(mut options: ClientOptions, database: &str) -> Result<Self, StoreError> {
-        let majority = WriteConcern::builder().w(mongodb::options::Acknowledgment::Majority).journal(true);
+        let majority = WriteConcern::builder()
+            .w(mongodb::options::Acknowledgment::Majority)
+            .journal(true);
         options.write_concern = Some(majority.w_timeout(SERVER_TIMEOUT).build());
         options.read_concern = Some(ReadConcern::majority());
         options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
@@ -109,7 +116,8 @@ impl MongoStore {
 impl Store for MongoStore {
     async fn ping(&self) -> Result<(), StoreError> {
         let database = self.database.clone();
-        let ping = doc! { "ping": 1, "maxTimeMS": i64::try_from(ANSWER_TIMEOUT.as_millis()).unwrap_or(i64::MAX) };
+        let ping =
+            doc! { "ping": 1, "maxTimeMS": i64::try_from(ANSWER_TIMEOUT.as_millis()).unwrap_or(i64::MAX) };
         run(async move { database.run_command(ping).await.map(drop) }).await
     }
 }

@@ -15,8 +15,9 @@ pub(super) const SETUP_TIMEOUT: Duration = Duration::from_secs(1800);
 
 /// The server's codes for a state that passes: unreachable members, elections, shutdowns, deadlines, a majority that
 /// cannot be reached.
-const PASSING_CODES: [i32; 18] =
-    [6, 7, 50, 64, 89, 91, 100, 112, 134, 189, 262, 9001, 10058, 10107, 11600, 11602, 13435, 13436];
+const PASSING_CODES: [i32; 18] = [
+    6, 7, 50, 64, 89, 91, 100, 112, 134, 189, 262, 9001, 10058, 10107, 11600, 11602, 13435, 13436,
+];
 
 /// The server's code for a key that an index has already.
 const DUPLICATE_KEY: i32 = 11000;
@@ -55,8 +56,13 @@ pub(super) fn store_error(error: Error) -> StoreError {
         | ErrorKind::ConnectionPoolCleared { .. }
         | ErrorKind::DnsResolve { .. }
         | ErrorKind::Write(WriteFailure::WriteConcernError(_)) => StoreError::Unavailable(source),
-        ErrorKind::Command(ref error) if PASSING_CODES.contains(&error.code) => StoreError::Unavailable(source),
-        _ if [RETRYABLE_ERROR, RETRYABLE_WRITE_ERROR].iter().any(|label| error.contains_label(label)) => {
+        ErrorKind::Command(ref error) if PASSING_CODES.contains(&error.code) => {
+            StoreError::Unavailable(source)
+        }
+        _ if [RETRYABLE_ERROR, RETRYABLE_WRITE_ERROR]
+            .iter()
+            .any(|label| error.contains_label(label)) =>
+        {
             StoreError::Unavailable(source)
         }
         ErrorKind::BsonDeserialization(_) | ErrorKind::Bson(_) | ErrorKind::InvalidResponse { .. } => {
@@ -77,9 +83,14 @@ fn describe(error: &Error) -> String {
         | ErrorKind::Authentication { message, .. }
         | ErrorKind::IncompatibleServer { message, .. } => message.clone(),
         ErrorKind::Command(error) => format!("the server answered {} ({})", error.code_name, error.code),
-        ErrorKind::Write(WriteFailure::WriteError(error)) => format!("the server refused the write ({})", error.code),
+        ErrorKind::Write(WriteFailure::WriteError(error)) => {
+            format!("the server refused the write ({})", error.code)
+        }
         ErrorKind::Write(WriteFailure::WriteConcernError(error)) => {
-            format!("the write is not acknowledged: {} ({})", error.code_name, error.code)
+            format!(
+                "the write is not acknowledged: {} ({})",
+                error.code_name, error.code
+            )
         }
         ErrorKind::BsonDeserialization(_) | ErrorKind::Bson(_) | ErrorKind::InvalidResponse { .. } => {
             "the server's answer cannot be read".to_owned()
@@ -97,6 +108,9 @@ mod tests {
         let lost = Error::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
         assert!(matches!(store_error(lost), StoreError::Unavailable(_)));
         let custom = Error::custom("mongodb://user:secret@host".to_owned());
-        assert_eq!(format!("{:?}", store_error(custom)), r#"Failed("the driver refused the call")"#);
+        assert_eq!(
+            format!("{:?}", store_error(custom)),
+            r#"Failed("the driver refused the call")"#
+        );
     }
 }

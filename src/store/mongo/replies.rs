@@ -28,10 +28,20 @@ impl ReplyStore for MongoStore {
         let update = doc! { "$set": { "message": text, "reply.lease_until": stored_date(lease_until) } };
         let stop = doc! { "_id": 0, "reply.stop_requested_at": 1 };
         let messages = self.messages.clone();
-        let held = run(async move { messages.find_one_and_update(filter, update).projection(stop).await }).await?;
+        let held = run(async move {
+            messages
+                .find_one_and_update(filter, update)
+                .projection(stop)
+                .await
+        })
+        .await?;
         Ok(held.map_or(Checkpointed::Lost, |held| {
-            let stop_requested_at = Fields(&held).nested("reply").and_then(|reply| reply.date("stop_requested_at"));
-            Checkpointed::Held { is_stop_requested: stop_requested_at.is_some() }
+            let stop_requested_at = Fields(&held)
+                .nested("reply")
+                .and_then(|reply| reply.date("stop_requested_at"));
+            Checkpointed::Held {
+                is_stop_requested: stop_requested_at.is_some(),
+            }
         }))
     }
 
@@ -85,7 +95,12 @@ impl ReplyStore for MongoStore {
             "reply.state": ReplyState::Streaming.name(),
             "reply.lease_until": { "$lt": stored_date(now) },
         };
-        let list = List { filter, sort: doc! { "reply.lease_until": 1 }, limit, index: indexes::REPLY_LEASE };
+        let list = List {
+            filter,
+            sort: doc! { "reply.lease_until": 1 },
+            limit,
+            index: indexes::REPLY_LEASE,
+        };
         Ok(read_list(lists::read(&self.messages, list).await?, read_message))
     }
 
@@ -93,10 +108,18 @@ impl ReplyStore for MongoStore {
         let documents = lists::of_each_chat(&self.messages, chats, |chat| {
             let filter = doc! { "reply.state": ReplyState::Streaming.name(), "chat_id": chat };
             let sort = doc! { "created_ts": 1, "_id": 1 };
-            Some(List { filter, sort, limit: 1, index: indexes::REPLY_CHAT })
+            Some(List {
+                filter,
+                sort,
+                limit: 1,
+                index: indexes::REPLY_CHAT,
+            })
         });
         let messages = read_list(documents.await?, read_message);
-        Ok(messages.into_iter().map(|message| (message.chat_id, message)).collect())
+        Ok(messages
+            .into_iter()
+            .map(|message| (message.chat_id, message))
+            .collect())
     }
 }
 

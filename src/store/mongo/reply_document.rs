@@ -20,7 +20,10 @@ pub(super) fn encode_reply(reply: &Reply) -> Document {
         ("finished_at", date(reply.finished_at)),
         ("error", reply.error.as_ref().map(encode_error)),
     ];
-    fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    fields
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect()
 }
 
 /// What the end of a reply makes of its sub-document, by dotted name; `None` removes a field.
@@ -97,7 +100,10 @@ mod tests {
     #[test]
     fn a_reply_that_ended_reads_back_and_one_of_an_unknown_state_is_none() {
         let time = Timestamp::from_millis(9);
-        let tokens = TokenCount { tokens: 4, is_estimated: true };
+        let tokens = TokenCount {
+            tokens: 4,
+            is_estimated: true,
+        };
         let reply = Reply {
             state: ReplyState::Failed,
             in_reply_to: None,
@@ -105,16 +111,31 @@ mod tests {
             lease_until: time,
             stop_requested_at: None,
             model: None,
-            usage: Some(Usage { prompt: tokens, completion: TokenCount { is_estimated: false, ..tokens } }),
+            usage: Some(Usage {
+                prompt: tokens,
+                completion: TokenCount {
+                    is_estimated: false,
+                    ..tokens
+                },
+            }),
             started_at: Some(time),
             first_piece_at: Some(time),
             finished_at: Some(time),
-            error: Some(ReplyError { code: "C".to_owned(), message: "m".to_owned() }),
+            error: Some(ReplyError {
+                code: "C".to_owned(),
+                message: "m".to_owned(),
+            }),
         };
         let mut document = encode_reply(&reply);
         assert!(!document.contains_key("model"));
-        assert_eq!(read_reply(Fields(&RawDocumentBuf::try_from(&document).unwrap()), time), Some(reply));
+        assert_eq!(
+            read_reply(Fields(&RawDocumentBuf::try_from(&document).unwrap()), time),
+            Some(reply)
+        );
         document.insert("state", "HALTED");
-        assert_eq!(read_reply(Fields(&RawDocumentBuf::try_from(&document).unwrap()), time), None);
+        assert_eq!(
+            read_reply(Fields(&RawDocumentBuf::try_from(&document).unwrap()), time),
+            None
+        );
     }
 }

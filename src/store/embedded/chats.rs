@@ -1,0 +1,115 @@
+//! Chats.
+
+use async_trait::async_trait;
+use rusqlite::types::Value;
+use rusqlite::{OptionalExtension, params, params_from_iter};
+
+use super::EmbeddedStore;
+use super::keyset::{Conditions, Keyset};
+use super::row::{CHAT_COLUMNS, id, read_chat};
+use crate::domain::{Chat, ChatChange, ChatFilter, ChatId, Page, PageRequest, Timestamp, UserId};
+use crate::store::{ChatStore, StoreError};
+
+const BY_UPDATE: Keyset = Keyset {
+    time: "updated_at",
+    is_descending: true,
+};
+
+#[async_trait]
+impl ChatStore for EmbeddedStore {
+    async fn insert_chat(&self, chat: &Chat) -> Result<(), StoreError> {
+        let chat = chat.clone();
+        let insert = self.writer.write(move |connection| {
+            let sql = format!("INSERT INTO chats ({CHAT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)");
+            connection.prepare_cached(&sql)?.execute(params![
+                chat.id.0,
+                Value::from(&chat.user_id),
+                chat.document_id.map(|document| document.0),
+                chat.title,
+                chat.status.0,
+                chat.created_at,
+                chat.updated_at,
+            ])
+        });
+        insert.await.map(drop)
+    }
+
+    async fn chats(&self, ids: &[ChatId]) -> Result<Vec<Chat>, StoreError> {
+        let ids = ids.to_vec();
+        let chats = self.readers.read(move |connection| {
+            let mut statement = connection.prepare_cached(&by_id())?;
+            let chats = ids
+                .iter()
+                .map(|id| statement.query_row([id.0], read_chat).optional());
+            chats.filter_map(Result::transpose).collect()
+        });
+        chats.await
+    }
+
+    async fn chat_page(
+        &self,
+        user: &UserId,
+        filter: &ChatFilter,
+        request: &PageRequest,
+    ) -> Result<Page<Chat>, StoreError> {
+        let (sql, values) = page(user, filter, request);
+        let request = *request;
+        let page = self.readers.read(move |connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            let chats = statement.query_map(params_from_iter(values), read_chat)?;
+            Ok(Page::from_read(chats.collect::<Result<_, _>>()?, &request))
+        });
+        page.await
+    }
+
+    async fn update_chat(
+        &self,
+        id: ChatId,
+        change: &ChatChange,
+        now: Timestamp,
+    ) -> Result<Option<Chat>, StoreError> {
+        let change = change.clone();
+        let updated = self.writer.write(move |connection| {
+            let sql = format!(
+                "UPDATE chats SET title = coalesce(?, title), status = coalesce(?, status),
+                 updated_at = max(updated_at, ?) WHERE id = ? RETURNING {CHAT_COLUMNS}"
+            );
+            let status = change.status.map(|status| status.0);
+            let mut statement = connection.prepare_cached(&sql)?;
+            statement
+                .query_row(params![change.title, status, now, id.0], read_chat)
+                .optional()
+        });
+        updated.await
+    }
+
+    async fn delete_chat(&self, id: ChatId) -> Result<bool, StoreError> {
+        let deleted = self.writer.write(move |connection| {
+            connection
+                .prepare_cached("DELETE FROM messages WHERE chat_id = ?")?
+                .execute([id.0])?;
+            connection
+                .prepare_cached("DELETE FROM chats WHERE id = ?")?
+                .execute([id.0])
+        });
+        Ok(deleted.await? > 0)
+    }
+}
+
+/// The statement for a chat by its id.
+pub(super) fn by_id() -> String {
+    format!("SELECT {CHAT_COLUMNS} FROM chats WHERE id = ?")
+}
+
+/// The statement for a page of a user's chats, and its values.
+pub(super) fn page(user: &UserId, filter: &ChatFilter, request: &PageRequest) -> (String, Vec<Value>) {
+    let mut conditions = Conditions::default();
+    conditions.equal("user_id", user);
+    if let Some(status) = &filter.status {
+        conditions.equal("status", status.0.clone());
+    }
+    if let Some(document) = filter.document_id {
+        conditions.equal("document_id", id(document.0));
+    }
+    BY_UPDATE.statement(&format!("SELECT {CHAT_COLUMNS} FROM chats"), conditions, request)
+}

@@ -1,0 +1,73 @@
+//! Pages by position: the rows of a list between two positions, in either direction, read from an index.
+
+use rusqlite::types::Value;
+
+use crate::domain::{PageRequest, Position};
+
+/// How a list is ordered: by a column of timestamps, ties broken by id.
+#[derive(Clone, Copy)]
+pub(super) struct Keyset {
+    /// The column of timestamps.
+    pub(super) time: &'static str,
+    /// Whether the list begins with the greatest.
+    pub(super) is_descending: bool,
+}
+
+/// Conditions of a statement, with the values of their parameters in order.
+#[derive(Default)]
+pub(super) struct Conditions {
+    sql: Vec<String>,
+    values: Vec<Value>,
+}
+
+impl Conditions {
+    /// Only rows of which `column` is `value`.
+    pub(super) fn equal(&mut self, column: &str, value: impl Into<Value>) {
+        self.sql.push(format!("{column} = ?"));
+        self.values.push(value.into());
+    }
+}
+
+impl Keyset {
+    /// The statement for the rows of a page in the direction of reading, one more than asked for if there is one, and
+    /// the values of its parameters. `select` ends before `WHERE`.
+    pub(super) fn statement(
+        self,
+        select: &str,
+        mut conditions: Conditions,
+        request: &PageRequest,
+    ) -> (String, Vec<Value>) {
+        let mut bound = |position: Option<Position>, comparison: &str| {
+            if let Some(position) = position {
+                conditions
+                    .sql
+                    .push(format!("({}, id) {comparison} (?, ?)", self.time));
+                conditions.values.extend([
+                    position.at.millis().into(),
+                    Value::Blob(position.id.bytes().to_vec()),
+                ]);
+            }
+        };
+        let (later, earlier) = if self.is_descending {
+            ("<", ">")
+        } else {
+            (">", "<")
+        };
+        bound(request.after, later);
+        bound(request.before, earlier);
+        let direction = if self.is_descending == request.backward {
+            "ASC"
+        } else {
+            "DESC"
+        };
+        let Conditions { sql, mut values } = conditions;
+        let limit = i64::try_from(request.size.saturating_add(1)).unwrap_or(i64::MAX);
+        values.push(limit.into());
+        let sql = format!(
+            "{select} WHERE {} ORDER BY {time} {direction}, id {direction} LIMIT ?",
+            sql.join(" AND "),
+            time = self.time,
+        );
+        (sql, values)
+    }
+}

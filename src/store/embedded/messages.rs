@@ -1,0 +1,213 @@
+//! Messages.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use rusqlite::types::{FromSql, Value};
+use rusqlite::{Connection, OptionalExtension, Result as SqlResult, params, params_from_iter};
+
+use super::EmbeddedStore;
+use super::keyset::{Conditions, Keyset};
+use super::row::{MESSAGE_COLUMNS, id, message_values, read_message};
+use crate::domain::{ChatId, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest, Timestamp};
+use crate::store::{Inserted, MessageStore, StoreError, is_same_sending};
+
+const BY_CREATION: Keyset = Keyset {
+    time: "created_at",
+    is_descending: false,
+};
+
+/// The number of messages of a chat, from the keys of an index.
+pub(super) const COUNT: &str = "SELECT count(*) FROM messages WHERE chat_id = ?";
+
+/// The tokens of a chat's messages, from the keys of an index. A sum past what an integer holds is the greatest
+/// integer, not an error.
+pub(super) const TOKENS: &str =
+    "SELECT CAST(total(token_count) AS INTEGER) FROM messages WHERE chat_id = ? AND token_count IS NOT NULL";
+
+#[async_trait]
+impl MessageStore for EmbeddedStore {
+    async fn insert_message(&self, message: &Message) -> Result<Inserted, StoreError> {
+        let message = message.clone();
+        let inserted = self.writer.write(move |connection| {
+            if let Some(rival) = rival(connection, &message)? {
+                return Ok(judge(rival, &message));
+            }
+            let values = message_values(&message);
+            let marks = vec!["?"; values.len()].join(", ");
+            let sql = format!("INSERT INTO messages ({MESSAGE_COLUMNS}) VALUES ({marks})");
+            connection
+                .prepare_cached(&sql)?
+                .execute(params_from_iter(values))?;
+            Ok(Ok(Inserted::New))
+        });
+        inserted.await?
+    }
+
+    async fn messages(&self, ids: &[MessageId]) -> Result<Vec<Message>, StoreError> {
+        let ids = ids.to_vec();
+        let messages = self.readers.read(move |connection| {
+            let messages = ids.iter().map(|id| find(connection, *id));
+            messages.filter_map(Result::transpose).collect()
+        });
+        messages.await
+    }
+
+    async fn message_pages(
+        &self,
+        chats: &[ChatId],
+        filter: &MessageFilter,
+        request: &PageRequest,
+    ) -> Result<HashMap<ChatId, Page<Message>>, StoreError> {
+        let (chats, filter, request) = (chats.to_vec(), filter.clone(), *request);
+        let pages = self.readers.read(move |connection| {
+            let read = |chat| {
+                let (sql, values) = page(chat, &filter, &request);
+                let mut statement = connection.prepare_cached(&sql)?;
+                let messages = statement.query_map(params_from_iter(values), read_message)?;
+                Ok((
+                    chat,
+                    Page::from_read(messages.collect::<SqlResult<_>>()?, &request),
+                ))
+            };
+            chats.into_iter().map(read).collect()
+        });
+        pages.await
+    }
+
+    async fn last_messages(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Message>, StoreError> {
+        let pages = self
+            .message_pages(chats, &MessageFilter::default(), &PageRequest::last(1))
+            .await?;
+        Ok(pages
+            .into_iter()
+            .filter_map(|(chat, mut page)| Some((chat, page.items.pop()?)))
+            .collect())
+    }
+
+    async fn message_counts(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, u64>, StoreError> {
+        let counts: HashMap<_, i64> = self.of_each_chat(chats, COUNT).await?;
+        Ok(counts
+            .into_iter()
+            .map(|(chat, count)| (chat, count.unsigned_abs()))
+            .collect())
+    }
+
+    async fn token_counts(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, i64>, StoreError> {
+        self.of_each_chat(chats, TOKENS).await
+    }
+
+    async fn update_message(
+        &self,
+        id: MessageId,
+        change: &MessageChange,
+        now: Timestamp,
+    ) -> Result<Option<Message>, StoreError> {
+        let change = change.clone();
+        let updated = self.writer.write(move |connection| {
+            let sql = format!(
+                "UPDATE messages SET text = coalesce(?, text), is_edited = coalesce(?, is_edited),
+                 reaction = iif(?, ?, reaction), updated_at = max(updated_at, ?)
+                 WHERE id = ? RETURNING {MESSAGE_COLUMNS}"
+            );
+            let (is_reaction_given, reaction) = (change.reaction.is_some(), change.reaction.flatten());
+            let values = params![
+                change.text,
+                change.is_edited,
+                is_reaction_given,
+                reaction,
+                now,
+                id.0
+            ];
+            connection
+                .prepare_cached(&sql)?
+                .query_row(values, read_message)
+                .optional()
+        });
+        updated.await
+    }
+
+    async fn delete_message(&self, id: MessageId) -> Result<bool, StoreError> {
+        let deleted = self.writer.write(move |connection| {
+            connection
+                .prepare_cached("DELETE FROM messages WHERE id = ?")?
+                .execute([id.0])
+        });
+        Ok(deleted.await? > 0)
+    }
+}
+
+impl EmbeddedStore {
+    /// The one value that `sql` yields for each chat.
+    async fn of_each_chat<T: FromSql + Send + 'static>(
+        &self,
+        chats: &[ChatId],
+        sql: &'static str,
+    ) -> Result<HashMap<ChatId, T>, StoreError> {
+        let chats = chats.to_vec();
+        let values = self.readers.read(move |connection| {
+            let mut statement = connection.prepare_cached(sql)?;
+            let read = |chat: ChatId| Ok((chat, statement.query_row([chat.0], |row| row.get(0))?));
+            chats.into_iter().map(read).collect()
+        });
+        values.await
+    }
+}
+
+/// The statement for a message by its id.
+pub(super) fn by_id() -> String {
+    format!("SELECT {MESSAGE_COLUMNS} FROM messages WHERE id = ?")
+}
+
+/// The statement for a message by its chat and client key.
+pub(super) fn by_client_key() -> String {
+    format!("SELECT {MESSAGE_COLUMNS} FROM messages WHERE chat_id = ? AND client_key = ?")
+}
+
+/// The statement for a page of a chat's messages, and its values.
+pub(super) fn page(chat: ChatId, filter: &MessageFilter, request: &PageRequest) -> (String, Vec<Value>) {
+    let mut conditions = Conditions::default();
+    conditions.equal("chat_id", id(chat.0));
+    if let Some(author) = filter.author {
+        conditions.equal("is_bot", author.is_bot());
+    }
+    if let Some(kind) = &filter.kind {
+        conditions.equal("kind", kind.clone());
+    }
+    let select = format!("SELECT {MESSAGE_COLUMNS} FROM messages INDEXED BY messages_of_chat");
+    BY_CREATION.statement(&select, conditions, request)
+}
+
+/// The message of this id.
+pub(super) fn find(connection: &Connection, id: MessageId) -> SqlResult<Option<Message>> {
+    connection
+        .prepare_cached(&by_id())?
+        .query_row([id.0], read_message)
+        .optional()
+}
+
+/// The message that stands where `message` is to go: of the same id, or of the same client key in the same chat.
+fn rival(connection: &Connection, message: &Message) -> SqlResult<Option<Message>> {
+    if let Some(key) = &message.client_key {
+        let mut statement = connection.prepare_cached(&by_client_key())?;
+        let rival = statement
+            .query_row(params![message.chat_id.0, key.as_str()], read_message)
+            .optional()?;
+        if rival.is_some() {
+            return Ok(rival);
+        }
+    }
+    find(connection, message.id)
+}
+
+/// What it means that `rival` stands where `message` was to go.
+fn judge(rival: Message, message: &Message) -> Result<Inserted, StoreError> {
+    if rival.id != message.id {
+        Ok(Inserted::Existing(Box::new(rival)))
+    } else if is_same_sending(&rival, message) {
+        // Our own attempt, whose outcome the caller was not told.
+        Ok(Inserted::New)
+    } else {
+        Err(StoreError::Failed("the message's id is taken".into()))
+    }
+}

@@ -1,0 +1,52 @@
+-- Times are milliseconds since the Unix epoch, ids the twelve bytes of an ObjectId. No foreign keys: both engines
+-- leave it to the service what belongs to what, so that one conformance suite describes them.
+
+CREATE TABLE chats (
+    id          BLOB PRIMARY KEY,
+    -- An integer and a text of the same digits are two users; only ANY keeps them apart.
+    user_id     ANY NOT NULL,
+    document_id BLOB,
+    title       TEXT NOT NULL,
+    status      TEXT NOT NULL,
+    created_at  INTEGER NOT NULL,
+    updated_at  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX chats_of_user ON chats (user_id, updated_at, id);
+
+CREATE TABLE messages (
+    id                      BLOB NOT NULL UNIQUE,
+    chat_id                 BLOB NOT NULL,
+    is_bot                  INTEGER NOT NULL,
+    kind                    TEXT NOT NULL,
+    reaction                TEXT,
+    token_count             INTEGER,
+    is_edited               INTEGER NOT NULL,
+    created_at              INTEGER NOT NULL,
+    updated_at              INTEGER NOT NULL,
+    client_key              TEXT,
+    reply_id                BLOB,
+    reply_state             TEXT,
+    in_reply_to             BLOB,
+    owner                   TEXT,
+    lease_until             INTEGER,
+    stop_requested_at       INTEGER,
+    model                   TEXT,
+    prompt_tokens           INTEGER,
+    prompt_is_estimated     INTEGER,
+    completion_tokens       INTEGER,
+    completion_is_estimated INTEGER,
+    started_at              INTEGER,
+    first_piece_at          INTEGER,
+    finished_at             INTEGER,
+    error_code              TEXT,
+    error_message           TEXT,
+    -- Last, because SQLite walks a long text's overflow pages to reach what lies behind it.
+    text                    TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX messages_of_chat ON messages (chat_id, created_at, id);
+CREATE INDEX tokens_of_chat ON messages (chat_id, token_count) WHERE token_count IS NOT NULL;
+CREATE UNIQUE INDEX messages_by_client_key ON messages (chat_id, client_key) WHERE client_key IS NOT NULL;
+CREATE INDEX streaming_by_lease ON messages (lease_until) WHERE reply_state = 'STREAMING';
+CREATE INDEX streaming_of_chat ON messages (chat_id, created_at, id) WHERE reply_state = 'STREAMING';

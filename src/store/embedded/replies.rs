@@ -1,0 +1,126 @@
+//! Replies.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use rusqlite::{OptionalExtension, Result as SqlResult, params, params_from_iter};
+
+use super::EmbeddedStore;
+use super::messages::find;
+use super::row::{MESSAGE_COLUMNS, error_values, id as stored_id, read_message, time, usage_values};
+use crate::domain::{ChatId, Message, MessageId, ReplyOutcome, Timestamp};
+use crate::store::{Checkpointed, ReplyStore, StoreError};
+
+#[async_trait]
+impl ReplyStore for EmbeddedStore {
+    async fn checkpoint(
+        &self,
+        id: MessageId,
+        owner: &str,
+        text: &str,
+        lease_until: Timestamp,
+    ) -> Result<Checkpointed, StoreError> {
+        let (owner, text) = (owner.to_owned(), text.to_owned());
+        let held = self.writer.write(move |connection| {
+            let sql = "UPDATE messages SET text = ?, lease_until = ?
+                       WHERE id = ? AND reply_state = 'STREAMING' AND owner = ?
+                       RETURNING stop_requested_at IS NOT NULL";
+            let mut statement = connection.prepare_cached(sql)?;
+            statement
+                .query_row(params![text, lease_until, id.0, owner], |row| row.get(0))
+                .optional()
+        });
+        Ok(match held.await? {
+            Some(is_stop_requested) => Checkpointed::Held { is_stop_requested },
+            None => Checkpointed::Lost,
+        })
+    }
+
+    async fn request_stop(&self, id: MessageId, now: Timestamp) -> Result<Option<Message>, StoreError> {
+        let message = self.writer.write(move |connection| {
+            let sql = "UPDATE messages SET stop_requested_at = ?
+                       WHERE id = ? AND reply_state = 'STREAMING' AND stop_requested_at IS NULL";
+            connection.prepare_cached(sql)?.execute(params![now, id.0])?;
+            find(connection, id)
+        });
+        message.await
+    }
+
+    async fn finish_reply(
+        &self,
+        id: MessageId,
+        expected_owner: Option<&str>,
+        outcome: &ReplyOutcome,
+    ) -> Result<Option<Message>, StoreError> {
+        let mut values = vec![
+            outcome.text.clone().into(),
+            outcome.state.name().to_owned().into(),
+        ];
+        values.push(outcome.usage.map(|usage| usage.completion.tokens).into());
+        values.extend(usage_values(outcome.usage));
+        values.extend(
+            [
+                outcome.started_at,
+                outcome.first_piece_at,
+                Some(outcome.finished_at),
+            ]
+            .map(time),
+        );
+        values.extend(error_values(outcome.error.as_ref()));
+        values.extend([
+            time(Some(outcome.finished_at)),
+            stored_id(id.0),
+            expected_owner.map(str::to_owned).into(),
+        ]);
+        let finished = self.writer.write(move |connection| {
+            let sql = format!(
+                "UPDATE messages SET text = coalesce(?, text), reply_state = ?, token_count = coalesce(?, token_count),
+                 prompt_tokens = ?, prompt_is_estimated = ?, completion_tokens = ?, completion_is_estimated = ?,
+                 started_at = ?, first_piece_at = ?, finished_at = ?, error_code = ?, error_message = ?,
+                 updated_at = max(updated_at, ?)
+                 WHERE id = ? AND reply_state = 'STREAMING' AND owner = coalesce(?, owner)
+                 RETURNING {MESSAGE_COLUMNS}"
+            );
+            connection.prepare_cached(&sql)?.query_row(params_from_iter(values), read_message).optional()
+        });
+        finished.await
+    }
+
+    async fn lapsed_replies(&self, now: Timestamp, limit: usize) -> Result<Vec<Message>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let lapsed = self.readers.read(move |connection| {
+            let mut statement = connection.prepare_cached(&lapsed())?;
+            statement.query_map(params![now, limit], read_message)?.collect()
+        });
+        lapsed.await
+    }
+
+    async fn active_replies(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Message>, StoreError> {
+        let chats = chats.to_vec();
+        let active = self.readers.read(move |connection| {
+            let mut statement = connection.prepare_cached(&active())?;
+            let replies = chats
+                .iter()
+                .map(|chat| statement.query_row([chat.0], read_message).optional());
+            let replies: Vec<Message> = replies.filter_map(Result::transpose).collect::<SqlResult<_>>()?;
+            Ok(replies.into_iter().map(|reply| (reply.chat_id, reply)).collect())
+        });
+        active.await
+    }
+}
+
+/// The statement for replies whose lease ended.
+pub(super) fn lapsed() -> String {
+    format!(
+        "SELECT {MESSAGE_COLUMNS} FROM messages INDEXED BY streaming_by_lease
+         WHERE reply_state = 'STREAMING' AND lease_until < ? ORDER BY lease_until LIMIT ?"
+    )
+}
+
+/// The statement for the oldest streaming reply of a chat.
+pub(super) fn active() -> String {
+    format!(
+        "SELECT {MESSAGE_COLUMNS} FROM messages INDEXED BY streaming_of_chat
+         WHERE chat_id = ? AND reply_state = 'STREAMING' ORDER BY created_at, id LIMIT 1"
+    )
+}

@@ -1,0 +1,248 @@
+//! Domain types as rows, and rows as domain types.
+
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Value, ValueRef};
+use rusqlite::{Result, Row, ToSql};
+
+use crate::domain::{
+    Author, Chat, ChatId, ChatStatus, ClientKey, DocumentId, Message, MessageId, ObjectId, Reply, ReplyError,
+    ReplyState, Timestamp, TokenCount, Usage, UserId,
+};
+
+impl ToSql for ObjectId {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Owned(Value::Blob(self.bytes().to_vec())))
+    }
+}
+
+impl FromSql for ObjectId {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        <[u8; 12]>::column_result(value).map(Self::from_bytes)
+    }
+}
+
+impl ToSql for Timestamp {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+        Ok(self.millis().into())
+    }
+}
+
+impl FromSql for Timestamp {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        i64::column_result(value).map(Self::from_millis)
+    }
+}
+
+impl From<&UserId> for Value {
+    fn from(user: &UserId) -> Self {
+        match user {
+            UserId::Int(id) => Self::Integer(*id),
+            UserId::Text(id) => Self::Text(id.clone()),
+        }
+    }
+}
+
+impl FromSql for UserId {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        match value {
+            ValueRef::Integer(id) => Ok(Self::Int(id)),
+            ValueRef::Text(_) => String::column_result(value).map(Self::Text),
+            _ => Err(FromSqlError::InvalidType),
+        }
+    }
+}
+
+impl ToSql for ReplyState {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+        Ok(self.name().into())
+    }
+}
+
+impl FromSql for ReplyState {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Self::from_name(value.as_str()?).ok_or(FromSqlError::InvalidType)
+    }
+}
+
+impl FromSql for ClientKey {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Self::parse(value.as_str()?).ok_or(FromSqlError::InvalidType)
+    }
+}
+
+/// The columns that [`read_chat`] reads, in its order.
+pub(super) const CHAT_COLUMNS: &str = "id, user_id, document_id, title, status, created_at, updated_at";
+
+/// A chat of a row of [`CHAT_COLUMNS`].
+pub(super) fn read_chat(row: &Row<'_>) -> Result<Chat> {
+    let mut columns = Columns { row, next: 0 };
+    Ok(Chat {
+        id: ChatId(columns.read()?),
+        user_id: columns.read()?,
+        document_id: columns.read::<Option<_>>()?.map(DocumentId),
+        title: columns.read()?,
+        status: ChatStatus(columns.read()?),
+        created_at: columns.read()?,
+        updated_at: columns.read()?,
+    })
+}
+
+/// The columns that [`read_message`] reads and [`message_values`] gives, in their order.
+pub(super) const MESSAGE_COLUMNS: &str = "id, chat_id, is_bot, kind, reaction, token_count, is_edited, created_at, \
+    updated_at, client_key, reply_id, reply_state, in_reply_to, owner, lease_until, stop_requested_at, model, \
+    prompt_tokens, prompt_is_estimated, completion_tokens, completion_is_estimated, started_at, first_piece_at, \
+    finished_at, error_code, error_message, text";
+
+/// A message of a row of [`MESSAGE_COLUMNS`].
+pub(super) fn read_message(row: &Row<'_>) -> Result<Message> {
+    let mut columns = Columns { row, next: 0 };
+    Ok(Message {
+        id: MessageId(columns.read()?),
+        chat_id: ChatId(columns.read()?),
+        author: Author::from_is_bot(columns.read()?),
+        kind: columns.read()?,
+        reaction: columns.read()?,
+        token_count: columns.read()?,
+        is_edited: columns.read()?,
+        created_at: columns.read()?,
+        updated_at: columns.read()?,
+        client_key: columns.read()?,
+        reply_id: columns.read::<Option<_>>()?.map(MessageId),
+        reply: read_reply(&mut columns)?,
+        text: columns.read()?,
+    })
+}
+
+fn read_reply(columns: &mut Columns<'_>) -> Result<Option<Reply>> {
+    let Some(state) = columns.read()? else {
+        columns.next += REPLY_VALUES - 1;
+        return Ok(None);
+    };
+    Ok(Some(Reply {
+        state,
+        in_reply_to: columns.read::<Option<_>>()?.map(MessageId),
+        owner: columns.read()?,
+        lease_until: columns.read()?,
+        stop_requested_at: columns.read()?,
+        model: columns.read()?,
+        usage: read_usage(columns)?,
+        started_at: columns.read()?,
+        first_piece_at: columns.read()?,
+        finished_at: columns.read()?,
+        error: match (columns.read()?, columns.read::<Option<_>>()?) {
+            (Some(code), message) => Some(ReplyError {
+                code,
+                message: message.unwrap_or_default(),
+            }),
+            (None, _) => None,
+        },
+    }))
+}
+
+fn read_usage(columns: &mut Columns<'_>) -> Result<Option<Usage>> {
+    let mut count = || -> Result<Option<TokenCount>> {
+        let (tokens, is_estimated): (Option<_>, Option<_>) = (columns.read()?, columns.read()?);
+        Ok(tokens.map(|tokens| TokenCount {
+            tokens,
+            is_estimated: is_estimated.unwrap_or_default(),
+        }))
+    };
+    let (prompt, completion) = (count()?, count()?);
+    Ok(prompt
+        .zip(completion)
+        .map(|(prompt, completion)| Usage { prompt, completion }))
+}
+
+/// A message as the values of [`MESSAGE_COLUMNS`].
+pub(super) fn message_values(message: &Message) -> Vec<Value> {
+    let mut values = vec![
+        id(message.id.0),
+        id(message.chat_id.0),
+        message.author.is_bot().into(),
+        message.kind.clone().into(),
+        message.reaction.clone().into(),
+        message.token_count.into(),
+        message.is_edited.into(),
+        message.created_at.millis().into(),
+        message.updated_at.millis().into(),
+        message
+            .client_key
+            .as_ref()
+            .map(|key| key.as_str().to_owned())
+            .into(),
+        message.reply_id.map(|reply| id(reply.0)).into(),
+    ];
+    match &message.reply {
+        Some(reply) => values.extend(reply_values(reply)),
+        None => values.extend([const { Value::Null }; REPLY_VALUES]),
+    }
+    values.push(message.text.clone().into());
+    values
+}
+
+/// How many columns a reply takes.
+const REPLY_VALUES: usize = 15;
+
+fn reply_values(reply: &Reply) -> [Value; REPLY_VALUES] {
+    let [prompt, prompt_is_estimated, completion, completion_is_estimated] = usage_values(reply.usage);
+    let [error_code, error_message] = error_values(reply.error.as_ref());
+    [
+        reply.state.name().to_owned().into(),
+        reply.in_reply_to.map(|message| id(message.0)).into(),
+        reply.owner.clone().into(),
+        reply.lease_until.millis().into(),
+        time(reply.stop_requested_at),
+        reply.model.clone().into(),
+        prompt,
+        prompt_is_estimated,
+        completion,
+        completion_is_estimated,
+        time(reply.started_at),
+        time(reply.first_piece_at),
+        time(reply.finished_at),
+        error_code,
+        error_message,
+    ]
+}
+
+/// An id as a value.
+pub(super) fn id(id: ObjectId) -> Value {
+    Value::Blob(id.bytes().to_vec())
+}
+
+/// A moment as a value.
+pub(super) fn time(time: Option<Timestamp>) -> Value {
+    time.map(Timestamp::millis).into()
+}
+
+/// What a reply cost, as the values of its four columns.
+pub(super) fn usage_values(usage: Option<Usage>) -> [Value; 4] {
+    let value = |value: fn(Usage) -> Value| usage.map_or(Value::Null, value);
+    [
+        value(|usage| usage.prompt.tokens.into()),
+        value(|usage| usage.prompt.is_estimated.into()),
+        value(|usage| usage.completion.tokens.into()),
+        value(|usage| usage.completion.is_estimated.into()),
+    ]
+}
+
+/// Why a reply failed, as the values of its two columns.
+pub(super) fn error_values(error: Option<&ReplyError>) -> [Value; 2] {
+    [
+        error.map(|error| error.code.clone()).into(),
+        error.map(|error| error.message.clone()).into(),
+    ]
+}
+
+/// The columns of a row, read one after the other.
+struct Columns<'r> {
+    row: &'r Row<'r>,
+    next: usize,
+}
+
+impl Columns<'_> {
+    fn read<T: FromSql>(&mut self) -> Result<T> {
+        let value = self.row.get(self.next);
+        self.next += 1;
+        value
+    }
+}
