@@ -4,7 +4,7 @@
 //! it returns: acknowledged by a majority and journaled on MongoDB, fsynced on the embedded engine. What does not
 //! exist is `None` or an absent entry, never an error. No method checks who asks; that is the service's work.
 //!
-//! To add a method: declare and describe it here, give it a case in `tests/it/conformance/store.rs`, implement it in
+//! To add a method: declare and describe it here, give it a case in `tests/it/conformance`, implement it in
 //! both engines.
 
 pub mod embedded;

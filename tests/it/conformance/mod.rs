@@ -1,0 +1,8 @@
+//! What both stores must do, declared once and run on each.
+
+mod chats;
+mod deletion;
+mod durability;
+mod messages;
+mod pages;
+mod replies;

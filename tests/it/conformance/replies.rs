@@ -1,0 +1,253 @@
+//! A reply's text grows by its owner's checkpoints, and ends once.
+
+use colloquy::domain::{Message, MessageId, Reply, ReplyError, ReplyOutcome, ReplyState, TokenCount, Usage};
+use colloquy::store::Checkpointed;
+use futures_util::future::join_all;
+
+use crate::on_both_stores;
+use crate::support::make;
+use crate::support::scratch::Scratch;
+
+const HELD: Checkpointed = Checkpointed::Held {
+    is_stop_requested: false,
+};
+
+on_both_stores! {
+    a_checkpoint_stores_text_and_lease_for_the_owner_alone,
+    a_request_to_stop_is_noted_once_and_told_with_the_next_checkpoint,
+    every_end_is_stored_whole_and_stays,
+    an_end_without_text_keeps_the_last_checkpoint,
+    only_the_expected_owner_ends_a_reply,
+    of_twenty_who_end_a_reply_one_does,
+    lapsed_replies_are_the_streaming_ones_longest_ago_first,
+    the_active_reply_of_a_chat_is_its_oldest,
+}
+
+async fn a_checkpoint_stores_text_and_lease_for_the_owner_alone(scratch: &Scratch) {
+    let store = scratch.open().await;
+    let reply = make::streaming(make::chat().id, "us");
+    store.insert_message(&reply).await.unwrap();
+    let lease = reply.created_at.plus_millis(99_999);
+    assert_eq!(store.checkpoint(reply.id, "us", "नम", lease).await.unwrap(), HELD);
+    let expected = Message {
+        text: "नम".to_owned(),
+        reply: reply.reply.clone().map(|reply| Reply {
+            lease_until: lease,
+            ..reply
+        }),
+        ..reply.clone()
+    };
+    assert_eq!(store.messages(&[reply.id]).await.unwrap(), [expected.clone()]);
+
+    assert_eq!(
+        store.checkpoint(reply.id, "them", "no", lease).await.unwrap(),
+        Checkpointed::Lost
+    );
+    let nobody = MessageId(make::id());
+    assert_eq!(
+        store.checkpoint(nobody, "us", "no", lease).await.unwrap(),
+        Checkpointed::Lost
+    );
+    assert_eq!(store.messages(&[reply.id, nobody]).await.unwrap(), [expected]);
+}
+
+async fn a_request_to_stop_is_noted_once_and_told_with_the_next_checkpoint(scratch: &Scratch) {
+    let store = scratch.open().await;
+    let reply = make::streaming(make::chat().id, "us");
+    store.insert_message(&reply).await.unwrap();
+    let stop_requested_at = |message: Option<Message>| message.unwrap().reply.unwrap().stop_requested_at;
+    let noted = store.request_stop(reply.id, make::at(5)).await.unwrap();
+    assert_eq!(stop_requested_at(noted), Some(make::at(5)));
+    let again = store.request_stop(reply.id, make::at(9)).await.unwrap();
+    assert_eq!(stop_requested_at(again), Some(make::at(5)));
+    let told = store.checkpoint(reply.id, "us", "x", make::now()).await.unwrap();
+    let expected = Checkpointed::Held {
+        is_stop_requested: true,
+    };
+    assert_eq!(told, expected);
+
+    let ended = make::streaming(make::chat().id, "us");
+    store.insert_message(&ended).await.unwrap();
+    let complete = make::outcome(ReplyState::Complete, "all");
+    let ended = store
+        .finish_reply(ended.id, None, &complete)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        store.request_stop(ended.id, make::at(9)).await.unwrap(),
+        Some(ended)
+    );
+    assert_eq!(
+        store
+            .request_stop(MessageId(make::id()), make::at(9))
+            .await
+            .unwrap(),
+        None
+    );
+}
+
+async fn every_end_is_stored_whole_and_stays(scratch: &Scratch) {
+    let store = scratch.open().await;
+    let chat = make::chat().id;
+    for state in ReplyState::ALL.into_iter().filter(|state| state.is_final()) {
+        let reply = make::streaming(chat, "us");
+        store.insert_message(&reply).await.unwrap();
+        let outcome = outcome_in_full(state, &reply);
+        let expected = Message {
+            text: "पूरा".to_owned(),
+            token_count: Some(7),
+            updated_at: outcome.finished_at,
+            reply: reply.reply.clone().map(|reply| Reply {
+                state,
+                usage: outcome.usage,
+                started_at: outcome.started_at,
+                first_piece_at: outcome.first_piece_at,
+                finished_at: Some(outcome.finished_at),
+                error: outcome.error.clone(),
+                ..reply
+            }),
+            ..reply.clone()
+        };
+        let ended = store.finish_reply(reply.id, Some("us"), &outcome).await.unwrap();
+        assert_eq!(ended.as_ref(), Some(&expected));
+        let other = make::outcome(ReplyState::Failed, "other");
+        assert_eq!(store.finish_reply(reply.id, None, &other).await.unwrap(), None);
+        let late = store
+            .checkpoint(reply.id, "us", "late", make::now())
+            .await
+            .unwrap();
+        assert_eq!(late, Checkpointed::Lost);
+        assert_eq!(store.messages(&[reply.id]).await.unwrap(), [expected]);
+    }
+    let nobody = MessageId(make::id());
+    let outcome = make::outcome(ReplyState::Complete, "x");
+    assert_eq!(store.finish_reply(nobody, None, &outcome).await.unwrap(), None);
+}
+
+fn outcome_in_full(state: ReplyState, reply: &Message) -> ReplyOutcome {
+    let count = |tokens, is_estimated| TokenCount { tokens, is_estimated };
+    ReplyOutcome {
+        usage: Some(Usage {
+            prompt: count(30, true),
+            completion: count(7, false),
+        }),
+        started_at: Some(make::at(1)),
+        first_piece_at: Some(make::at(2)),
+        finished_at: reply.updated_at.plus_millis(3),
+        error: Some(ReplyError {
+            code: "UPSTREAM_FAILED".to_owned(),
+            message: "The bot failed.".to_owned(),
+        }),
+        ..make::outcome(state, "पूरा")
+    }
+}
+
+async fn an_end_without_text_keeps_the_last_checkpoint(scratch: &Scratch) {
+    let store = scratch.open().await;
+    let reply = make::streaming(make::chat().id, "us");
+    store.insert_message(&reply).await.unwrap();
+    store
+        .checkpoint(reply.id, "us", "so far", make::now())
+        .await
+        .unwrap();
+    let outcome = ReplyOutcome {
+        text: None,
+        ..make::outcome(ReplyState::Interrupted, "")
+    };
+    let ended = store
+        .finish_reply(reply.id, None, &outcome)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((ended.text.as_str(), ended.token_count), ("so far", None));
+}
+
+async fn only_the_expected_owner_ends_a_reply(scratch: &Scratch) {
+    let store = scratch.open().await;
+    let reply = make::streaming(make::chat().id, "us");
+    store.insert_message(&reply).await.unwrap();
+    let outcome = make::outcome(ReplyState::Complete, "x");
+    assert_eq!(
+        store
+            .finish_reply(reply.id, Some("them"), &outcome)
+            .await
+            .unwrap(),
+        None
+    );
+    assert_eq!(store.messages(&[reply.id]).await.unwrap(), [reply.clone()]);
+    assert!(
+        store
+            .finish_reply(reply.id, Some("us"), &outcome)
+            .await
+            .unwrap()
+            .is_some()
+    );
+}
+
+async fn of_twenty_who_end_a_reply_one_does(scratch: &Scratch) {
+    let store = scratch.open().await;
+    let reply = make::streaming(make::chat().id, "us");
+    store.insert_message(&reply).await.unwrap();
+    let rivals = (0..20).map(|n| {
+        let (store, id) = (store.clone(), reply.id);
+        let outcome = make::outcome(ReplyState::Stopped, &format!("text {n}"));
+        tokio::spawn(async move { store.finish_reply(id, None, &outcome).await.unwrap() })
+    });
+    let ended = join_all(rivals).await.into_iter().filter_map(Result::unwrap);
+    let winners: Vec<_> = ended.collect();
+    assert_eq!(winners.len(), 1);
+    assert_eq!(store.messages(&[reply.id]).await.unwrap(), winners);
+}
+
+async fn lapsed_replies_are_the_streaming_ones_longest_ago_first(scratch: &Scratch) {
+    let store = scratch.open().await;
+    let chat = make::chat().id;
+    let mut replies = Vec::new();
+    for lease in [30, 10, 20, 40, 5] {
+        let mut message = make::streaming(chat, "us");
+        message.reply.as_mut().unwrap().lease_until = make::at(lease);
+        store.insert_message(&message).await.unwrap();
+        replies.push(message);
+    }
+    store.insert_message(&make::message_at(chat, 1)).await.unwrap();
+    let ended = make::outcome(ReplyState::Complete, "x");
+    store.finish_reply(replies[4].id, None, &ended).await.unwrap();
+
+    let lapsed = async |millis, limit| store.lapsed_replies(make::at(millis), limit).await.unwrap();
+    assert_eq!(lapsed(10, 9).await, []);
+    assert_eq!(lapsed(11, 9).await, [replies[1].clone()]);
+    assert_eq!(lapsed(99, 2).await, [replies[1].clone(), replies[2].clone()]);
+    assert_eq!(lapsed(99, 9).await.len(), 4);
+    store
+        .checkpoint(replies[1].id, "us", "", make::at(100))
+        .await
+        .unwrap();
+    assert_eq!(lapsed(99, 1).await, [replies[2].clone()]);
+}
+
+async fn the_active_reply_of_a_chat_is_its_oldest(scratch: &Scratch) {
+    let store = scratch.open().await;
+    let (busy, idle, other) = (make::chat().id, make::chat().id, make::chat().id);
+    let reply_at = |chat, millis| Message {
+        created_at: make::at(millis),
+        updated_at: make::at(millis),
+        ..make::streaming(chat, "us")
+    };
+    let (second, first, lone) = (reply_at(busy, 9), reply_at(busy, 4), reply_at(other, 7));
+    for message in [&second, &first, &lone] {
+        store.insert_message(message).await.unwrap();
+    }
+    store.insert_message(&make::message_at(idle, 1)).await.unwrap();
+    let mut active = store.active_replies(&[busy, idle, other]).await.unwrap();
+    assert_eq!(active.remove(&busy), Some(first.clone()));
+    assert_eq!(active.remove(&other), Some(lone));
+    assert!(active.is_empty());
+
+    let ended = make::outcome(ReplyState::Stopped, "");
+    store.finish_reply(first.id, None, &ended).await.unwrap();
+    assert_eq!(
+        store.active_replies(&[busy]).await.unwrap().remove(&busy),
+        Some(second)
+    );
+}

@@ -1,0 +1,112 @@
+//! Chats and messages to store.
+
+use std::sync::{Arc, LazyLock};
+
+use colloquy::domain::{
+    Author, Chat, ChatId, ChatStatus, ClientKey, Clock, IdSource, Message, MessageId, ObjectId, Reply,
+    ReplyOutcome, ReplyState, SystemClock, Timestamp, UserId,
+};
+
+static IDS: LazyLock<IdSource> = LazyLock::new(|| {
+    let mut seed = [0; 8];
+    getrandom::fill(&mut seed).unwrap();
+    IdSource::new(Arc::new(SystemClock), seed)
+});
+
+/// An id that nobody else has.
+pub fn id() -> ObjectId {
+    IDS.next()
+}
+
+/// Now, as a store keeps it.
+pub fn now() -> Timestamp {
+    SystemClock.now()
+}
+
+/// A moment.
+pub fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+/// A chat that nothing is special about.
+pub fn chat() -> Chat {
+    let now = now();
+    Chat {
+        id: ChatId(id()),
+        user_id: UserId::Int(7),
+        document_id: None,
+        title: "A chat".to_owned(),
+        status: ChatStatus::active(),
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+/// A user's message that nothing is special about.
+pub fn message(chat: ChatId) -> Message {
+    let now = now();
+    Message {
+        id: MessageId(id()),
+        chat_id: chat,
+        author: Author::User,
+        text: "Hello".to_owned(),
+        kind: Message::TEXT.to_owned(),
+        reaction: None,
+        token_count: None,
+        is_edited: false,
+        created_at: now,
+        updated_at: now,
+        client_key: None,
+        reply_id: None,
+        reply: None,
+    }
+}
+
+/// A message of a moment.
+pub fn message_at(chat: ChatId, millis: i64) -> Message {
+    Message {
+        created_at: at(millis),
+        updated_at: at(millis),
+        ..message(chat)
+    }
+}
+
+/// A bot's message that streams, owned by `owner`.
+pub fn streaming(chat: ChatId, owner: &str) -> Message {
+    Message {
+        author: Author::Bot,
+        text: String::new(),
+        reply: Some(Reply {
+            state: ReplyState::Streaming,
+            in_reply_to: None,
+            owner: owner.to_owned(),
+            lease_until: now().plus_millis(8_000),
+            stop_requested_at: None,
+            model: None,
+            usage: None,
+            started_at: None,
+            first_piece_at: None,
+            finished_at: None,
+            error: None,
+        }),
+        ..message(chat)
+    }
+}
+
+/// The end of a reply in `state`, with all its text.
+pub fn outcome(state: ReplyState, text: &str) -> ReplyOutcome {
+    ReplyOutcome {
+        state,
+        text: Some(text.to_owned()),
+        usage: None,
+        started_at: None,
+        first_piece_at: None,
+        finished_at: now(),
+        error: None,
+    }
+}
+
+/// A client key.
+pub fn key(text: &str) -> Option<ClientKey> {
+    Some(ClientKey::parse(text).unwrap())
+}

@@ -1,0 +1,125 @@
+//! A place of its own for each test, in either store.
+
+use std::sync::Arc;
+
+use colloquy::app;
+use colloquy::config::StoreConfig;
+use colloquy::store::Store;
+use mongodb::options::ClientOptions;
+use tempfile::TempDir;
+
+use super::make;
+
+/// Where a test's chats are kept: a folder or a database that nobody else uses.
+pub struct Scratch(Place);
+
+enum Place {
+    Embedded(TempDir),
+    Mongo { uri: String, database: String },
+}
+
+impl Scratch {
+    /// A new folder for the embedded store.
+    pub async fn embedded() -> Self {
+        Self(Place::Embedded(tempfile::tempdir().unwrap()))
+    }
+
+    /// A new database of the MongoDB that the tests were given.
+    pub async fn mongo() -> Self {
+        Self::on_mongod(&mongodb_uri())
+    }
+
+    /// A new database of the server at `uri`.
+    pub fn on_mongod(uri: &str) -> Self {
+        let database = format!("colloquy_test_{}", make::id());
+        Self(Place::Mongo {
+            uri: with_database(uri, &database),
+            database,
+        })
+    }
+
+    /// What `--store` takes.
+    pub fn address(&self) -> String {
+        match &self.0 {
+            Place::Embedded(folder) => folder.path().join("data").to_str().unwrap().to_owned(),
+            Place::Mongo { uri, .. } => uri.clone(),
+        }
+    }
+
+    /// Opens the store that is kept here. The embedded one can be open once at a time.
+    pub async fn open(&self) -> Arc<dyn Store> {
+        let config = StoreConfig::parse(&self.address()).unwrap();
+        app::open_store(&config).await.unwrap()
+    }
+
+    /// The bare database.
+    pub async fn database(&self) -> mongodb::Database {
+        let (options, database) = self.client_options().await;
+        mongodb::Client::with_options(options)
+            .unwrap()
+            .database(&database)
+    }
+
+    /// How to connect, and the database's name.
+    pub async fn client_options(&self) -> (ClientOptions, String) {
+        match &self.0 {
+            Place::Embedded(_) => panic!("this test is about MongoDB"),
+            Place::Mongo { uri, database } => (ClientOptions::parse(uri).await.unwrap(), database.clone()),
+        }
+    }
+
+    /// Deletes the place. A test that fails leaves its database behind, to be looked at.
+    pub async fn remove(self) {
+        if let Place::Mongo { .. } = &self.0 {
+            self.database().await.drop().await.unwrap();
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how the script that starts MongoDB hands it on"
+)]
+fn from_script(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; run the tests with `make test`"))
+}
+
+/// The address of the MongoDB for tests.
+pub fn mongodb_uri() -> String {
+    from_script("COLLOQUY_TEST_MONGODB_URI")
+}
+
+/// Puts a database's name into the path of a connection string.
+fn with_database(uri: &str, database: &str) -> String {
+    let (server, options) = uri.split_once('?').unwrap_or((uri, ""));
+    let (scheme, rest) = server.split_once("://").unwrap();
+    let hosts = rest.split_once('/').map_or(rest, |(hosts, _)| hosts);
+    // Credentials are looked up in the database of the path unless another is named.
+    let options = if hosts.contains('@') && !options.contains("authSource") {
+        format!("authSource=admin&{options}")
+    } else {
+        options.to_owned()
+    };
+    format!("{scheme}://{hosts}/{database}?{options}")
+}
+
+/// Declares cases that take a `&Scratch`, each run on both stores.
+#[macro_export]
+macro_rules! on_both_stores {
+    ($($case:ident),+ $(,)?) => {
+        $crate::on_both_stores!(@of mongo, $($case),+);
+        $crate::on_both_stores!(@of embedded, $($case),+);
+    };
+    (@of $store:ident, $($case:ident),+) => {
+        mod $store {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $case() {
+                    let scratch = $crate::support::scratch::Scratch::$store().await;
+                    super::$case(&scratch).await;
+                    scratch.remove().await;
+                }
+            )+
+        }
+    };
+}
