@@ -51,21 +51,21 @@ impl From<Error> for async_graphql::Error {
     }
 }
 
+/// What the executor says of a document that is larger than its limits allow; it sets no code of its own.
+const TOO_COMPLEX: [&str; 2] = ["Query is too complex.", "Query is nested too deep."];
+
 /// Gives a code to each error that the executor itself raised: about the document where it has no path, about an
 /// argument's value where it has one.
 pub fn with_codes(mut response: Response) -> Response {
     for error in &mut response.errors {
         let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
         if extensions.get("code").is_none() {
-            let is_document = error.path.is_empty();
-            extensions.set(
-                "code",
-                if is_document {
-                    "GRAPHQL_VALIDATION_FAILED"
-                } else {
-                    "BAD_USER_INPUT"
-                },
-            );
+            let code = match error.path.is_empty() {
+                true if TOO_COMPLEX.contains(&error.message.as_str()) => "QUERY_TOO_COMPLEX",
+                true => "GRAPHQL_VALIDATION_FAILED",
+                false => "BAD_USER_INPUT",
+            };
+            extensions.set("code", code);
         }
     }
     response

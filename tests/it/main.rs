@@ -3,5 +3,6 @@
 
 mod architecture;
 mod conformance;
+mod graphql;
 mod schema;
 mod support;

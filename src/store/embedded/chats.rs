@@ -20,7 +20,11 @@ impl ChatStore for EmbeddedStore {
     async fn insert_chat(&self, chat: &Chat) -> Result<(), StoreError> {
         let chat = chat.clone();
         let insert = self.writer.write(move |connection| {
-            let sql = format!("INSERT INTO chats ({CHAT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)");
+            // Nobody but us mints this id for this user at this moment, so such a chat is our own earlier attempt.
+            let sql = format!(
+                "INSERT INTO chats ({CHAT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
+                 SET id = id WHERE user_id IS excluded.user_id AND created_at = excluded.created_at"
+            );
             connection.prepare_cached(&sql)?.execute(params![
                 chat.id.0,
                 Value::from(&chat.user_id),
@@ -31,7 +35,10 @@ impl ChatStore for EmbeddedStore {
                 chat.updated_at,
             ])
         });
-        insert.await.map(drop)
+        match insert.await? {
+            0 => Err(StoreError::Failed("the chat's id is taken".into())),
+            _ => Ok(()),
+        }
     }
 
     async fn chats(&self, ids: &[ChatId]) -> Result<Vec<Chat>, StoreError> {

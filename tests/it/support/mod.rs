@@ -2,3 +2,4 @@
 
 pub mod make;
 pub mod scratch;
+pub mod server;

@@ -1,0 +1,147 @@
+//! The server as a process of its own, as a user starts it.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use super::scratch::Scratch;
+
+/// A running server. It is killed when it is dropped.
+pub struct Server {
+    process: Child,
+    /// `http://` and the address.
+    pub url: String,
+    log: Option<JoinHandle<String>>,
+    client: reqwest::Client,
+}
+
+impl Server {
+    /// Starts a server on a place of its own, as fast a bot as there is.
+    pub fn start(scratch: &Scratch) -> Self {
+        Self::start_with(scratch, &["--builtin-pace", "0"])
+    }
+
+    /// Starts a server with further arguments, and waits until it listens.
+    pub fn start_with(scratch: &Scratch, arguments: &[&str]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_colloquy"))
+            .args([
+                "--listen",
+                "127.0.0.1:0",
+                "--store",
+                &scratch.address(),
+                "--log-format",
+                "json",
+            ])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stderr = process.stderr.take().unwrap();
+        // Read to its end, so that the server never waits for a full pipe.
+        let log = std::thread::spawn(move || {
+            let mut log = String::new();
+            stderr.read_to_string(&mut log).unwrap();
+            log
+        });
+        let mut line = String::new();
+        let mut stdout = BufReader::new(process.stdout.take().unwrap());
+        stdout.read_line(&mut line).unwrap();
+        let Some(url) = line.split_whitespace().find(|word| word.starts_with("http://")) else {
+            let _ = process.kill();
+            panic!("the server did not start: {line}{}", log.join().unwrap());
+        };
+        Self {
+            url: url.to_owned(),
+            process,
+            log: Some(log),
+            client: reqwest::Client::new(),
+        }
+    }
+
+    /// The address of a path.
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    /// Sends a GraphQL request and returns the whole response.
+    pub async fn request(&self, query: &str, variables: Value) -> Value {
+        self.try_request(query, variables).await.unwrap()
+    }
+
+    /// [`Server::request`], where the server may die meanwhile.
+    pub async fn try_request(&self, query: &str, variables: Value) -> reqwest::Result<Value> {
+        let body = json!({ "query": query, "variables": variables });
+        let response = self.client.post(self.at("/graphql")).json(&body).send().await?;
+        response.json().await
+    }
+
+    /// Sends a GraphQL request that must succeed and returns its data.
+    pub async fn data(&self, query: &str, variables: Value) -> Value {
+        let mut response = self.request(query, variables).await;
+        assert_eq!(response.get("errors"), None, "{query}");
+        response["data"].take()
+    }
+
+    /// Sends a GraphQL request that must fail with errors of one code, and returns the code.
+    pub async fn code(&self, query: &str, variables: Value) -> String {
+        let response = self.request(query, variables.clone()).await;
+        let errors = response["errors"].as_array().cloned().unwrap_or_default();
+        let mut codes: BTreeSet<_> = errors
+            .iter()
+            .map(|error| error["extensions"]["code"].as_str())
+            .collect();
+        match (codes.pop_first().flatten(), codes.is_empty()) {
+            (Some(code), true) => code.to_owned(),
+            _ => panic!("{query} {variables} {response}"),
+        }
+    }
+
+    /// Makes a chat and returns its id.
+    pub async fn create_chat(&self, title: &str) -> String {
+        let query = "mutation ($title: String!) { createChat(input: {title: $title}) { chat { id } } }";
+        let data = self.data(query, json!({ "title": title })).await;
+        data["createChat"]["chat"]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Sends a message and returns the id of the reply.
+    pub async fn send(&self, chat: &str, text: &str) -> String {
+        let query = "mutation ($input: SendMessageInput!) { sendMessage(input: $input) { reply { id } } }";
+        let data = self
+            .data(query, json!({ "input": { "chatId": chat, "text": text } }))
+            .await;
+        data["sendMessage"]["reply"]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Tells the server to end, and waits until it has: its exit status and what it logged.
+    pub fn stop(mut self) -> (ExitStatus, String) {
+        let pid = Pid::from_child(&self.process);
+        kill_process(pid, Signal::TERM).unwrap();
+        self.end()
+    }
+
+    /// Kills the server, which gets no chance to put anything in order.
+    pub fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.end();
+    }
+
+    fn end(&mut self) -> (ExitStatus, String) {
+        let status = self.process.wait().unwrap();
+        (status, self.log.take().unwrap().join().unwrap())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.log.is_some() {
+            let _ = self.process.kill();
+            let _ = self.process.wait();
+        }
+    }
+}
