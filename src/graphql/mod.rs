@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use async_graphql::{Request, Response};
 use futures_util::stream::{BoxStream, StreamExt};
+use serde::{Deserialize, Deserializer};
 
 use crate::config::Limits;
 use crate::domain::Viewer;
@@ -82,6 +83,12 @@ fn build(limits: &Limits) -> AsyncGraphqlSchema {
         .limit_complexity(limits.complexity_max)
         .limit_directives(limits.directives_max)
         .finish()
+}
+
+/// Reads a request from JSON. A JSON array is none, though serde would take one for a struct.
+pub fn deserialize_request<'de, D: Deserializer<'de>>(source: D) -> Result<Box<Request>, D::Error> {
+    let object = serde_json::Map::deserialize(source)?;
+    serde_json::from_value(object.into()).map_err(serde::de::Error::custom)
 }
 
 /// The schema in the schema definition language, as `schema.graphql` holds it.

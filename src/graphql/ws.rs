@@ -50,6 +50,7 @@ enum ClientMessage {
     Pong {},
     Subscribe {
         id: String,
+        #[serde(deserialize_with = "super::deserialize_request")]
         payload: Box<Request>,
     },
     Complete {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{Faces, graphiql};
 use crate::domain::Viewer;
-use crate::graphql::{guard, with_codes, ws};
+use crate::graphql::{deserialize_request, guard, with_codes, ws};
 
 /// The query string of a GET, as GraphQL over HTTP names it.
 #[derive(Deserialize)]
@@ -73,8 +73,10 @@ pub async fn post(State(faces): State<Faces>, headers: HeaderMap, body: Bytes) -
             "Send application/json in UTF-8.",
         );
     }
-    match serde_json::from_slice::<Request>(&body) {
-        Ok(request) => execute(request, faces, &headers).await,
+    let mut body = serde_json::Deserializer::from_slice(&body);
+    let request = deserialize_request(&mut body).and_then(|request| body.end().map(|()| request));
+    match request {
+        Ok(request) => execute(*request, faces, &headers).await,
         Err(_) => refuse(StatusCode::BAD_REQUEST, "The body is not a GraphQL request."),
     }
 }

@@ -3,3 +3,4 @@
 pub mod make;
 pub mod scratch;
 pub mod server;
+pub mod socket;
