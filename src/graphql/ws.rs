@@ -28,6 +28,8 @@ const PING_EVERY: Duration = Duration::from_secs(20);
 const SILENCE_MAX: Duration = Duration::from_secs(45);
 /// How long one frame may wait for the peer to take it.
 const WRITE_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long the closing handshake may take.
+const CLOSE_WAIT_MAX: Duration = Duration::from_secs(1);
 /// Messages that wait for the writer. An operation whose message finds no room is not asked for its next.
 const OUTBOX_MESSAGES_MAX: usize = 16;
 
@@ -141,7 +143,7 @@ pub async fn serve(socket: WebSocket, schema: Schema, viewer: Viewer, shutdown: 
             reason: Utf8Bytes::from_static(reason),
         };
         // A peer that does not even take the close frame is dropped with the socket.
-        let _ = tokio::time::timeout(Duration::from_secs(1), sink.send(Message::Close(Some(frame)))).await;
+        let _ = tokio::time::timeout(CLOSE_WAIT_MAX, sink.send(Message::Close(Some(frame)))).await;
     });
     let mut session = Session {
         schema,
@@ -204,7 +206,11 @@ impl Session {
                 },
                 Message::Binary(_) => Some(BAD_MESSAGE),
                 Message::Ping(_) | Message::Pong(_) => None,
-                Message::Close(_) => return None,
+                Message::Close(_) => {
+                    // Reading on sends the answer: without one the client takes its goodbye for a broken line.
+                    let _ = tokio::time::timeout(CLOSE_WAIT_MAX, stream.next()).await;
+                    return None;
+                }
             };
             if closing.is_some() {
                 return closing;

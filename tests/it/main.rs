@@ -2,6 +2,7 @@
 //! fails the tests that need it.
 
 mod architecture;
+mod clients;
 mod conformance;
 mod graphql;
 mod schema;

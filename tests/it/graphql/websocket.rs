@@ -185,6 +185,16 @@ async fn operations_of_one_socket_do_not_wait_for_each_other() {
 }
 
 #[tokio::test]
+async fn a_client_that_closes_is_answered() {
+    let (server, _scratch) = server().await;
+    for code in [1000, 4499] {
+        let mut socket = Socket::acknowledged(&server).await;
+        socket.send(subscribe("1", "{ viewer { isAnonymous } }")).await;
+        assert_eq!(socket.close(code).await, code);
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_stops_ends_the_reply_and_closes_its_sockets() {
     let scratch = Scratch::embedded().await;
     let server = Server::start_with(&scratch, &["--builtin-pace", "10", "--builtin-words", "1000"]);

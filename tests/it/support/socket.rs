@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
@@ -109,6 +110,16 @@ impl Socket {
                 Received::Closed(code) => return (messages, code),
             }
         }
+    }
+
+    /// Says goodbye and waits for the answer: its close code.
+    pub async fn close(&mut self, code: u16) -> u16 {
+        let frame = CloseFrame {
+            code: code.into(),
+            reason: "".into(),
+        };
+        self.send_frame(Message::Close(Some(frame))).await;
+        self.drain().await.1
     }
 
     /// Receives the end of the socket, with this code.
