@@ -4,6 +4,7 @@
 mod architecture;
 mod clients;
 mod conformance;
+mod crash;
 mod graphql;
 mod schema;
 mod support;

@@ -127,8 +127,13 @@ impl Server {
 
     /// Kills the server, which gets no chance to put anything in order.
     pub fn kill(mut self) {
-        self.process.kill().unwrap();
+        self.kill_now();
         self.end();
+    }
+
+    /// [`Server::kill`], while others still talk to it.
+    pub fn kill_now(&self) {
+        kill_process(Pid::from_child(&self.process), Signal::KILL).unwrap();
     }
 
     fn end(&mut self) -> (ExitStatus, String) {
