@@ -80,13 +80,12 @@ pub async fn run_on(
 
     let service = Arc::new(Service::new(store, engine.clone(), clock, ids, config.limits));
     let going_away = CancellationToken::new();
-    let router = http::router(service, going_away.clone());
     let told = going_away.clone();
     tokio::spawn(async move {
         shutdown.await;
         told.cancel();
     });
-    let serving = axum::serve(listener, router).with_graceful_shutdown(going_away.clone().cancelled_owned());
+    let serving = http::serve(listener, service, going_away.clone());
     let end = async {
         going_away.cancelled().await;
         engine.shut_down().await;
@@ -94,7 +93,7 @@ pub async fn run_on(
     };
     tokio::pin!(end);
     tokio::select! {
-        served = async { serving.await } => {
+        served = serving => {
             served?;
             engine.shut_down().await;
         }

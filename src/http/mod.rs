@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -25,8 +26,18 @@ struct Faces {
     shutdown: CancellationToken,
 }
 
-/// The router. `shutdown` tells open sockets to go away.
-pub fn router(service: Arc<Service>, shutdown: CancellationToken) -> Router {
+/// Serves on `listener` until `shutdown` is cancelled and the connections have ended; open sockets are told to go away.
+pub async fn serve(
+    listener: TcpListener,
+    service: Arc<Service>,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
+    axum::serve(listener, router(service, shutdown.clone()))
+        .with_graceful_shutdown(shutdown.cancelled_owned())
+        .await
+}
+
+fn router(service: Arc<Service>, shutdown: CancellationToken) -> Router {
     let body_bytes_max = service.limits().body_bytes_max;
     let faces = Faces {
         schema: Schema::new(service.clone()),

@@ -14,6 +14,7 @@ use crate::domain::{Clock, IdSource};
 use crate::engine::Engine;
 use crate::store::{Store, StoreError};
 
+pub use crate::engine::ReplyUpdate;
 pub use chats::NewChat;
 pub use error::{Error, Subject};
 pub use messages::NewMessage;

@@ -6,5 +6,6 @@ mod clients;
 mod conformance;
 mod crash;
 mod graphql;
+mod mongo;
 mod schema;
 mod support;

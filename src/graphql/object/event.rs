@@ -3,7 +3,7 @@
 use async_graphql::{ID, SimpleObject, Union};
 
 use super::Message;
-use crate::engine::ReplyUpdate;
+use crate::service::ReplyUpdate;
 
 /// What happens to a reply. A client's whole rule: a snapshot replaces its text, a partial appends to it, the end
 /// ends it; and it keeps the latest cursor, to subscribe again after.

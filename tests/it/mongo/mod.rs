@@ -1,0 +1,7 @@
+//! What is true of MongoDB alone: the documented documents and indexes, and what a call costs the server.
+
+mod commands;
+mod documents;
+mod indexes;
+mod plans;
+mod recorder;

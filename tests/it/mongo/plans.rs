@@ -1,0 +1,274 @@
+//! How the server answers each command that the store sends: asked of the server itself, by `explain`.
+
+use colloquy::domain::{
+    Author, Chat, ChatChange, ChatFilter, ChatStatus, DocumentId, Message, MessageChange, MessageFilter,
+    MessageId, ObjectId, PageRequest, Position, ReplyState,
+};
+use colloquy::store::{ChatStore, MessageStore, ReplyStore};
+use mongodb::Database;
+use mongodb::bson::{Bson, DateTime, Document, doc, oid};
+
+use super::recorder::Recorder;
+use crate::support::make;
+use crate::support::scratch::Scratch;
+
+/// What the server did for one command.
+#[derive(Debug, Default)]
+struct Cost {
+    stages: Vec<String>,
+    keys: i64,
+    documents: i64,
+}
+
+/// Asks the server how it carries out a command. `None` for commands that have no plan.
+async fn explain(database: &Database, command: &Document) -> Option<Cost> {
+    let name = command.keys().next()?.clone();
+    if ![
+        "find",
+        "aggregate",
+        "update",
+        "delete",
+        "findAndModify",
+        "count",
+        "distinct",
+    ]
+    .contains(&name.as_str())
+    {
+        return None;
+    }
+    let mut command = command.clone();
+    for field in [
+        "lsid",
+        "$db",
+        "$clusterTime",
+        "txnNumber",
+        "maxTimeMS",
+        "writeConcern",
+        "readConcern",
+    ] {
+        command.remove(field);
+    }
+    let explained = database
+        .run_command(doc! { "explain": command, "verbosity": "executionStats" })
+        .await
+        .unwrap();
+    let mut cost = Cost::default();
+    collect(&Bson::Document(explained), &mut cost);
+    Some(cost)
+}
+
+/// Gathers the stages of the plans that were chosen, and what their executions touched.
+fn collect(part: &Bson, cost: &mut Cost) {
+    match part {
+        Bson::Document(document) => {
+            for (name, value) in document {
+                let number = || value.as_i64().or(value.as_i32().map(i64::from)).unwrap_or(0);
+                match name.as_str() {
+                    // Plans that were not chosen, and the command that was asked about.
+                    "rejectedPlans" | "allPlansExecution" | "command" => {}
+                    "stage" => cost.stages.extend(value.as_str().map(str::to_owned)),
+                    "totalKeysExamined" => cost.keys += number(),
+                    "totalDocsExamined" => cost.documents += number(),
+                    _ => collect(value, cost),
+                }
+            }
+        }
+        Bson::Array(parts) => parts.iter().for_each(|part| collect(part, cost)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn no_command_scans_a_collection_or_sorts_in_memory() {
+    let scratch = Scratch::mongo().await;
+    let (store, recorder) = Recorder::open(&scratch).await;
+    let (chats, reply) = fill(&*store).await;
+    let ids: Vec<_> = chats.iter().map(|chat| chat.id).collect();
+    recorder.take();
+
+    let position = Some(Position {
+        at: make::at(20),
+        id: make::id(),
+    });
+    for request in [
+        PageRequest::first(5),
+        PageRequest::last(5),
+        PageRequest {
+            after: position,
+            ..PageRequest::first(5)
+        },
+        PageRequest {
+            before: position,
+            ..PageRequest::last(5)
+        },
+        PageRequest {
+            after: position,
+            before: position,
+            ..PageRequest::first(5)
+        },
+    ] {
+        for status in [None, Some(ChatStatus::active())] {
+            for document_id in [None, chats[0].document_id] {
+                let filter = ChatFilter {
+                    status: status.clone(),
+                    document_id,
+                };
+                store
+                    .chat_page(&chats[0].user_id, &filter, &request)
+                    .await
+                    .unwrap();
+            }
+        }
+        for author in [None, Some(Author::Bot)] {
+            for kind in [None, Some("text".to_owned())] {
+                let filter = MessageFilter { author, kind };
+                store.message_pages(&ids[..1], &filter, &request).await.unwrap();
+                store.message_pages(&ids, &filter, &request).await.unwrap();
+            }
+        }
+    }
+    store.chats(&ids).await.unwrap();
+    store.messages(&[reply, MessageId(make::id())]).await.unwrap();
+    store.last_messages(&ids).await.unwrap();
+    store.message_counts(&ids).await.unwrap();
+    store.token_counts(&ids).await.unwrap();
+    store.active_replies(&ids).await.unwrap();
+    store.lapsed_replies(make::at(i64::MAX), 10).await.unwrap();
+    store
+        .update_chat(ids[0], &ChatChange::default(), make::now())
+        .await
+        .unwrap();
+    store
+        .update_message(reply, &MessageChange::default(), make::now())
+        .await
+        .unwrap();
+    store.checkpoint(reply, "us", "text", make::now()).await.unwrap();
+    store.request_stop(reply, make::now()).await.unwrap();
+    store
+        .finish_reply(reply, Some("us"), &make::outcome(ReplyState::Complete, "x"))
+        .await
+        .unwrap();
+    let again = Message {
+        client_key: make::key("key-3"),
+        ..make::message(ids[3])
+    };
+    store.insert_message(&again).await.unwrap();
+    store.delete_message(reply).await.unwrap();
+    store.delete_chat(ids[0]).await.unwrap();
+
+    let database = scratch.database().await;
+    let mut explained = 0;
+    for command in recorder.take() {
+        let Some(cost) = explain(&database, &command).await else {
+            continue;
+        };
+        explained += 1;
+        for stage in ["COLLSCAN", "SORT"] {
+            assert!(
+                !cost.stages.iter().any(|found| found == stage),
+                "{command}\n{cost:?}"
+            );
+        }
+    }
+    assert!(explained > 60, "{explained}");
+    scratch.remove().await;
+}
+
+/// Twenty chats of fifty messages, and a reply that streams.
+async fn fill(store: &colloquy::store::MongoStore) -> (Vec<Chat>, MessageId) {
+    let mut chats = Vec::new();
+    for n in 0..20_i64 {
+        let chat = Chat {
+            document_id: (n % 2 == 0).then(|| DocumentId(make::id())),
+            updated_at: make::at(n),
+            ..make::chat()
+        };
+        store.insert_chat(&chat).await.unwrap();
+        for m in 0..50 {
+            let message = Message {
+                author: Author::from_is_bot(m % 2 == 1),
+                token_count: Some(m),
+                client_key: (m == 0).then(|| make::key(&format!("key-{n}"))).flatten(),
+                ..make::message_at(chat.id, m)
+            };
+            store.insert_message(&message).await.unwrap();
+        }
+        chats.push(chat);
+    }
+    let reply = make::streaming(chats[0].id, "us");
+    store.insert_message(&reply).await.unwrap();
+    (chats, reply.id)
+}
+
+#[tokio::test]
+async fn a_page_deep_in_a_long_chat_examines_its_own_documents_only() {
+    const MESSAGES: usize = 200_000;
+    const DEPTH: usize = 150_000;
+    const SIZE: usize = 50;
+    let scratch = Scratch::mongo().await;
+    let chat = make::chat();
+    let position = |n: usize| {
+        let mut id = [7; 12];
+        id[4..].copy_from_slice(&n.to_be_bytes());
+        // Four messages share each moment.
+        Position {
+            at: make::at(n as i64 / 4),
+            id: ObjectId::from_bytes(id),
+        }
+    };
+    let messages = scratch.database().await.collection::<Document>("chat_messages");
+    for first in (0..MESSAGES).step_by(20_000) {
+        let document = |n: usize| {
+            let Position { at, id } = position(n);
+            doc! {
+                "_id": oid::ObjectId::from_bytes(id.bytes()), "chat_id": oid::ObjectId::from_bytes(chat.id.0.bytes()),
+                "message": format!("message {n}"), "is_bot": n % 2 == 1, "created_ts": DateTime::from_millis(at.millis()),
+            }
+        };
+        messages
+            .insert_many((first..first + 20_000).map(document))
+            .ordered(false)
+            .await
+            .unwrap();
+    }
+    let (store, recorder) = Recorder::open(&scratch).await;
+    let database = scratch.database().await;
+    for request in [
+        PageRequest {
+            after: Some(position(DEPTH - 1)),
+            ..PageRequest::first(SIZE)
+        },
+        PageRequest {
+            before: Some(position(DEPTH + SIZE)),
+            ..PageRequest::last(SIZE)
+        },
+        PageRequest {
+            after: Some(position(DEPTH - 1)),
+            before: Some(position(DEPTH + SIZE)),
+            ..PageRequest::first(SIZE)
+        },
+    ] {
+        let pages = store
+            .message_pages(&[chat.id], &MessageFilter::default(), &request)
+            .await
+            .unwrap();
+        let texts: Vec<_> = pages[&chat.id]
+            .items
+            .iter()
+            .map(|message| message.text.clone())
+            .collect();
+        let expected: Vec<_> = (DEPTH..DEPTH + SIZE).map(|n| format!("message {n}")).collect();
+        assert_eq!(texts, expected);
+
+        let commands = recorder.take();
+        assert_eq!(commands.len(), 1);
+        let cost = explain(&database, &commands[0]).await.unwrap();
+        // One more than the page, which tells whether there is another.
+        assert!(
+            cost.documents <= SIZE as i64 + 1 && cost.documents >= SIZE as i64,
+            "{cost:?}"
+        );
+        assert!(cost.keys <= SIZE as i64 + 3, "{cost:?}");
+    }
+    scratch.remove().await;
+}
