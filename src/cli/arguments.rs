@@ -23,10 +23,16 @@ pub struct Arguments {
         global = true
     )]
     listen: SocketAddr,
+    // Read by us: the parser's own complaint would repeat it, and with it a password.
     /// Where chats are kept: a folder (embedded store), or mongodb://HOST/DATABASE.
-    #[arg(long, env = "COLLOQUY_STORE", default_value = "./data", value_parser = StoreConfig::parse,
-          hide_env_values = true, global = true)]
-    store: StoreConfig,
+    #[arg(
+        long,
+        env = "COLLOQUY_STORE",
+        default_value = "./data",
+        hide_env_values = true,
+        global = true
+    )]
+    store: String,
     /// How many pieces a second the offline bot says; 0 for as fast as it is read.
     #[arg(long, env = "COLLOQUY_BUILTIN_PACE", default_value_t = 20.0, global = true)]
     builtin_pace: f64,
@@ -66,7 +72,7 @@ impl Arguments {
     pub fn config(&self) -> Result<Config, ConfigError> {
         let config = Config {
             listen: self.listen,
-            store: self.store.clone(),
+            store: StoreConfig::parse(&self.store)?,
             builtin_bot: BuiltinBotConfig {
                 pieces_per_second: self.builtin_pace,
                 words_min: self.builtin_words,

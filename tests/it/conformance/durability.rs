@@ -29,12 +29,15 @@ async fn everything_reads_back_after_the_store_was_opened_again(scratch: &Scratc
             .unwrap()
     };
     let store = scratch.open().await;
-    assert_eq!(store.chats(&[chat.id]).await.unwrap(), [chat.clone()]);
+    assert_eq!(
+        store.chats(&[chat.id]).await.unwrap(),
+        std::slice::from_ref(&chat)
+    );
     let list = store
         .chat_page(&chat.user_id, &ChatFilter::default(), &PageRequest::first(9))
         .await
         .unwrap();
-    assert_eq!(list.items, [chat.clone()]);
+    assert_eq!(list.items, std::slice::from_ref(&chat));
     let pages = store
         .message_pages(&[chat.id], &MessageFilter::default(), &PageRequest::first(9))
         .await

@@ -37,7 +37,10 @@ async fn a_checkpoint_stores_text_and_lease_for_the_owner_alone(scratch: &Scratc
         }),
         ..reply.clone()
     };
-    assert_eq!(store.messages(&[reply.id]).await.unwrap(), [expected.clone()]);
+    assert_eq!(
+        store.messages(&[reply.id]).await.unwrap(),
+        std::slice::from_ref(&expected)
+    );
 
     assert_eq!(
         store.checkpoint(reply.id, "them", "no", lease).await.unwrap(),
@@ -175,7 +178,10 @@ async fn only_the_expected_owner_ends_a_reply(scratch: &Scratch) {
             .unwrap(),
         None
     );
-    assert_eq!(store.messages(&[reply.id]).await.unwrap(), [reply.clone()]);
+    assert_eq!(
+        store.messages(&[reply.id]).await.unwrap(),
+        std::slice::from_ref(&reply)
+    );
     assert!(
         store
             .finish_reply(reply.id, Some("us"), &outcome)

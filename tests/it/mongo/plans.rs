@@ -82,7 +82,7 @@ fn collect(part: &Bson, cost: &mut Cost) {
 async fn no_command_scans_a_collection_or_sorts_in_memory() {
     let scratch = Scratch::mongo().await;
     let (store, recorder) = Recorder::open(&scratch).await;
-    let (chats, reply) = fill(&*store).await;
+    let (chats, reply) = fill(&store).await;
     let ids: Vec<_> = chats.iter().map(|chat| chat.id).collect();
     recorder.take();
 

@@ -1,0 +1,69 @@
+//! The command line.
+
+use std::process::{Command, Output};
+
+use crate::support::scratch::Scratch;
+use crate::support::server::Server;
+
+fn colloquy(arguments: &[&str]) -> Output {
+    let mut colloquy = Command::new(env!("CARGO_BIN_EXE_colloquy"));
+    colloquy.args(arguments).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn schema_prints_the_schema_and_nothing_else() {
+    let output = colloquy(&["schema"]);
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stdout), colloquy::graphql::sdl());
+    assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn a_configuration_that_cannot_be_is_refused_before_anything_is_opened() {
+    for (arguments, reason) in [
+        (&["--listen", "0.0.0.0:0"][..], "--insecure-no-auth"),
+        (&["--listen", "somewhere"], "--listen"),
+        (&["--store", "postgres://user:secret@host/db"], "mongodb://"),
+        (&["--builtin-pace=-1"], "pace"),
+        (&["--builtin-pace", "NaN"], "pace"),
+        (&["--builtin-words", "1000000000"], "words"),
+        (&["--no-such-flag"], "--no-such-flag"),
+    ] {
+        let output = colloquy(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(stderr(&output).contains(reason), "{}", stderr(&output));
+        assert!(!stderr(&output).contains("secret"), "{}", stderr(&output));
+    }
+}
+
+#[tokio::test]
+async fn a_folder_or_an_address_in_use_is_named_in_the_error() {
+    let scratch = Scratch::embedded().await;
+    let server = Server::start(&scratch);
+    let output = colloquy(&["--listen", "127.0.0.1:0", "--store", &scratch.address()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("another process uses the folder"),
+        "{}",
+        stderr(&output)
+    );
+
+    let other = Scratch::embedded().await;
+    let address = server.url.trim_start_matches("http://");
+    let output = colloquy(&["--listen", address, "--store", &other.address()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains(address), "{}", stderr(&output));
+}
+
+#[test]
+fn a_store_that_is_not_there_is_an_error_that_gives_no_password_away() {
+    let store = "mongodb://user:secret@127.0.0.1:1/chats?serverSelectionTimeoutMS=200";
+    let output = colloquy(&["--listen", "127.0.0.1:0", "--store", store]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("store"), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("secret"), "{}", stderr(&output));
+}
