@@ -1,10 +1,10 @@
 //! Who may import whom. The compiler would allow everything; this test is what keeps the layers.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 use syn::visit::{self, Visit};
+
+use crate::support::sources::{Source, sources};
 
 /// Each module of the crate with the modules it may import, from the lowest layer to the highest.
 const LAYERS: [(&str, &[&str]); 10] = [
@@ -44,37 +44,6 @@ const CONFINED: [(&str, &[&str]); 9] = [
 ];
 
 const LINES_MAX: usize = 600;
-
-/// A source file, with the path of its module.
-struct Source {
-    file: PathBuf,
-    module: Vec<String>,
-    text: String,
-}
-
-fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut folders = vec![root.clone()];
-    let mut sources = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let file = entry.unwrap().path();
-            if file.is_dir() {
-                folders.push(file);
-            } else if file.extension().is_some_and(|extension| extension == "rs") {
-                let relative = file.strip_prefix(&root).unwrap().with_extension("");
-                let mut module: Vec<_> = relative
-                    .iter()
-                    .map(|name| name.to_str().unwrap().to_owned())
-                    .collect();
-                module.retain(|name| !["mod", "lib", "main"].contains(&name.as_str()));
-                let text = fs::read_to_string(&file).unwrap();
-                sources.push(Source { file, module, text });
-            }
-        }
-    }
-    sources
-}
 
 /// Collects every path that a file names, as segments from the crate's root or from a foreign crate.
 struct Paths {

@@ -6,6 +6,7 @@ mod cli;
 mod clients;
 mod conformance;
 mod crash;
+mod docs;
 mod graphql;
 mod mongo;
 mod schema;

@@ -4,3 +4,4 @@ pub mod make;
 pub mod scratch;
 pub mod server;
 pub mod socket;
+pub mod sources;
