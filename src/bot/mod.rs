@@ -4,7 +4,7 @@ pub mod builtin;
 
 use futures_util::stream::BoxStream;
 
-use crate::domain::{Author, FinishReason, Language, Usage};
+use crate::domain::{Author, FinishReason, LanguageTag, TimeZone, Timestamp, Usage};
 
 pub use builtin::BuiltinBot;
 
@@ -23,7 +23,11 @@ pub struct Prompt {
     /// The latest turns of the chat, oldest first; the last one is the message to answer.
     pub turns: Vec<Turn>,
     /// The language that the sender chose, if any.
-    pub language: Option<Language>,
+    pub language: Option<LanguageTag>,
+    /// Where the sender is, if told.
+    pub timezone: Option<TimeZone>,
+    /// The present moment.
+    pub now: Timestamp,
 }
 
 impl Prompt {
@@ -38,6 +42,8 @@ impl Prompt {
 pub enum BotEvent {
     /// The next part of the text; never empty.
     Piece(String),
+    /// The next part of what the model thinks before it speaks; never empty, and no part of the text.
+    Reasoning(String),
     /// The end.
     Finished {
         /// Why it ended.

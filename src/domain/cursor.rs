@@ -1,10 +1,13 @@
-//! A reply cursor: how much of a reply a client has, and proof that it is this reply's text.
+//! Cursors of what grows: how much of a reply a client has, with proof that it is this reply's text; and how much of
+//! a chat.
 
 use std::hash::Hasher;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use twox_hash::XxHash64;
+
+use super::{FeedPosition, MessageId, ObjectId};
 
 /// A running checksum of a text, fed piece by piece: where the text was cut does not matter. Constant in size.
 #[derive(Clone, Debug)]
@@ -87,6 +90,63 @@ impl ReplyCursor {
     }
 }
 
+/// How far a client has followed a chat: a place in its feed, and one in each reply that was growing. Opaque to
+/// clients: URL-safe base64 of 17 bytes and 28 for each reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChatCursor {
+    /// The place in the feed.
+    pub position: FeedPosition,
+    /// The replies that had not ended, at most [`ChatCursor::REPLIES_MAX`].
+    pub replies: Vec<(MessageId, ReplyCursor)>,
+}
+
+/// Sets a chat cursor apart from other cursors, and from those of later layouts.
+const CHAT_CURSOR_VERSION: u8 = b'c';
+
+impl ChatCursor {
+    /// The most replies that a cursor holds.
+    pub const REPLIES_MAX: usize = 16;
+
+    /// The cursor as clients carry it.
+    pub fn encode(&self) -> String {
+        let mut bytes = Vec::with_capacity(17 + 28 * self.replies.len());
+        bytes.push(CHAT_CURSOR_VERSION);
+        bytes.extend(self.position.epoch.to_be_bytes());
+        bytes.extend(self.position.sequence.to_be_bytes());
+        for (id, cursor) in self.replies.iter().take(Self::REPLIES_MAX) {
+            bytes.extend(id.0.bytes());
+            bytes.extend(cursor.offset.to_be_bytes());
+            bytes.extend(cursor.checksum.to_be_bytes());
+        }
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Reads what [`ChatCursor::encode`] wrote; `None` for anything else.
+    pub fn decode(cursor: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        let (version, rest) = bytes.split_first()?;
+        let (epoch, rest) = rest.split_first_chunk::<8>()?;
+        let (sequence, rest) = rest.split_first_chunk::<8>()?;
+        let replies = rest.chunks(28).map(|reply| {
+            let (id, rest) = reply.split_first_chunk::<12>()?;
+            let (offset, checksum) = rest.split_first_chunk::<8>()?;
+            let cursor = ReplyCursor {
+                offset: u64::from_be_bytes(*offset),
+                checksum: u64::from_be_bytes(checksum.try_into().ok()?),
+            };
+            Some((MessageId(ObjectId::from_bytes(*id)), cursor))
+        });
+        let replies: Vec<_> = replies.collect::<Option<_>>()?;
+        (*version == CHAT_CURSOR_VERSION && replies.len() <= Self::REPLIES_MAX).then_some(Self {
+            position: FeedPosition {
+                epoch: u64::from_be_bytes(*epoch),
+                sequence: u64::from_be_bytes(*sequence),
+            },
+            replies,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +167,21 @@ mod tests {
         #[test]
         fn decoding_any_text_is_harmless(text in ".{0,40}") {
             let _ = ReplyCursor::decode(&text);
+            let _ = ChatCursor::decode(&text);
+        }
+
+        #[test]
+        fn a_chat_cursor_survives_its_encoding(
+            epoch: u64, sequence: u64, replies in prop::collection::vec((any::<[u8; 12]>(), any::<u64>(), any::<u64>()), 0..16),
+        ) {
+            let reply = |(id, offset, checksum)| {
+                (MessageId(ObjectId::from_bytes(id)), ReplyCursor { offset, checksum })
+            };
+            let cursor = ChatCursor {
+                position: FeedPosition { epoch, sequence },
+                replies: replies.into_iter().map(reply).collect(),
+            };
+            prop_assert_eq!(ChatCursor::decode(&cursor.encode()), Some(cursor));
         }
     }
 

@@ -1,6 +1,6 @@
 //! A message: one contribution to a chat.
 
-use super::{Author, ChatId, MessageId, Reply, Timestamp};
+use super::{Author, ChatId, MessageId, Reply, Timestamp, TokenCount};
 
 /// A name that a client gives a message, so that sending it again cannot store it twice: 1 to
 /// [`ClientKey::LENGTH_MAX`] characters of `A-Z a-z 0-9 _ . : -`. A UUID is a good one. Unique within its chat.
@@ -39,8 +39,8 @@ pub struct Message {
     pub kind: String,
     /// The one reaction to it, usually an emoji.
     pub reaction: Option<String>,
-    /// How many tokens it has, where known.
-    pub token_count: Option<i64>,
+    /// How many tokens it has, where counted.
+    pub token_count: Option<TokenCount>,
     /// Whether its text was changed after it was written.
     pub is_edited: bool,
     /// When it was written; with the id as tie-breaker, its place in the chat.

@@ -1,6 +1,6 @@
 //! A reply: a bot's message in the making. Under one id its text only ever grows.
 
-use super::{MessageId, Timestamp};
+use super::{MessageId, Timestamp, Usage, UserId};
 
 /// Where a reply stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,22 +66,13 @@ pub enum FinishReason {
     Length,
 }
 
-/// A number of tokens, and whether the bot's service reported it or Colloquy estimated it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TokenCount {
-    /// How many.
-    pub tokens: i64,
-    /// Whether this is an estimate.
-    pub is_estimated: bool,
-}
-
-/// What a reply cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Usage {
-    /// Tokens that the bot was given.
-    pub prompt: TokenCount,
-    /// Tokens that the bot produced.
-    pub completion: TokenCount,
+/// A wish that a reply stop. The first one counts; later ones change nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StopRequest {
+    /// When it was made.
+    pub at: Timestamp,
+    /// The user who made it.
+    pub by: UserId,
 }
 
 /// Why a reply failed: a stable code, and a fixed sentence for people. Never the upstream's own words.
@@ -104,8 +95,10 @@ pub struct Reply {
     pub owner: String,
     /// Until when the owner vouches for it; whoever finds this past may end the reply.
     pub lease_until: Timestamp,
-    /// When somebody asked for it to stop.
-    pub stop_requested_at: Option<Timestamp>,
+    /// Who asked for it to stop, and when.
+    pub stop: Option<StopRequest>,
+    /// The reply that this one was made in place of.
+    pub regenerates: Option<MessageId>,
     /// The model that wrote it.
     pub model: Option<String>,
     /// What it cost; known when it has ended.
@@ -114,8 +107,15 @@ pub struct Reply {
     pub started_at: Option<Timestamp>,
     /// When its first piece came.
     pub first_piece_at: Option<Timestamp>,
+    /// When the bot's stream was closed, by either side.
+    pub upstream_closed_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// What Colloquy itself took of the time between its turn and its end, in microseconds: all but the waiting for
+    /// the bot.
+    pub overhead_us: Option<i64>,
+    /// What the model thought before it spoke, where it told.
+    pub reasoning: Option<String>,
     /// Why it failed.
     pub error: Option<ReplyError>,
 }
@@ -133,10 +133,34 @@ pub struct ReplyOutcome {
     pub started_at: Option<Timestamp>,
     /// When its first piece came.
     pub first_piece_at: Option<Timestamp>,
+    /// When the bot's stream was closed.
+    pub upstream_closed_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Timestamp,
+    /// See [`Reply::overhead_us`].
+    pub overhead_us: Option<i64>,
+    /// See [`Reply::reasoning`].
+    pub reasoning: Option<String>,
     /// Why it failed.
     pub error: Option<ReplyError>,
+}
+
+impl ReplyOutcome {
+    /// An end in `state` at `finished_at` that keeps the stored text, and of which nothing more is known.
+    pub const fn bare(state: ReplyState, finished_at: Timestamp) -> Self {
+        Self {
+            state,
+            text: None,
+            usage: None,
+            started_at: None,
+            first_piece_at: None,
+            upstream_closed_at: None,
+            finished_at,
+            overhead_us: None,
+            reasoning: None,
+            error: None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Engine, HISTORY_TURNS_MAX, LiveReply, REPLY_BYTES_MAX};
 use crate::bot::{BotEvent, Prompt, Turn};
 use crate::domain::{
-    FinishReason, Language, Message, MessageFilter, PageRequest, Position, ReplyError, ReplyOutcome,
+    FinishReason, LanguageTag, Message, MessageFilter, PageRequest, Position, ReplyError, ReplyOutcome,
     ReplyState, TokenCount, Usage,
 };
 use crate::store::StoreError;
@@ -30,7 +30,7 @@ impl Engine {
         reply: &Message,
         live: &Arc<LiveReply>,
         turn: Arc<Semaphore>,
-        language: Option<Language>,
+        language: Option<LanguageTag>,
     ) -> Message {
         let done = CancellationToken::new();
         let beat = {
@@ -68,7 +68,7 @@ impl Engine {
         &self,
         reply: &Message,
         live: &LiveReply,
-        language: Option<Language>,
+        language: Option<LanguageTag>,
         outcome: &mut ReplyOutcome,
     ) {
         let turns = match self.history(reply).await {
@@ -85,7 +85,12 @@ impl Engine {
         };
         let prompt_bytes = turns.iter().map(|turn| turn.text.len()).sum();
         outcome.started_at = Some(self.clock.now());
-        let mut events = self.bot.reply(Prompt { turns, language });
+        let mut events = self.bot.reply(Prompt {
+            turns,
+            language,
+            timezone: None,
+            now: self.clock.now(),
+        });
         let mut reported = None;
         outcome.state = loop {
             let event = tokio::select! {
@@ -103,6 +108,7 @@ impl Engine {
                         break ReplyState::Length;
                     }
                 }
+                Some(Ok(BotEvent::Reasoning(_))) => continue,
                 Some(Ok(BotEvent::Finished { reason, usage })) => {
                     reported = usage;
                     break match reason {
@@ -192,7 +198,7 @@ impl Engine {
 fn ended(mut message: Message, outcome: ReplyOutcome) -> Message {
     message.text = outcome.text.unwrap_or(message.text);
     message.updated_at = outcome.finished_at;
-    message.token_count = outcome.usage.map(|usage| usage.completion.tokens);
+    message.token_count = outcome.usage.map(|usage| usage.completion);
     if let Some(reply) = &mut message.reply {
         reply.state = outcome.state;
         reply.usage = outcome.usage;

@@ -16,7 +16,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::bot::Bot;
-use crate::domain::{ChatId, Clock, Language, Message, MessageId, ReplyCursor, ReplyOutcome, ReplyState};
+use crate::domain::{
+    ChatId, Clock, LanguageTag, Message, MessageId, ReplyCursor, ReplyOutcome, ReplyState, StopRequest,
+    UserId,
+};
 use crate::store::{Store, StoreError};
 
 pub use live::{LiveReply, PARTIAL_BYTES_MAX, ReplyReader, ReplyUpdate};
@@ -100,7 +103,7 @@ impl Engine {
     pub async fn begin(
         self: &Arc<Self>,
         reply: Message,
-        language: Option<Language>,
+        language: Option<LanguageTag>,
     ) -> Result<(), BeginError> {
         let (id, chat_id) = (reply.id, reply.chat_id);
         let live = Arc::new(LiveReply::new(reply.clone()));
@@ -160,7 +163,17 @@ impl Engine {
     /// Stops a reply, if it has not ended, and returns it as it then is; `None` if there is no such message. Waits
     /// for the end at most [`STOP_WAIT_MAX`].
     pub async fn stop(self: &Arc<Self>, id: MessageId) -> Result<Option<Message>, StoreError> {
-        let Some(message) = self.store.request_stop(id, self.clock.now()).await? else {
+        let Some(message) = self
+            .store
+            .request_stop(
+                id,
+                &StopRequest {
+                    at: self.clock.now(),
+                    by: UserId::Int(1),
+                },
+            )
+            .await?
+        else {
             return Ok(None);
         };
         if message.reply.as_ref().is_none_or(|reply| reply.state.is_final()) {
@@ -220,15 +233,6 @@ impl Engine {
 
     /// An end at this moment, with the text that is stored.
     fn outcome(&self, state: ReplyState) -> ReplyOutcome {
-        let finished_at = self.clock.now();
-        ReplyOutcome {
-            state,
-            text: None,
-            usage: None,
-            started_at: None,
-            first_piece_at: None,
-            finished_at,
-            error: None,
-        }
+        ReplyOutcome::bare(state, self.clock.now())
     }
 }

@@ -6,7 +6,7 @@ use super::Error;
 use super::context;
 use super::object::{Author, Chat, Message};
 use super::scalar::{ChatStatus, UserId};
-use crate::domain::{self, ChatChange, ChatId, DocumentId, Language, MessageId};
+use crate::domain::{self, ChatChange, ChatId, DocumentId, LanguageTag, MessageId};
 use crate::service::{NewChat, NewMessage, Prompt};
 
 /// What can be changed.
@@ -326,7 +326,7 @@ impl Mutation {
             chat_id: ChatId::parse(&input.chat_id)?,
             text: input.text,
             client_key: input.client_key,
-            language: input.language.as_deref().and_then(Language::from_tag),
+            language: input.language.as_deref().and_then(LanguageTag::parse),
         };
         let sent = context.service.send_message(&context.viewer, prompt).await?;
         Ok(SendMessagePayload {

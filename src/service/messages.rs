@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{Error, PageArguments, Service, Subject};
 use crate::domain::{
     Author, ChatChange, ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page,
-    PageRequest, Timestamp, Viewer,
+    PageRequest, Timestamp, TokenCount, Viewer,
 };
 use crate::store::Inserted;
 
@@ -141,7 +141,7 @@ impl Service {
             text: new.text,
             kind,
             reaction: None,
-            token_count: new.token_count,
+            token_count: new.token_count.map(TokenCount::reported),
             is_edited: false,
             created_at: now,
             updated_at: now,

@@ -1,7 +1,9 @@
 //! Replies: asked for, followed, stopped.
 
 use super::{Error, NewMessage, Service, Subject};
-use crate::domain::{Author, ChatId, Language, Message, MessageId, Reply, ReplyCursor, ReplyState, Viewer};
+use crate::domain::{
+    Author, ChatId, LanguageTag, Message, MessageId, Reply, ReplyCursor, ReplyState, Viewer,
+};
 use crate::engine::{LEASE_MS, ReplyReader};
 
 /// A user's message that asks for a reply.
@@ -14,7 +16,7 @@ pub struct Prompt {
     /// The sender's name for the message, so that sending it again neither stores nor answers it twice.
     pub client_key: Option<String>,
     /// The language that the sender chose.
-    pub language: Option<Language>,
+    pub language: Option<LanguageTag>,
 }
 
 /// What came of a prompt.
@@ -108,12 +110,16 @@ impl Service {
                 in_reply_to: Some(message.id),
                 owner: self.engine.owner().to_owned(),
                 lease_until: created_at.plus_millis(LEASE_MS),
-                stop_requested_at: None,
+                stop: None,
+                regenerates: None,
                 model: Some(self.engine.model().to_owned()),
                 usage: None,
                 started_at: None,
                 first_piece_at: None,
+                upstream_closed_at: None,
                 finished_at: None,
+                overhead_us: None,
+                reasoning: None,
                 error: None,
             }),
         }

@@ -15,8 +15,8 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 
 use crate::domain::{
-    Chat, ChatChange, ChatFilter, ChatId, Message, MessageChange, MessageFilter, MessageId, Page,
-    PageRequest, ReplyOutcome, Timestamp, UserId,
+    Chat, ChatChange, ChatFilter, ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page,
+    PageRequest, ReplyOutcome, StopRequest, Timestamp, UserId,
 };
 
 pub use embedded::EmbeddedStore;
@@ -97,6 +97,9 @@ pub trait MessageStore: Send + Sync {
     /// inserts with one key, exactly one is [`Inserted::New`].
     async fn insert_message(&self, message: &Message) -> Result<Inserted, StoreError>;
 
+    /// The message of that client key in that chat.
+    async fn message_of_key(&self, chat: ChatId, key: &ClientKey) -> Result<Option<Message>, StoreError>;
+
     /// The messages of these ids that exist, in no order.
     async fn messages(&self, ids: &[MessageId]) -> Result<Vec<Message>, StoreError>;
 
@@ -144,7 +147,7 @@ pub trait ReplyStore: Send + Sync {
     ) -> Result<Checkpointed, StoreError>;
 
     /// Notes that the reply shall stop, unless it has ended or that was noted before; the message as it then is.
-    async fn request_stop(&self, id: MessageId, now: Timestamp) -> Result<Option<Message>, StoreError>;
+    async fn request_stop(&self, id: MessageId, stop: &StopRequest) -> Result<Option<Message>, StoreError>;
 
     /// Ends a streaming reply in one atomic write, sets `updated_at` and `token_count` (the completion's tokens),
     /// and returns the message. `None` if the reply has ended before, is gone, or `expected_owner` is given and is

@@ -60,7 +60,7 @@ impl Message {
 
     /// How many tokens it has, where they were counted.
     async fn token_count(&self) -> Option<i64> {
-        self.0.token_count
+        self.0.token_count.map(|count| count.tokens)
     }
 
     /// Whether its text was changed after it was written.

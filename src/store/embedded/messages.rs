@@ -9,7 +9,9 @@ use rusqlite::{Connection, OptionalExtension, Result as SqlResult, params, param
 use super::EmbeddedStore;
 use super::keyset::{Conditions, Keyset};
 use super::row::{MESSAGE_COLUMNS, id, message_values, read_message};
-use crate::domain::{ChatId, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest, Timestamp};
+use crate::domain::{
+    ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest, Timestamp,
+};
 use crate::store::{Inserted, MessageStore, StoreError, is_same_sending};
 
 const BY_CREATION: Keyset = Keyset {
@@ -42,6 +44,13 @@ impl MessageStore for EmbeddedStore {
             Ok(Ok(Inserted::New))
         });
         inserted.await?
+    }
+
+    async fn message_of_key(&self, chat: ChatId, key: &ClientKey) -> Result<Option<Message>, StoreError> {
+        let key = key.clone();
+        self.readers
+            .read(move |connection| find_by_key(connection, chat, &key))
+            .await
     }
 
     async fn messages(&self, ids: &[MessageId]) -> Result<Vec<Message>, StoreError> {
@@ -186,13 +195,17 @@ pub(super) fn find(connection: &Connection, id: MessageId) -> SqlResult<Option<M
         .optional()
 }
 
+fn find_by_key(connection: &Connection, chat: ChatId, key: &ClientKey) -> SqlResult<Option<Message>> {
+    connection
+        .prepare_cached(&by_client_key())?
+        .query_row(params![chat.0, key.as_str()], read_message)
+        .optional()
+}
+
 /// The message that stands where `message` is to go: of the same id, or of the same client key in the same chat.
 fn rival(connection: &Connection, message: &Message) -> SqlResult<Option<Message>> {
     if let Some(key) = &message.client_key {
-        let mut statement = connection.prepare_cached(&by_client_key())?;
-        let rival = statement
-            .query_row(params![message.chat_id.0, key.as_str()], read_message)
-            .optional()?;
+        let rival = find_by_key(connection, message.chat_id, key)?;
         if rival.is_some() {
             return Ok(rival);
         }

@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Result as SqlResult, params, params_from_iter};
 
 use super::EmbeddedStore;
 use super::messages::find;
-use super::row::{MESSAGE_COLUMNS, error_values, id as stored_id, read_message, time, usage_values};
-use crate::domain::{ChatId, Message, MessageId, ReplyOutcome, Timestamp};
+use super::row::{
+    MESSAGE_COLUMNS, count_values, error_values, id as stored_id, read_message, time, usage_values,
+};
+use crate::domain::{ChatId, Message, MessageId, ReplyOutcome, StopRequest, Timestamp};
 use crate::store::{Checkpointed, ReplyStore, StoreError};
 
 #[async_trait]
@@ -36,11 +39,12 @@ impl ReplyStore for EmbeddedStore {
         })
     }
 
-    async fn request_stop(&self, id: MessageId, now: Timestamp) -> Result<Option<Message>, StoreError> {
+    async fn request_stop(&self, id: MessageId, stop: &StopRequest) -> Result<Option<Message>, StoreError> {
+        let (at, by) = (stop.at, Value::from(&stop.by));
         let message = self.writer.write(move |connection| {
-            let sql = "UPDATE messages SET stop_requested_at = ?
+            let sql = "UPDATE messages SET stop_requested_at = ?, stop_requested_by = ?
                        WHERE id = ? AND reply_state = 'STREAMING' AND stop_requested_at IS NULL";
-            connection.prepare_cached(sql)?.execute(params![now, id.0])?;
+            connection.prepare_cached(sql)?.execute(params![at, by, id.0])?;
             find(connection, id)
         });
         message.await
@@ -56,18 +60,21 @@ impl ReplyStore for EmbeddedStore {
             outcome.text.clone().into(),
             outcome.state.name().to_owned().into(),
         ];
-        values.push(outcome.usage.map(|usage| usage.completion.tokens).into());
+        values.extend(count_values(outcome.usage.map(|usage| usage.completion)));
         values.extend(usage_values(outcome.usage));
         values.extend(
             [
                 outcome.started_at,
                 outcome.first_piece_at,
+                outcome.upstream_closed_at,
                 Some(outcome.finished_at),
             ]
             .map(time),
         );
+        values.push(outcome.overhead_us.into());
         values.extend(error_values(outcome.error.as_ref()));
         values.extend([
+            outcome.reasoning.clone().into(),
             time(Some(outcome.finished_at)),
             stored_id(id.0),
             expected_owner.map(str::to_owned).into(),
@@ -75,9 +82,9 @@ impl ReplyStore for EmbeddedStore {
         let finished = self.writer.write(move |connection| {
             let sql = format!(
                 "UPDATE messages SET text = coalesce(?, text), reply_state = ?, token_count = coalesce(?, token_count),
-                 prompt_tokens = ?, prompt_is_estimated = ?, completion_tokens = ?, completion_is_estimated = ?,
-                 started_at = ?, first_piece_at = ?, finished_at = ?, error_code = ?, error_message = ?,
-                 updated_at = max(updated_at, ?)
+                 token_is_estimated = coalesce(?, token_is_estimated), prompt_tokens = ?, prompt_is_estimated = ?, completion_tokens = ?, completion_is_estimated = ?,
+                 started_at = ?, first_piece_at = ?, upstream_closed_at = ?, finished_at = ?, overhead_us = ?,
+                 error_code = ?, error_message = ?, reasoning = ?, updated_at = max(updated_at, ?)
                  WHERE id = ? AND reply_state = 'STREAMING' AND owner = coalesce(?, owner)
                  RETURNING {MESSAGE_COLUMNS}"
             );

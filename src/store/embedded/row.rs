@@ -5,7 +5,7 @@ use rusqlite::{Result, Row, ToSql};
 
 use crate::domain::{
     Author, Chat, ChatId, ChatStatus, ClientKey, DocumentId, Message, MessageId, ObjectId, Reply, ReplyError,
-    ReplyState, Timestamp, TokenCount, Usage, UserId,
+    ReplyState, StopRequest, Timestamp, TokenCount, Usage, UserId,
 };
 
 impl ToSql for ObjectId {
@@ -87,10 +87,11 @@ pub(super) fn read_chat(row: &Row<'_>) -> Result<Chat> {
 }
 
 /// The columns that [`read_message`] reads and [`message_values`] gives, in their order.
-pub(super) const MESSAGE_COLUMNS: &str = "id, chat_id, is_bot, kind, reaction, token_count, is_edited, created_at, \
-    updated_at, client_key, reply_id, reply_state, in_reply_to, owner, lease_until, stop_requested_at, model, \
-    prompt_tokens, prompt_is_estimated, completion_tokens, completion_is_estimated, started_at, first_piece_at, \
-    finished_at, error_code, error_message, text";
+pub(super) const MESSAGE_COLUMNS: &str = "id, chat_id, is_bot, kind, reaction, token_count, token_is_estimated, \
+    is_edited, created_at, updated_at, client_key, reply_id, reply_state, in_reply_to, owner, lease_until, \
+    stop_requested_at, stop_requested_by, regenerates, model, prompt_tokens, prompt_is_estimated, completion_tokens, \
+    completion_is_estimated, started_at, first_piece_at, upstream_closed_at, finished_at, overhead_us, error_code, \
+    error_message, reasoning, text";
 
 /// A message of a row of [`MESSAGE_COLUMNS`].
 pub(super) fn read_message(row: &Row<'_>) -> Result<Message> {
@@ -101,7 +102,7 @@ pub(super) fn read_message(row: &Row<'_>) -> Result<Message> {
         author: Author::from_is_bot(columns.read()?),
         kind: columns.read()?,
         reaction: columns.read()?,
-        token_count: columns.read()?,
+        token_count: read_count(&mut columns)?,
         is_edited: columns.read()?,
         created_at: columns.read()?,
         updated_at: columns.read()?,
@@ -122,12 +123,18 @@ fn read_reply(columns: &mut Columns<'_>) -> Result<Option<Reply>> {
         in_reply_to: columns.read::<Option<_>>()?.map(MessageId),
         owner: columns.read()?,
         lease_until: columns.read()?,
-        stop_requested_at: columns.read()?,
+        stop: match (columns.read()?, columns.read()?) {
+            (Some(at), Some(by)) => Some(StopRequest { at, by }),
+            _ => None,
+        },
+        regenerates: columns.read::<Option<_>>()?.map(MessageId),
         model: columns.read()?,
         usage: read_usage(columns)?,
         started_at: columns.read()?,
         first_piece_at: columns.read()?,
+        upstream_closed_at: columns.read()?,
         finished_at: columns.read()?,
+        overhead_us: columns.read()?,
         error: match (columns.read()?, columns.read::<Option<_>>()?) {
             (Some(code), message) => Some(ReplyError {
                 code,
@@ -135,32 +142,36 @@ fn read_reply(columns: &mut Columns<'_>) -> Result<Option<Reply>> {
             }),
             (None, _) => None,
         },
+        reasoning: columns.read()?,
     }))
 }
 
 fn read_usage(columns: &mut Columns<'_>) -> Result<Option<Usage>> {
-    let mut count = || -> Result<Option<TokenCount>> {
-        let (tokens, is_estimated): (Option<_>, Option<_>) = (columns.read()?, columns.read()?);
-        Ok(tokens.map(|tokens| TokenCount {
-            tokens,
-            is_estimated: is_estimated.unwrap_or_default(),
-        }))
-    };
-    let (prompt, completion) = (count()?, count()?);
+    let (prompt, completion) = (read_count(columns)?, read_count(columns)?);
     Ok(prompt
         .zip(completion)
         .map(|(prompt, completion)| Usage { prompt, completion }))
 }
 
+fn read_count(columns: &mut Columns<'_>) -> Result<Option<TokenCount>> {
+    let (tokens, is_estimated): (Option<_>, Option<_>) = (columns.read()?, columns.read()?);
+    Ok(tokens.map(|tokens| TokenCount {
+        tokens,
+        is_estimated: is_estimated.unwrap_or_default(),
+    }))
+}
+
 /// A message as the values of [`MESSAGE_COLUMNS`].
 pub(super) fn message_values(message: &Message) -> Vec<Value> {
+    let [tokens, is_estimated] = count_values(message.token_count);
     let mut values = vec![
         id(message.id.0),
         id(message.chat_id.0),
         message.author.is_bot().into(),
         message.kind.clone().into(),
         message.reaction.clone().into(),
-        message.token_count.into(),
+        tokens,
+        is_estimated,
         message.is_edited.into(),
         message.created_at.millis().into(),
         message.updated_at.millis().into(),
@@ -180,7 +191,7 @@ pub(super) fn message_values(message: &Message) -> Vec<Value> {
 }
 
 /// How many columns a reply takes.
-const REPLY_VALUES: usize = 15;
+const REPLY_VALUES: usize = 20;
 
 fn reply_values(reply: &Reply) -> [Value; REPLY_VALUES] {
     let [prompt, prompt_is_estimated, completion, completion_is_estimated] = usage_values(reply.usage);
@@ -190,7 +201,9 @@ fn reply_values(reply: &Reply) -> [Value; REPLY_VALUES] {
         reply.in_reply_to.map(|message| id(message.0)).into(),
         reply.owner.clone().into(),
         reply.lease_until.millis().into(),
-        time(reply.stop_requested_at),
+        time(reply.stop.as_ref().map(|stop| stop.at)),
+        reply.stop.as_ref().map_or(Value::Null, |stop| (&stop.by).into()),
+        reply.regenerates.map(|message| id(message.0)).into(),
         reply.model.clone().into(),
         prompt,
         prompt_is_estimated,
@@ -198,9 +211,12 @@ fn reply_values(reply: &Reply) -> [Value; REPLY_VALUES] {
         completion_is_estimated,
         time(reply.started_at),
         time(reply.first_piece_at),
+        time(reply.upstream_closed_at),
         time(reply.finished_at),
+        reply.overhead_us.into(),
         error_code,
         error_message,
+        reply.reasoning.clone().into(),
     ]
 }
 
@@ -216,12 +232,16 @@ pub(super) fn time(time: Option<Timestamp>) -> Value {
 
 /// What a reply cost, as the values of its four columns.
 pub(super) fn usage_values(usage: Option<Usage>) -> [Value; 4] {
-    let value = |value: fn(Usage) -> Value| usage.map_or(Value::Null, value);
+    let [prompt, prompt_is_estimated] = count_values(usage.map(|usage| usage.prompt));
+    let [completion, completion_is_estimated] = count_values(usage.map(|usage| usage.completion));
+    [prompt, prompt_is_estimated, completion, completion_is_estimated]
+}
+
+/// A number of tokens, as the values of its two columns.
+pub(super) fn count_values(count: Option<TokenCount>) -> [Value; 2] {
     [
-        value(|usage| usage.prompt.tokens.into()),
-        value(|usage| usage.prompt.is_estimated.into()),
-        value(|usage| usage.completion.tokens.into()),
-        value(|usage| usage.completion.is_estimated.into()),
+        count.map(|count| count.tokens).into(),
+        count.map(|count| count.is_estimated).into(),
     ]
 }
 

@@ -1,12 +1,14 @@
 //! Chats and messages as documents. Both are written as documented: every documented field in its documented order,
-//! optional ones as null. A message carries what Colloquy adds in `client_key`, `reply_id` and `reply`, each left out
-//! when there is nothing to say.
+//! optional ones as null. A message carries what Colloquy adds in `client_key`, `reply_id`, `reply` and
+//! `token_is_estimated`, each left out when there is nothing to say.
 
 use mongodb::bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
 
 use super::fields::{Fields, minted_at, stored_date, stored_id, stored_integer, stored_user_id};
 use super::reply_document::{encode_reply, read_reply};
-use crate::domain::{Author, Chat, ChatId, ChatStatus, ClientKey, DocumentId, Message, MessageId};
+use crate::domain::{
+    Author, Chat, ChatId, ChatStatus, ClientKey, DocumentId, Message, MessageId, TokenCount,
+};
 use crate::store::StoreError;
 
 /// A chat's document.
@@ -46,13 +48,16 @@ pub(super) fn encode_message(message: &Message) -> Document {
         "message": &message.text,
         "is_bot": message.author.is_bot(),
         "reaction": message.reaction.as_deref(),
-        "token": message.token_count.map(stored_integer),
+        "token": message.token_count.map(|count| stored_integer(count.tokens)),
         "type": &message.kind,
         "is_edited": message.is_edited,
         "training_doc_id": Bson::Null,
         "created_ts": stored_date(message.created_at),
         "updated_ts": stored_date(message.updated_at),
     };
+    if message.token_count.is_some_and(|count| count.is_estimated) {
+        document.insert("token_is_estimated", true);
+    }
     if let Some(key) = &message.client_key {
         document.insert("client_key", key.as_str());
     }
@@ -77,7 +82,10 @@ pub(super) fn read_message(document: &RawDocument) -> Option<Message> {
         text: fields.text("message").unwrap_or_default().to_owned(),
         kind: fields.text("type").unwrap_or(Message::TEXT).to_owned(),
         reaction: fields.text("reaction").map(str::to_owned),
-        token_count: fields.integer_or_digits("token"),
+        token_count: fields.integer_or_digits("token").map(|tokens| TokenCount {
+            tokens,
+            is_estimated: fields.flag("token_is_estimated").unwrap_or_default(),
+        }),
         is_edited: fields.flag("is_edited").unwrap_or_default(),
         created_at,
         updated_at: fields.date("updated_ts").unwrap_or_else(|| minted_at(id)),
@@ -122,7 +130,7 @@ fn unreadable(document: &RawDocument) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{ObjectId, Reply, ReplyState, Timestamp, UserId};
+    use crate::domain::{ObjectId, Reply, ReplyState, StopRequest, Timestamp, UserId};
 
     const ID: ObjectId = ObjectId::from_bytes([0, 0, 0, 7, 5, 5, 5, 5, 5, 5, 5, 5]);
 
@@ -185,16 +193,26 @@ mod tests {
             in_reply_to: Some(MessageId(ID)),
             owner: "o".to_owned(),
             lease_until: time,
-            stop_requested_at: Some(time),
+            stop: Some(StopRequest {
+                at: time,
+                by: UserId::Text("u".to_owned()),
+            }),
+            regenerates: Some(MessageId(ID)),
             model: Some("m".to_owned()),
             usage: None,
             started_at: Some(time),
             first_piece_at: None,
+            upstream_closed_at: Some(time),
             finished_at: None,
+            overhead_us: Some(1 << 40),
+            reasoning: Some("r".to_owned()),
             error: None,
         };
         let message = Message {
-            token_count: Some(1 << 40),
+            token_count: Some(TokenCount {
+                tokens: 1 << 40,
+                is_estimated: true,
+            }),
             reaction: Some("👍".to_owned()),
             client_key: ClientKey::parse("k"),
             reply_id: Some(MessageId(ID)),
@@ -209,7 +227,10 @@ mod tests {
         let token = |token: Bson| {
             let document =
                 doc! { "_id": stored_id(ID), "chat_id": stored_id(ID), "type": null, "token": token };
-            read_message(&raw(document)).unwrap().token_count
+            read_message(&raw(document))
+                .unwrap()
+                .token_count
+                .map(|count| count.tokens)
         };
         for (stored, read) in [
             (Bson::Int32(3), Some(3)),

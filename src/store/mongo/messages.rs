@@ -12,7 +12,9 @@ use super::keyset::Keyset;
 use super::lists::{self, List};
 use super::operation::{is_duplicate_key, run};
 use super::{MongoStore, indexes};
-use crate::domain::{ChatId, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest, Timestamp};
+use crate::domain::{
+    ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest, Timestamp,
+};
 use crate::store::{Inserted, MessageStore, StoreError, is_same_sending};
 
 const BY_CREATION: Keyset = Keyset {
@@ -29,11 +31,7 @@ impl MessageStore for MongoStore {
         let document = encode_message(message);
         let id = doc! { "_id": stored_id(message.id.0) };
         let rivals = match &message.client_key {
-            // The type is told as well, or the planner would not see that the partial index holds every such key.
-            Some(key) => doc! { "$or": [id, {
-                "chat_id": stored_id(message.chat_id.0),
-                "client_key": { "$eq": key.as_str(), "$type": "string" },
-            }] },
+            Some(key) => doc! { "$or": [id, of_key(message.chat_id, key)] },
             None => id,
         };
         let messages = self.messages.clone();
@@ -61,6 +59,12 @@ impl MessageStore for MongoStore {
             }
             Some(rival) => Ok(Inserted::Existing(Box::new(rival))),
         }
+    }
+
+    async fn message_of_key(&self, chat: ChatId, key: &ClientKey) -> Result<Option<Message>, StoreError> {
+        let (messages, filter) = (self.messages.clone(), of_key(chat, key));
+        let found = run(async move { messages.find_one(filter).await });
+        read_one(found.await?, read_message)
     }
 
     async fn messages(&self, ids: &[MessageId]) -> Result<Vec<Message>, StoreError> {
@@ -178,6 +182,12 @@ impl MessageStore for MongoStore {
         let deleted = run(async move { messages.delete_one(doc! { "_id": stored_id(id.0) }).await }).await?;
         Ok(deleted.deleted_count > 0)
     }
+}
+
+/// The message of a client key. The type is told as well, or the planner would not see that the partial index holds
+/// every such key.
+fn of_key(chat: ChatId, key: &ClientKey) -> Document {
+    doc! { "chat_id": stored_id(chat.0), "client_key": { "$eq": key.as_str(), "$type": "string" } }
 }
 
 impl MongoStore {

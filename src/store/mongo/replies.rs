@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use mongodb::bson::{Bson, Document, doc};
 
 use super::document::{read_list, read_message, read_one};
-use super::fields::{Fields, stored_date, stored_id, stored_integer};
+use super::fields::{Fields, stored_date, stored_id, stored_integer, stored_user_id};
 use super::lists::{self, List};
 use super::operation::run;
 use super::reply_document::outcome_fields;
 use super::{MongoStore, indexes};
-use crate::domain::{ChatId, Message, MessageId, ReplyOutcome, ReplyState, Timestamp};
+use crate::domain::{ChatId, Message, MessageId, ReplyOutcome, ReplyState, StopRequest, Timestamp};
 use crate::store::{Checkpointed, ReplyStore, StoreError};
 
 #[async_trait]
@@ -45,10 +45,13 @@ impl ReplyStore for MongoStore {
         }))
     }
 
-    async fn request_stop(&self, id: MessageId, now: Timestamp) -> Result<Option<Message>, StoreError> {
+    async fn request_stop(&self, id: MessageId, stop: &StopRequest) -> Result<Option<Message>, StoreError> {
         let mut filter = streaming(id);
         filter.insert("reply.stop_requested_at", Bson::Null);
-        let update = doc! { "$set": { "reply.stop_requested_at": stored_date(now) } };
+        let update = doc! { "$set": {
+            "reply.stop_requested_at": stored_date(stop.at),
+            "reply.stop_requested_by": stored_user_id(&stop.by),
+        } };
         let mut message = self.update_one_message(filter, update).await?;
         if message.is_none() {
             let messages = self.messages.clone();
@@ -79,6 +82,7 @@ impl ReplyStore for MongoStore {
         }
         if let Some(usage) = outcome.usage {
             set.insert("token", stored_integer(usage.completion.tokens));
+            set.insert("token_is_estimated", usage.completion.is_estimated);
         }
         let mut update = doc! { "$set": set, "$max": { "updated_ts": stored_date(outcome.finished_at) } };
         if !unset.is_empty() {

@@ -2,8 +2,10 @@
 
 use mongodb::bson::{Bson, Document, doc};
 
-use super::fields::{Fields, stored_date, stored_id};
-use crate::domain::{MessageId, Reply, ReplyError, ReplyOutcome, ReplyState, Timestamp, TokenCount, Usage};
+use super::fields::{Fields, stored_date, stored_id, stored_user_id};
+use crate::domain::{
+    MessageId, Reply, ReplyError, ReplyOutcome, ReplyState, StopRequest, Timestamp, TokenCount, Usage,
+};
 
 /// A reply's sub-document.
 pub(super) fn encode_reply(reply: &Reply) -> Document {
@@ -12,12 +14,20 @@ pub(super) fn encode_reply(reply: &Reply) -> Document {
         ("in_reply_to", reply.in_reply_to.map(|id| stored_id(id.0).into())),
         ("owner", Some(reply.owner.as_str().into())),
         ("lease_until", date(Some(reply.lease_until))),
-        ("stop_requested_at", date(reply.stop_requested_at)),
+        ("stop_requested_at", date(reply.stop.as_ref().map(|stop| stop.at))),
+        (
+            "stop_requested_by",
+            reply.stop.as_ref().map(|stop| stored_user_id(&stop.by)),
+        ),
+        ("regenerates", reply.regenerates.map(|id| stored_id(id.0).into())),
         ("model", reply.model.as_deref().map(Bson::from)),
         ("usage", reply.usage.map(encode_usage)),
         ("started_at", date(reply.started_at)),
         ("first_piece_at", date(reply.first_piece_at)),
+        ("upstream_closed_at", date(reply.upstream_closed_at)),
         ("finished_at", date(reply.finished_at)),
+        ("overhead_us", reply.overhead_us.map(Bson::from)),
+        ("reasoning", reply.reasoning.as_deref().map(Bson::from)),
         ("error", reply.error.as_ref().map(encode_error)),
     ];
     fields
@@ -27,13 +37,16 @@ pub(super) fn encode_reply(reply: &Reply) -> Document {
 }
 
 /// What the end of a reply makes of its sub-document, by dotted name; `None` removes a field.
-pub(super) fn outcome_fields(outcome: &ReplyOutcome) -> [(&'static str, Option<Bson>); 6] {
+pub(super) fn outcome_fields(outcome: &ReplyOutcome) -> [(&'static str, Option<Bson>); 9] {
     [
         ("reply.state", Some(outcome.state.name().into())),
         ("reply.usage", outcome.usage.map(encode_usage)),
         ("reply.started_at", date(outcome.started_at)),
         ("reply.first_piece_at", date(outcome.first_piece_at)),
+        ("reply.upstream_closed_at", date(outcome.upstream_closed_at)),
         ("reply.finished_at", date(Some(outcome.finished_at))),
+        ("reply.overhead_us", outcome.overhead_us.map(Bson::from)),
+        ("reply.reasoning", outcome.reasoning.as_deref().map(Bson::from)),
         ("reply.error", outcome.error.as_ref().map(encode_error)),
     ]
 }
@@ -45,12 +58,22 @@ pub(super) fn read_reply(fields: Fields<'_>, created_at: Timestamp) -> Option<Re
         in_reply_to: fields.id("in_reply_to").map(MessageId),
         owner: fields.text("owner").unwrap_or_default().to_owned(),
         lease_until: fields.date("lease_until").unwrap_or(created_at),
-        stop_requested_at: fields.date("stop_requested_at"),
+        stop: match (
+            fields.date("stop_requested_at"),
+            fields.user_id("stop_requested_by"),
+        ) {
+            (Some(at), Some(by)) => Some(StopRequest { at, by }),
+            _ => None,
+        },
+        regenerates: fields.id("regenerates").map(MessageId),
         model: fields.text("model").map(str::to_owned),
         usage: fields.nested("usage").and_then(read_usage),
         started_at: fields.date("started_at"),
         first_piece_at: fields.date("first_piece_at"),
+        upstream_closed_at: fields.date("upstream_closed_at"),
         finished_at: fields.date("finished_at"),
+        overhead_us: fields.integer("overhead_us"),
+        reasoning: fields.text("reasoning").map(str::to_owned),
         error: fields.nested("error").and_then(read_error),
     })
 }
@@ -109,7 +132,8 @@ mod tests {
             in_reply_to: None,
             owner: "o".to_owned(),
             lease_until: time,
-            stop_requested_at: None,
+            stop: None,
+            regenerates: None,
             model: None,
             usage: Some(Usage {
                 prompt: tokens,
@@ -120,7 +144,10 @@ mod tests {
             }),
             started_at: Some(time),
             first_piece_at: Some(time),
+            upstream_closed_at: Some(time),
             finished_at: Some(time),
+            overhead_us: Some(3),
+            reasoning: Some("r".to_owned()),
             error: Some(ReplyError {
                 code: "C".to_owned(),
                 message: "m".to_owned(),

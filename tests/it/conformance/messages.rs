@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use colloquy::domain::{
-    Author, Message, MessageChange, MessageId, Reply, ReplyError, ReplyState, TokenCount, Usage,
+    Author, ClientKey, Message, MessageChange, MessageId, Reply, ReplyError, ReplyState, TokenCount, Usage,
 };
 use colloquy::store::Inserted;
 use futures_util::future::join_all;
@@ -51,7 +51,10 @@ async fn a_message_reads_back_exactly_as_it_was_written(scratch: &Scratch) {
             author: Author::from_is_bot(n % 2 == 1),
             kind: ["text", "image", "प्रश्न"][n % 3].to_owned(),
             reaction: (n % 2 == 0).then(|| "👍🏽".to_owned()),
-            token_count: tokens[n],
+            token_count: tokens[n].map(|tokens| TokenCount {
+                tokens,
+                is_estimated: n % 2 == 0,
+            }),
             is_edited: n % 3 == 0,
             created_at: make::at(n as i64 - 2),
             updated_at: make::at(1_732_460_400_123),
@@ -81,7 +84,8 @@ fn reply_in_full(message: Message, state: ReplyState) -> Message {
     let reply = message.reply.map(|reply| Reply {
         state,
         in_reply_to: Some(MessageId(make::id())),
-        stop_requested_at: Some(make::at(5)),
+        stop: Some(make::stop(5)),
+        regenerates: Some(MessageId(make::id())),
         model: Some("मॉडल-1".to_owned()),
         usage: Some(Usage {
             prompt: count(5_000_000_000, true),
@@ -89,7 +93,10 @@ fn reply_in_full(message: Message, state: ReplyState) -> Message {
         }),
         started_at: Some(make::at(1)),
         first_piece_at: Some(make::at(2)),
+        upstream_closed_at: Some(make::at(3)),
         finished_at: Some(make::at(3)),
+        overhead_us: Some(7_000_000_000),
+        reasoning: Some("सोच".to_owned()),
         error: Some(ReplyError {
             code: "UPSTREAM_FAILED".to_owned(),
             message: "असफल".to_owned(),
@@ -113,6 +120,8 @@ async fn messages_that_do_not_exist_are_absent(scratch: &Scratch) {
         None
     );
     assert_eq!(store.messages(&[nobody]).await.unwrap(), []);
+    let key = ClientKey::parse("k").unwrap();
+    assert_eq!(store.message_of_key(make::chat().id, &key).await.unwrap(), None);
     assert!(store.message_counts(&[]).await.unwrap().is_empty());
     assert!(store.last_messages(&[make::chat().id]).await.unwrap().is_empty());
 }
@@ -120,7 +129,7 @@ async fn messages_that_do_not_exist_are_absent(scratch: &Scratch) {
 async fn an_edit_changes_the_text_and_marks_it(scratch: &Scratch) {
     let store = scratch.open().await;
     let message = Message {
-        token_count: Some(3),
+        token_count: make::tokens(3),
         client_key: make::key("k"),
         ..make::message(make::chat().id)
     };
@@ -228,6 +237,15 @@ async fn a_client_key_belongs_to_its_chat_alone(scratch: &Scratch) {
     assert_eq!(store.insert_message(&second).await.unwrap(), Inserted::New);
     let again = store.insert_message(&message(one)).await.unwrap();
     assert_eq!(again, Inserted::Existing(Box::new(first.clone())));
+    let key = ClientKey::parse("same").unwrap();
+    assert_eq!(
+        store.message_of_key(one, &key).await.unwrap(),
+        Some(first.clone())
+    );
+    assert_eq!(
+        store.message_of_key(other, &key).await.unwrap(),
+        Some(second.clone())
+    );
     // An attempt whose outcome its caller was not told, repeated as it was.
     assert_eq!(store.insert_message(&first).await.unwrap(), Inserted::New);
     // Messages without a key never meet.
@@ -253,7 +271,7 @@ async fn the_last_message_the_count_and_the_tokens_are_those_of_each_chat(scratc
         .iter_mut()
         .zip([Some(1), None, Some(20), Some(300), None])
     {
-        message.token_count = tokens;
+        message.token_count = tokens.map(TokenCount::reported);
     }
     let alone = make::message_at(single, 3);
     for message in messages.iter().chain([&alone]) {

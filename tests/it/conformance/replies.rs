@@ -1,6 +1,8 @@
 //! A reply's text grows by its owner's checkpoints, and ends once.
 
-use colloquy::domain::{Message, MessageId, Reply, ReplyError, ReplyOutcome, ReplyState, TokenCount, Usage};
+use colloquy::domain::{
+    Message, MessageId, Reply, ReplyError, ReplyOutcome, ReplyState, StopRequest, TokenCount, Usage, UserId,
+};
 use colloquy::store::Checkpointed;
 use futures_util::future::join_all;
 
@@ -58,11 +60,15 @@ async fn a_request_to_stop_is_noted_once_and_told_with_the_next_checkpoint(scrat
     let store = scratch.open().await;
     let reply = make::streaming(make::chat().id, "us");
     store.insert_message(&reply).await.unwrap();
-    let stop_requested_at = |message: Option<Message>| message.unwrap().reply.unwrap().stop_requested_at;
-    let noted = store.request_stop(reply.id, make::at(5)).await.unwrap();
-    assert_eq!(stop_requested_at(noted), Some(make::at(5)));
-    let again = store.request_stop(reply.id, make::at(9)).await.unwrap();
-    assert_eq!(stop_requested_at(again), Some(make::at(5)));
+    let stop = |message: Option<Message>| message.unwrap().reply.unwrap().stop;
+    let noted = store.request_stop(reply.id, &make::stop(5)).await.unwrap();
+    assert_eq!(stop(noted), Some(make::stop(5)));
+    let later = StopRequest {
+        by: UserId::Int(9),
+        ..make::stop(9)
+    };
+    let again = store.request_stop(reply.id, &later).await.unwrap();
+    assert_eq!(stop(again), Some(make::stop(5)));
     let told = store.checkpoint(reply.id, "us", "x", make::now()).await.unwrap();
     let expected = Checkpointed::Held {
         is_stop_requested: true,
@@ -78,12 +84,12 @@ async fn a_request_to_stop_is_noted_once_and_told_with_the_next_checkpoint(scrat
         .unwrap()
         .unwrap();
     assert_eq!(
-        store.request_stop(ended.id, make::at(9)).await.unwrap(),
+        store.request_stop(ended.id, &make::stop(9)).await.unwrap(),
         Some(ended)
     );
     assert_eq!(
         store
-            .request_stop(MessageId(make::id()), make::at(9))
+            .request_stop(MessageId(make::id()), &make::stop(9))
             .await
             .unwrap(),
         None
@@ -99,13 +105,16 @@ async fn every_end_is_stored_whole_and_stays(scratch: &Scratch) {
         let outcome = outcome_in_full(state, &reply);
         let expected = Message {
             text: "पूरा".to_owned(),
-            token_count: Some(7),
+            token_count: make::tokens(7),
             updated_at: outcome.finished_at,
             reply: reply.reply.clone().map(|reply| Reply {
                 state,
                 usage: outcome.usage,
                 started_at: outcome.started_at,
                 first_piece_at: outcome.first_piece_at,
+                upstream_closed_at: outcome.upstream_closed_at,
+                overhead_us: outcome.overhead_us,
+                reasoning: outcome.reasoning.clone(),
                 finished_at: Some(outcome.finished_at),
                 error: outcome.error.clone(),
                 ..reply
@@ -137,6 +146,9 @@ fn outcome_in_full(state: ReplyState, reply: &Message) -> ReplyOutcome {
         }),
         started_at: Some(make::at(1)),
         first_piece_at: Some(make::at(2)),
+        upstream_closed_at: Some(make::at(3)),
+        overhead_us: Some(4),
+        reasoning: Some("सोच".to_owned()),
         finished_at: reply.updated_at.plus_millis(3),
         error: Some(ReplyError {
             code: "UPSTREAM_FAILED".to_owned(),

@@ -143,7 +143,7 @@ async fn no_command_scans_a_collection_or_sorts_in_memory() {
         .await
         .unwrap();
     store.checkpoint(reply, "us", "text", make::now()).await.unwrap();
-    store.request_stop(reply, make::now()).await.unwrap();
+    store.request_stop(reply, &make::stop(1)).await.unwrap();
     store
         .finish_reply(reply, Some("us"), &make::outcome(ReplyState::Complete, "x"))
         .await
@@ -187,7 +187,7 @@ async fn fill(store: &colloquy::store::MongoStore) -> (Vec<Chat>, MessageId) {
         for m in 0..50 {
             let message = Message {
                 author: Author::from_is_bot(m % 2 == 1),
-                token_count: Some(m),
+                token_count: make::tokens(m),
                 client_key: (m == 0).then(|| make::key(&format!("key-{n}"))).flatten(),
                 ..make::message_at(chat.id, m)
             };

@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use colloquy::domain::{
     Author, Chat, ChatId, ChatStatus, ClientKey, Clock, IdSource, Message, MessageId, ObjectId, Reply,
-    ReplyOutcome, ReplyState, SystemClock, Timestamp, UserId,
+    ReplyOutcome, ReplyState, StopRequest, SystemClock, Timestamp, TokenCount, UserId,
 };
 
 static IDS: LazyLock<IdSource> = LazyLock::new(|| {
@@ -81,12 +81,16 @@ pub fn streaming(chat: ChatId, owner: &str) -> Message {
             in_reply_to: None,
             owner: owner.to_owned(),
             lease_until: now().plus_millis(8_000),
-            stop_requested_at: None,
+            stop: None,
+            regenerates: None,
             model: None,
             usage: None,
             started_at: None,
             first_piece_at: None,
+            upstream_closed_at: None,
             finished_at: None,
+            overhead_us: None,
+            reasoning: None,
             error: None,
         }),
         ..message(chat)
@@ -96,14 +100,22 @@ pub fn streaming(chat: ChatId, owner: &str) -> Message {
 /// The end of a reply in `state`, with all its text.
 pub fn outcome(state: ReplyState, text: &str) -> ReplyOutcome {
     ReplyOutcome {
-        state,
         text: Some(text.to_owned()),
-        usage: None,
-        started_at: None,
-        first_piece_at: None,
-        finished_at: now(),
-        error: None,
+        ..ReplyOutcome::bare(state, now())
     }
+}
+
+/// A wish to stop.
+pub fn stop(millis: i64) -> StopRequest {
+    StopRequest {
+        at: at(millis),
+        by: UserId::Text("somebody".to_owned()),
+    }
+}
+
+/// A number of tokens that was reported.
+pub fn tokens(tokens: i64) -> Option<TokenCount> {
+    Some(TokenCount::reported(tokens))
 }
 
 /// A client key.

@@ -15,12 +15,15 @@ CREATE TABLE chats (
 CREATE INDEX chats_of_user ON chats (user_id, updated_at, id);
 
 CREATE TABLE messages (
+    -- Names the row for the full-text index; without it, VACUUM may number the rows anew.
+    number                  INTEGER PRIMARY KEY,
     id                      BLOB NOT NULL UNIQUE,
     chat_id                 BLOB NOT NULL,
     is_bot                  INTEGER NOT NULL,
     kind                    TEXT NOT NULL,
     reaction                TEXT,
     token_count             INTEGER,
+    token_is_estimated      INTEGER,
     is_edited               INTEGER NOT NULL,
     created_at              INTEGER NOT NULL,
     updated_at              INTEGER NOT NULL,
@@ -31,6 +34,8 @@ CREATE TABLE messages (
     owner                   TEXT,
     lease_until             INTEGER,
     stop_requested_at       INTEGER,
+    stop_requested_by       ANY,
+    regenerates             BLOB,
     model                   TEXT,
     prompt_tokens           INTEGER,
     prompt_is_estimated     INTEGER,
@@ -38,10 +43,13 @@ CREATE TABLE messages (
     completion_is_estimated INTEGER,
     started_at              INTEGER,
     first_piece_at          INTEGER,
+    upstream_closed_at      INTEGER,
     finished_at             INTEGER,
+    overhead_us             INTEGER,
     error_code              TEXT,
     error_message           TEXT,
     -- Last, because SQLite walks a long text's overflow pages to reach what lies behind it.
+    reasoning               TEXT,
     text                    TEXT NOT NULL
 ) STRICT;
 
