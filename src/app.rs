@@ -1,4 +1,4 @@
-//! The composition root: the only place that names concrete stores and bots.
+//! The composition root: the only place that names concrete stores, feeds and bots.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -9,8 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bot::BuiltinBot;
 use crate::config::{Config, StoreConfig};
+use crate::domain::tokens::load_vocabulary;
 use crate::domain::{Clock, IdSource, SystemClock, Timestamp};
 use crate::engine::Engine;
+use crate::feed::{Feed, LocalFeed};
 use crate::http;
 use crate::service::Service;
 use crate::store::{EmbeddedStore, MongoStore, Store, StoreError};
@@ -69,7 +71,17 @@ pub async fn run_on(
         config.builtin_bot.pieces_per_second,
         config.builtin_bot.words_min,
     ));
-    let engine = Engine::new(store.clone(), bot, clock.clone(), owner);
+    let feed: Arc<dyn Feed> = Arc::new(LocalFeed::new(u64::from_ne_bytes(seed)));
+    // The first message should not wait for it.
+    tokio::task::spawn_blocking(load_vocabulary);
+    let engine = Engine::new(
+        store.clone(),
+        feed.clone(),
+        bot,
+        clock.clone(),
+        config.engine,
+        owner,
+    );
     let orphaned_before = if is_alone {
         Timestamp::from_millis(i64::MAX)
     } else {
@@ -78,7 +90,14 @@ pub async fn run_on(
     engine.recover(orphaned_before).await?;
     engine.keep_recovering();
 
-    let service = Arc::new(Service::new(store, engine.clone(), clock, ids, config.limits));
+    let service = Arc::new(Service::new(
+        store,
+        feed,
+        engine.clone(),
+        clock,
+        ids,
+        config.limits,
+    ));
     let going_away = CancellationToken::new();
     let told = going_away.clone();
     tokio::spawn(async move {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::config::{BuiltinBotConfig, Config, ConfigError, Limits, StoreConfig};
+use crate::config::{BuiltinBotConfig, Config, ConfigError, EngineConfig, Limits, StoreConfig};
 
 /// A GraphQL server for conversations between people and AI bots.
 ///
@@ -39,6 +39,9 @@ pub struct Arguments {
     /// Stretch every answer of the offline bot to at least this many words.
     #[arg(long, env = "COLLOQUY_BUILTIN_WORDS", default_value_t = 0, global = true)]
     builtin_words: usize,
+    /// How many tokens of a chat's latest messages a bot is given; the message to answer always goes in.
+    #[arg(long, env = "COLLOQUY_HISTORY_TOKENS", default_value_t = EngineConfig::default().history_tokens_max, global = true)]
+    history_tokens: i64,
     /// Serve on an address that others can reach although anybody could then read every chat.
     #[arg(long, env = "COLLOQUY_INSECURE_NO_AUTH", global = true)]
     insecure_no_auth: bool,
@@ -76,6 +79,9 @@ impl Arguments {
             builtin_bot: BuiltinBotConfig {
                 pieces_per_second: self.builtin_pace,
                 words_min: self.builtin_words,
+            },
+            engine: EngineConfig {
+                history_tokens_max: self.history_tokens,
             },
             insecure_no_auth: self.insecure_no_auth,
             limits: Limits::default(),

@@ -1,10 +1,12 @@
 //! What the server is told at its start: checked once, then passed down.
 
+pub mod engine;
 pub mod limits;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub use engine::EngineConfig;
 pub use limits::Limits;
 
 /// Where chats and messages are kept.
@@ -61,6 +63,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// The offline bot's manner.
     pub builtin_bot: BuiltinBotConfig,
+    /// How replies are made.
+    pub engine: EngineConfig,
     /// Whether the documented anonymous mode is allowed on an address that others can reach.
     pub insecure_no_auth: bool,
     /// What a caller may ask for.
@@ -88,6 +92,9 @@ pub enum ConfigError {
         BuiltinBotConfig::WORDS_MAX
     )]
     Words,
+    /// No such budget.
+    #[error("a bot's history has 1 to {} tokens", EngineConfig::HISTORY_TOKENS_MAX)]
+    HistoryTokens,
 }
 
 impl Config {
@@ -101,6 +108,9 @@ impl Config {
         }
         if self.builtin_bot.words_min > BuiltinBotConfig::WORDS_MAX {
             return Err(ConfigError::Words);
+        }
+        if !(1..=EngineConfig::HISTORY_TOKENS_MAX).contains(&self.engine.history_tokens_max) {
+            return Err(ConfigError::HistoryTokens);
         }
         Ok(())
     }
@@ -128,6 +138,7 @@ mod tests {
                 pieces_per_second: 20.0,
                 words_min: 0,
             },
+            engine: EngineConfig::default(),
             insecure_no_auth: false,
             limits: Limits::default(),
         };

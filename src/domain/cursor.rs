@@ -96,9 +96,16 @@ impl ReplyCursor {
 pub struct ChatCursor {
     /// The place in the feed.
     pub position: FeedPosition,
-    /// The replies that had not ended, at most [`ChatCursor::REPLIES_MAX`].
-    pub replies: Vec<(MessageId, ReplyCursor)>,
+    /// The replies that had begun and not ended, at most [`ChatCursor::REPLIES_MAX`]; `None` of one of which nothing
+    /// was told yet.
+    pub replies: Vec<(MessageId, Option<ReplyCursor>)>,
 }
+
+/// Stands for a reply of which nothing was told: no text is that long.
+const NOTHING_TOLD: ReplyCursor = ReplyCursor {
+    offset: u64::MAX,
+    checksum: 0,
+};
 
 /// Sets a chat cursor apart from other cursors, and from those of later layouts.
 const CHAT_CURSOR_VERSION: u8 = b'c';
@@ -114,6 +121,7 @@ impl ChatCursor {
         bytes.extend(self.position.epoch.to_be_bytes());
         bytes.extend(self.position.sequence.to_be_bytes());
         for (id, cursor) in self.replies.iter().take(Self::REPLIES_MAX) {
+            let cursor = cursor.unwrap_or(NOTHING_TOLD);
             bytes.extend(id.0.bytes());
             bytes.extend(cursor.offset.to_be_bytes());
             bytes.extend(cursor.checksum.to_be_bytes());
@@ -134,7 +142,8 @@ impl ChatCursor {
                 offset: u64::from_be_bytes(*offset),
                 checksum: u64::from_be_bytes(checksum.try_into().ok()?),
             };
-            Some((MessageId(ObjectId::from_bytes(*id)), cursor))
+            let told = (cursor != NOTHING_TOLD).then_some(cursor);
+            Some((MessageId(ObjectId::from_bytes(*id)), told))
         });
         let replies: Vec<_> = replies.collect::<Option<_>>()?;
         (*version == CHAT_CURSOR_VERSION && replies.len() <= Self::REPLIES_MAX).then_some(Self {
@@ -172,10 +181,11 @@ mod tests {
 
         #[test]
         fn a_chat_cursor_survives_its_encoding(
-            epoch: u64, sequence: u64, replies in prop::collection::vec((any::<[u8; 12]>(), any::<u64>(), any::<u64>()), 0..16),
+            epoch: u64, sequence: u64, replies in prop::collection::vec((any::<[u8; 12]>(), any::<Option<(u32, u64)>>()), 0..16),
         ) {
-            let reply = |(id, offset, checksum)| {
-                (MessageId(ObjectId::from_bytes(id)), ReplyCursor { offset, checksum })
+            let reply = |(id, told): (_, Option<(u32, u64)>)| {
+                let told = told.map(|(offset, checksum)| ReplyCursor { offset: offset.into(), checksum });
+                (MessageId(ObjectId::from_bytes(id)), told)
             };
             let cursor = ChatCursor {
                 position: FeedPosition { epoch, sequence },

@@ -65,6 +65,8 @@ impl Message {
 pub struct MessageChange {
     /// The new text.
     pub text: Option<String>,
+    /// The number of tokens of the new text.
+    pub token_count: Option<TokenCount>,
     /// The new edited mark.
     pub is_edited: Option<bool>,
     /// The new reaction; `Some(None)` removes it.

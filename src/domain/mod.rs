@@ -26,7 +26,7 @@ pub use language::Language;
 pub use locale::{LanguageTag, TimeZone};
 pub use message::{ClientKey, Message, MessageChange, MessageFilter};
 pub use page::{Page, PageRequest, Position};
-pub use reply::{FinishReason, Reply, ReplyError, ReplyOutcome, ReplyState, StopRequest};
+pub use reply::{FinishReason, Reply, ReplyError, ReplyOutcome, ReplyState, StopRequest, WhileReplying};
 pub use search::{SearchScope, SearchWords};
 pub use tokens::{TokenCount, Usage};
 pub use usage::UsageRow;

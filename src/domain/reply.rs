@@ -57,6 +57,18 @@ impl ReplyState {
     }
 }
 
+/// What to do with a prompt that comes while a reply of the same chat is under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhileReplying {
+    /// Answer it when the others have ended.
+    #[default]
+    Queue,
+    /// Stop the others, and answer it.
+    Interrupt,
+    /// Refuse it.
+    Reject,
+}
+
 /// Why a bot ended its reply by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FinishReason {
@@ -127,6 +139,8 @@ pub struct ReplyOutcome {
     pub state: ReplyState,
     /// The whole text; `None` keeps what the last checkpoint stored.
     pub text: Option<String>,
+    /// The wish that ended it, if there was one; it does not replace one that is stored.
+    pub stop: Option<StopRequest>,
     /// What it cost.
     pub usage: Option<Usage>,
     /// When the bot was called.
@@ -151,6 +165,7 @@ impl ReplyOutcome {
         Self {
             state,
             text: None,
+            stop: None,
             usage: None,
             started_at: None,
             first_piece_at: None,

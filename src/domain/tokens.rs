@@ -50,15 +50,23 @@ pub fn load_vocabulary() {
 
 static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(|| Vocabulary(tiktoken_rs::o200k_base().ok()));
 
-/// The vocabulary is compiled in; were it damaged all the same, four bytes are taken for a token, the usual rule of
-/// thumb for English.
+/// What a text of so many bytes has at four bytes a token, the usual rule of thumb for English: an estimate where
+/// the text itself cannot be looked at.
+pub fn rule_of_thumb(bytes: usize) -> TokenCount {
+    TokenCount {
+        tokens: i64::try_from(bytes.div_ceil(4)).unwrap_or(i64::MAX),
+        is_estimated: true,
+    }
+}
+
+/// The vocabulary is compiled in; were it damaged all the same, the rule of thumb would do.
 struct Vocabulary(Option<CoreBPE>);
 
 impl Vocabulary {
     fn count_ordinary(&self, text: &str) -> i64 {
         let count = match &self.0 {
             Some(vocabulary) => vocabulary.encode_ordinary(text).len(),
-            None => text.len().div_ceil(4),
+            None => return rule_of_thumb(text.len()).tokens,
         };
         i64::try_from(count).unwrap_or(i64::MAX)
     }

@@ -21,6 +21,13 @@ impl Viewer {
         }
     }
 
+    /// The user in whose name the viewer acts on what belongs to `owner`.
+    pub fn acting_user(&self, owner: &UserId) -> UserId {
+        match self {
+            Self::Anonymous => owner.clone(),
+        }
+    }
+
     /// Whether the viewer may see and change what belongs to `owner`. The one place that decides it.
     pub fn may_act_for(&self, _owner: &UserId) -> bool {
         match self {

@@ -5,23 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
-use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, HISTORY_TURNS_MAX, LiveReply, REPLY_BYTES_MAX};
-use crate::bot::{BotEvent, Prompt, Turn};
-use crate::domain::{
-    FinishReason, LanguageTag, Message, MessageFilter, PageRequest, Position, ReplyError, ReplyOutcome,
-    ReplyState, TokenCount, Usage,
-};
-use crate::store::StoreError;
-
-/// How long the terminal write is tried again while the store is away.
-const FINISH_TRIES_MAX: u32 = 60;
-/// The longest wait between two such tries.
-const FINISH_WAIT_MAX: Duration = Duration::from_secs(5);
-/// Bytes of text that one token stands for in an estimate: a common rule of thumb for English.
-const BYTES_PER_TOKEN: usize = 4;
+use super::history::Ask;
+use super::{Engine, LiveReply, REASONING_BYTES_MAX, REPLY_BYTES_MAX, Slot};
+use crate::bot::{BotEvent, Prompt};
+use crate::domain::{FinishReason, Message, ReplyError, ReplyOutcome, ReplyState, TokenCount, Usage, tokens};
 
 impl Engine {
     /// Generates the reply and returns it as it is stored.
@@ -29,25 +19,28 @@ impl Engine {
         self: &Arc<Self>,
         reply: &Message,
         live: &Arc<LiveReply>,
-        turn: Arc<Semaphore>,
-        language: Option<LanguageTag>,
+        slot: &Slot,
+        ask: Ask,
     ) -> Message {
+        // Ends with this function, whichever way that ends.
         let done = CancellationToken::new();
-        let beat = {
-            let (engine, live, done, id) = (self.clone(), live.clone(), done.clone(), reply.id);
-            tokio::spawn(async move { engine.beat(id, &live, done).await })
-        };
-        let mut outcome = self.outcome(ReplyState::Interrupted);
+        let _done = done.clone().drop_guard();
+        {
+            let (engine, live, id) = (self.clone(), live.clone(), reply.id);
+            tokio::spawn(async move { engine.beat(id, &live, done).await });
+        }
+        let mut outcome = ReplyOutcome::bare(ReplyState::Interrupted, reply.created_at);
         // The permit is held to the end of this function: the next reply's history includes this one.
         let _permit = tokio::select! {
             biased;
             () = self.shutdown.cancelled() => None,
-            () = live.stop_requested() => { outcome.state = ReplyState::Stopped; None }
-            permit = turn.acquire_owned() => match permit {
+            () = live.stopped() => { outcome.state = ReplyState::Stopped; None }
+            permit = slot.turn() => match permit {
                 Ok(permit) => {
                     // A panicking bot must end its reply like any other that fails.
-                    let talk = AssertUnwindSafe(self.converse(reply, live, language, &mut outcome));
+                    let talk = AssertUnwindSafe(self.converse(reply, live, ask, &mut outcome));
                     if talk.catch_unwind().await.is_err() {
+                        tracing::error!(message.id = %reply.id, "a bot panicked");
                         outcome.state = ReplyState::Failed;
                         outcome.error = Some(internal_error());
                     }
@@ -56,23 +49,26 @@ impl Engine {
                 Err(_) => None,
             }
         };
-        done.cancel();
-        // The beat ends by itself; that it panicked changes nothing for the end.
-        let _ = beat.await;
         outcome.text = Some(live.text());
+        outcome.stop = live.stop_request();
+        // A reply that never had its turn cost nothing, and that is no estimate.
+        outcome.usage.get_or_insert(Usage {
+            prompt: TokenCount::reported(0),
+            completion: TokenCount::reported(0),
+        });
         outcome.finished_at = self.clock.now();
-        self.finish(reply, outcome).await
+        self.finish(reply, live, outcome).await
     }
 
-    async fn converse(
-        &self,
-        reply: &Message,
-        live: &LiveReply,
-        language: Option<LanguageTag>,
-        outcome: &mut ReplyOutcome,
-    ) {
-        let turns = match self.history(reply).await {
-            Ok(turns) => turns,
+    async fn converse(&self, reply: &Message, live: &LiveReply, ask: Ask, outcome: &mut ReplyOutcome) {
+        let mut watch = Stopwatch::start();
+        let history = tokio::select! {
+            biased;
+            () = live.stopped() => { outcome.state = ReplyState::Stopped; return }
+            history = self.history(reply.chat_id, ask.before) => history,
+        };
+        let (turns, prompt_tokens) = match history {
+            Ok(history) => history,
             Err(error) => {
                 tracing::warn!(message.id = %reply.id, error = &error as &dyn std::error::Error, "no history");
                 outcome.state = ReplyState::Failed;
@@ -83,32 +79,58 @@ impl Engine {
                 return;
             }
         };
-        let prompt_bytes = turns.iter().map(|turn| turn.text.len()).sum();
-        outcome.started_at = Some(self.clock.now());
-        let mut events = self.bot.reply(Prompt {
+        let now = self.clock.now();
+        outcome.started_at = Some(now);
+        let prompt = Prompt {
             turns,
-            language,
-            timezone: None,
-            now: self.clock.now(),
+            language: ask.language,
+            timezone: ask.timezone,
+            now,
+        };
+        let reported = self.listen(prompt, live, outcome, &mut watch).await;
+        outcome.upstream_closed_at = Some(self.clock.now());
+        outcome.usage = Some(match reported {
+            Some(usage) => usage,
+            None => Usage {
+                prompt: prompt_tokens,
+                completion: estimate(live.text()).await,
+            },
         });
+        outcome.overhead_us = i64::try_from(watch.own().as_micros()).ok();
+    }
+
+    /// Appends what the bot says until it has said all, and closes its stream. Returns the usage that it reported.
+    async fn listen(
+        &self,
+        prompt: Prompt,
+        live: &LiveReply,
+        outcome: &mut ReplyOutcome,
+        watch: &mut Stopwatch,
+    ) -> Option<Usage> {
+        let mut events = self.bot.reply(prompt);
+        let mut reasoning = String::new();
         let mut reported = None;
         outcome.state = loop {
+            watch.wait();
             let event = tokio::select! {
                 biased;
-                () = live.stop_requested() => break ReplyState::Stopped,
+                () = live.stopped() => break ReplyState::Stopped,
                 () = self.shutdown.cancelled() => break ReplyState::Interrupted,
                 event = events.next() => event,
             };
+            watch.go_on();
             match event {
                 Some(Ok(BotEvent::Piece(piece))) => {
                     outcome.first_piece_at.get_or_insert_with(|| self.clock.now());
-                    let room = REPLY_BYTES_MAX - live.length();
-                    live.append(piece.get(..piece.floor_char_boundary(room)).unwrap_or(&piece));
-                    if piece.len() > room {
+                    let taken = head(&piece, REPLY_BYTES_MAX - live.length());
+                    live.append(taken);
+                    if taken.len() < piece.len() {
                         break ReplyState::Length;
                     }
                 }
-                Some(Ok(BotEvent::Reasoning(_))) => continue,
+                Some(Ok(BotEvent::Reasoning(piece))) => {
+                    reasoning.push_str(head(&piece, REASONING_BYTES_MAX - reasoning.len()));
+                }
                 Some(Ok(BotEvent::Finished { reason, usage })) => {
                     reported = usage;
                     break match reason {
@@ -124,98 +146,51 @@ impl Engine {
                 None => break ReplyState::Truncated,
             }
         };
-        outcome.usage = reported.or_else(|| {
-            Some(Usage {
-                prompt: estimate(prompt_bytes),
-                completion: estimate(live.length()),
-            })
-        });
+        watch.go_on();
+        outcome.reasoning = (!reasoning.is_empty()).then_some(reasoning);
+        reported
     }
+}
 
-    /// The chat's latest turns before this reply, oldest first.
-    async fn history(&self, reply: &Message) -> Result<Vec<Turn>, StoreError> {
-        let before = Position {
-            at: reply.created_at,
-            id: reply.id.0,
-        };
-        let request = PageRequest {
-            before: Some(before),
-            ..PageRequest::last(HISTORY_TURNS_MAX)
-        };
-        let chats = [reply.chat_id];
-        let mut pages = self
-            .store
-            .message_pages(&chats, &MessageFilter::default(), &request)
-            .await?;
-        let messages = pages
-            .remove(&reply.chat_id)
-            .map(|page| page.items)
-            .unwrap_or_default();
-        Ok(messages
-            .into_iter()
-            .map(|message| Turn {
-                author: message.author,
-                text: message.text,
-            })
-            .collect())
-    }
+/// As much of the beginning of a text as has at most `bytes_max` bytes and ends with a whole character.
+fn head(text: &str, bytes_max: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes_max))
+        .unwrap_or_default()
+}
 
-    /// Writes the end, again and again while the store is away. If somebody else ended the reply before, theirs is
-    /// the end.
-    async fn finish(&self, reply: &Message, outcome: ReplyOutcome) -> Message {
-        let mut wait = Duration::from_millis(100);
-        for _ in 0..FINISH_TRIES_MAX {
-            let written = match self
-                .store
-                .finish_reply(reply.id, Some(&self.owner), &outcome)
-                .await
-            {
-                Ok(Some(message)) => return message,
-                Ok(None) => self
-                    .store
-                    .messages(&[reply.id])
-                    .await
-                    .map(|mut found| found.pop()),
-                Err(error) => Err(error),
-            };
-            match written {
-                Ok(Some(message)) => return message,
-                // Deleted meanwhile: its readers still get the end.
-                Ok(None) => break,
-                Err(error) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(message.id = %reply.id, error, "the end of a reply could not be stored yet");
-                }
-            }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(FINISH_WAIT_MAX);
+/// Tells the time that passes here from the time that is spent waiting for the bot.
+struct Stopwatch {
+    own: Duration,
+    running_since: Option<Instant>,
+}
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self {
+            own: Duration::ZERO,
+            running_since: Some(Instant::now()),
         }
-        ended(reply.clone(), outcome)
+    }
+
+    fn wait(&mut self) {
+        self.own = self.own();
+        self.running_since = None;
+    }
+
+    fn go_on(&mut self) {
+        self.running_since.get_or_insert_with(Instant::now);
+    }
+
+    fn own(&self) -> Duration {
+        self.own + self.running_since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 }
 
-/// The message that an outcome makes of a streaming one, where no store can say it.
-fn ended(mut message: Message, outcome: ReplyOutcome) -> Message {
-    message.text = outcome.text.unwrap_or(message.text);
-    message.updated_at = outcome.finished_at;
-    message.token_count = outcome.usage.map(|usage| usage.completion);
-    if let Some(reply) = &mut message.reply {
-        reply.state = outcome.state;
-        reply.usage = outcome.usage;
-        reply.started_at = outcome.started_at;
-        reply.first_piece_at = outcome.first_piece_at;
-        reply.finished_at = Some(outcome.finished_at);
-        reply.error = outcome.error;
-    }
-    message
-}
-
-fn estimate(bytes: usize) -> TokenCount {
-    let tokens = i64::try_from(bytes.div_ceil(BYTES_PER_TOKEN)).unwrap_or(i64::MAX);
-    TokenCount {
-        tokens,
-        is_estimated: true,
-    }
+/// Counting a long text takes longer than a task may hold a thread that others wait for.
+async fn estimate(text: String) -> TokenCount {
+    let bytes = text.len();
+    let counted = tokio::task::spawn_blocking(move || TokenCount::estimate(&text)).await;
+    counted.unwrap_or_else(|_| tokens::rule_of_thumb(bytes))
 }
 
 fn internal_error() -> ReplyError {

@@ -1,11 +1,11 @@
 //! The live reply: one append-only text, and readers that are no more than an offset into it.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::{Message, MessageId, ReplyCursor, TextDigest};
+use crate::domain::{Message, MessageId, ReplyCursor, StopRequest, TextDigest};
 
 /// The most bytes of text in one [`ReplyUpdate::Partial`]. A blocked socket holds at most one of them.
 pub const PARTIAL_BYTES_MAX: usize = 16 * 1024;
@@ -45,7 +45,20 @@ pub struct LiveReply {
     id: MessageId,
     state: RwLock<State>,
     changes: watch::Sender<()>,
-    stop: CancellationToken,
+    is_stopped: CancellationToken,
+    stop: OnceLock<StopRequest>,
+}
+
+/// What a mirrored piece was to the reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// It brought text that was not there yet.
+    New,
+    /// All of it was there already.
+    Known,
+    /// It does not fit: something before it is missing, or what is there says otherwise. Nothing was changed, and the
+    /// text must be healed by [`LiveReply::heal`].
+    Gap,
 }
 
 struct State {
@@ -71,7 +84,8 @@ impl LiveReply {
             id,
             state: RwLock::new(state),
             changes: watch::Sender::new(()),
-            stop: CancellationToken::new(),
+            is_stopped: CancellationToken::new(),
+            stop: OnceLock::new(),
         }
     }
 
@@ -80,9 +94,35 @@ impl LiveReply {
         self.change(|state| state.text.push_str(piece));
     }
 
-    /// Makes `text` the text, whether it continues the present one or contradicts it.
-    pub fn replace(&self, text: &str) {
-        self.change(|state| state.set_text(text));
+    /// Applies a piece that begins at byte `offset` of the reply, as its owner told it: in whatever order pieces come
+    /// and however often, each byte enters the text once. O(piece).
+    pub fn apply(&self, offset: usize, piece: &str) -> Applied {
+        let mut applied = Applied::Known;
+        self.change(|state| {
+            let known = state.text.get(offset..).map(|tail| tail.len().min(piece.len()));
+            let fits = known.filter(|known| {
+                piece.get(..*known).is_some() && state.text.get(offset..offset + known) == piece.get(..*known)
+            });
+            match fits.and_then(|known| piece.get(known..)) {
+                Some("") => {}
+                Some(new) => {
+                    state.text.push_str(new);
+                    applied = Applied::New;
+                }
+                None => applied = Applied::Gap,
+            }
+        });
+        applied
+    }
+
+    /// Takes over what the store or the feed's history has of the text: what is longer wins, and what contradicts
+    /// replaces.
+    pub fn heal(&self, text: &str) {
+        self.change(|state| {
+            if !state.text.starts_with(text) {
+                state.set_text(text);
+            }
+        });
     }
 
     /// Ends the reply with the message as it is stored.
@@ -97,6 +137,14 @@ impl LiveReply {
     /// Ends the reply with the text it has, where nothing is stored of it any more.
     pub fn end_as_it_is(&self) {
         self.change(|state| state.has_ended = true);
+    }
+
+    /// The message with the text so far.
+    pub fn message_so_far(&self) -> Message {
+        self.read(|state| Message {
+            text: state.text.clone(),
+            ..Message::clone(&state.message)
+        })
     }
 
     /// The text so far.
@@ -122,14 +170,24 @@ impl LiveReply {
         }
     }
 
-    /// Asks whoever generates the reply to stop.
-    pub fn stop(&self) {
-        self.stop.cancel();
+    /// Asks whoever generates the reply to stop. Of several who ask, the first is remembered; `None` leaves it to the
+    /// store to know who it was.
+    pub fn stop(&self, request: Option<StopRequest>) {
+        if let Some(request) = request {
+            // It was set before: that one came first.
+            let _ = self.stop.set(request);
+        }
+        self.is_stopped.cancel();
     }
 
     /// Completes when somebody asked for a stop.
-    pub async fn stop_requested(&self) {
-        self.stop.cancelled().await;
+    pub async fn stopped(&self) {
+        self.is_stopped.cancelled().await;
+    }
+
+    /// Who asked for a stop, if it was asked for here.
+    pub fn stop_request(&self) -> Option<StopRequest> {
+        self.stop.get().cloned()
     }
 
     /// A reader that continues behind `cursor` if its checksum fits, and begins with a snapshot otherwise.
@@ -256,4 +314,4 @@ impl ReplyReader {
 
 #[cfg(test)]
 #[path = "live_tests.rs"]
-mod tests;
+pub(super) mod tests;

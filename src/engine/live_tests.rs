@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::{Author, ChatId, ObjectId, Reply, ReplyState, Timestamp};
 
-fn message(text: &str, state: ReplyState) -> Message {
+pub fn message(text: &str, state: ReplyState) -> Message {
     let at = Timestamp::from_millis(0);
     Message {
         id: MessageId(ObjectId::from_bytes([1; 12])),
@@ -83,42 +83,131 @@ impl Client {
 #[derive(Clone, Debug)]
 enum Step {
     Append(String),
-    Replace(usize),
     Read(usize),
     Drop,
+    Stop,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => "[a-zअ-ह🙂 ]{1,6}".prop_map(Step::Append),
-        1 => (0_usize..20).prop_map(Step::Replace),
         4 => (0_usize..4).prop_map(Step::Read),
         2 => Just(Step::Drop),
+        1 => Just(Step::Stop),
     ]
 }
 
 proptest! {
     #[test]
-    fn any_interleaving_of_appends_corrections_reads_and_drops_gives_the_exact_text(
-        steps in prop::collection::vec(step(), 0..60),
+    fn any_interleaving_of_appends_stops_reads_and_drops_gives_every_viewer_the_exact_text(
+        steps in prop::collection::vec((0_usize..3, step()), 0..60),
     ) {
         let live = Arc::new(LiveReply::new(message("", ReplyState::Streaming)));
-        let mut client = Client::default();
-        let mut reader = live.read_from(None);
-        for step in steps {
+        let mut viewers: Vec<_> = (0..3).map(|_| (Client::default(), live.read_from(None))).collect();
+        let mut is_stopped = false;
+        for (viewer, step) in steps {
+            let (client, reader) = &mut viewers[viewer];
             match step {
-                Step::Append(piece) => live.append(&piece),
-                Step::Replace(length) => live.replace(&live.text().chars().take(length).collect::<String>()),
-                Step::Read(limit) => client.drain(&mut reader, limit),
-                Step::Drop => reader = live.read_from(client.cursor),
+                // Whoever generates appends nothing after a stop.
+                Step::Append(piece) if !is_stopped => live.append(&piece),
+                Step::Append(_) => {}
+                Step::Read(limit) => client.drain(reader, limit),
+                Step::Drop => *reader = live.read_from(client.cursor),
+                Step::Stop => {
+                    live.stop(None);
+                    is_stopped = true;
+                }
             }
         }
         let text = live.text();
-        live.end(message(&text, ReplyState::Complete));
-        client.drain(&mut reader, usize::MAX);
-        prop_assert!(client.is_finished);
-        prop_assert_eq!(client.text, text);
+        live.end(message(&text, if is_stopped { ReplyState::Stopped } else { ReplyState::Complete }));
+        for (client, reader) in &mut viewers {
+            client.drain(reader, usize::MAX);
+            prop_assert!(client.is_finished);
+            prop_assert_eq!(&client.text, &text);
+        }
     }
+
+    /// The owner's pieces reach a mirror on another server late, twice, in another order, or not at all; now and then
+    /// a checkpoint comes as well, and gaps are healed by one.
+    #[test]
+    fn mirrored_pieces_in_any_order_give_every_viewer_the_exact_text(
+        pieces in prop::collection::vec("[a-zअ-ह🙂 ]{1,6}", 1..20),
+        deliveries in prop::collection::vec((0_usize..20, delivery(), 0_usize..3), 0..80),
+        // How much of the text the server that closes the reply knows of: a dead owner takes the rest with it.
+        surviving in 0_usize..=20,
+    ) {
+        let mirror = Arc::new(LiveReply::new(message("", ReplyState::Streaming)));
+        let mut viewers: Vec<_> = (0..3).map(|_| (Client::default(), mirror.read_from(None))).collect();
+        let before = |n: usize| pieces[..n.min(pieces.len())].concat();
+        for (n, delivery, viewer) in deliveries {
+            let n = n % pieces.len();
+            match delivery {
+                Delivery::Piece => {
+                    let known = mirror.length();
+                    let applied = mirror.apply(before(n).len(), &pieces[n]);
+                    let end = before(n + 1).len();
+                    let expected = match (before(n).len() <= known, end <= known) {
+                        (_, true) => Applied::Known,
+                        (true, false) => Applied::New,
+                        (false, false) => Applied::Gap,
+                    };
+                    prop_assert_eq!(applied, expected);
+                    if applied == Applied::Gap {
+                        mirror.heal(&before(n));
+                        prop_assert_eq!(mirror.apply(before(n).len(), &pieces[n]), Applied::New);
+                    }
+                }
+                Delivery::Checkpoint => mirror.heal(&before(n)),
+                Delivery::Read(limit) => {
+                    let (client, reader) = &mut viewers[viewer];
+                    client.drain(reader, limit);
+                    prop_assert!(pieces.concat().starts_with(&client.text));
+                }
+                Delivery::Drop => viewers[viewer].1 = mirror.read_from(viewers[viewer].0.cursor),
+            }
+        }
+        // The end is the store's word, also where it is less than what was shown.
+        let text = before(surviving);
+        mirror.end(message(&text, ReplyState::Interrupted));
+        for (client, reader) in &mut viewers {
+            client.drain(reader, usize::MAX);
+            prop_assert!(client.is_finished);
+            prop_assert_eq!(&client.text, &text);
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Delivery {
+    Piece,
+    Checkpoint,
+    Read(usize),
+    Drop,
+}
+
+fn delivery() -> impl Strategy<Value = Delivery> {
+    prop_oneof![
+        6 => Just(Delivery::Piece),
+        1 => Just(Delivery::Checkpoint),
+        4 => (0_usize..4).prop_map(Delivery::Read),
+        2 => Just(Delivery::Drop),
+    ]
+}
+
+#[test]
+fn a_piece_that_contradicts_the_text_changes_nothing_until_the_text_is_healed() {
+    let mirror = LiveReply::new(message("नमस्ते", ReplyState::Streaming));
+    for (offset, piece) in [(0, "नमस्कार"), (1, "x"), (99, "x"), (3, "é")] {
+        assert_eq!(mirror.apply(offset, piece), Applied::Gap, "{offset} {piece}");
+    }
+    assert_eq!(mirror.text(), "नमस्ते");
+    mirror.heal("नमस्");
+    assert_eq!(mirror.text(), "नमस्ते");
+    mirror.heal("नमस्कार");
+    assert_eq!(mirror.text(), "नमस्कार");
+    assert_eq!(mirror.apply(3, "मस्कार!"), Applied::New);
+    assert_eq!(mirror.text(), "नमस्कार!");
 }
 
 #[tokio::test]
@@ -149,6 +238,7 @@ async fn a_cursor_of_another_text_is_answered_with_a_snapshot() {
 async fn nothing_changes_a_reply_that_has_ended() {
     let live = LiveReply::new(message("done", ReplyState::Stopped));
     live.append(" more");
-    live.replace("other");
+    live.heal("other");
+    assert_eq!(live.apply(4, " more"), Applied::Known);
     assert_eq!(live.text(), "done");
 }

@@ -50,7 +50,7 @@ impl Engine {
                         .as_ref()
                         .is_some_and(|reply| !reply.state.is_final()) =>
                 {
-                    mirror.replace(&message.text);
+                    mirror.heal(&message.text);
                 }
                 Ok(Some(message)) => return mirror.end(message),
                 // Deleted: what the readers have is all there will be.

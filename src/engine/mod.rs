@@ -1,8 +1,12 @@
 //! What makes a reply: one task for each, its checkpoints and lease, its end, and the recovery of those whose
 //! server died.
 
+mod admission;
 mod checkpoint;
+mod desk;
+mod ending;
 mod generation;
+mod history;
 mod live;
 mod mirror;
 mod recovery;
@@ -11,55 +15,51 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::bot::Bot;
+use crate::config::EngineConfig;
 use crate::domain::{
-    ChatId, Clock, LanguageTag, Message, MessageId, ReplyCursor, ReplyOutcome, ReplyState, StopRequest,
-    UserId,
+    ChatEvent, ChatId, Clock, Message, MessageId, ReplyCursor, ReplyOutcome, ReplyState, StopRequest, UserId,
 };
-use crate::store::{Store, StoreError};
+use crate::feed::Feed;
+use crate::store::{Inserted, Store, StoreError};
 
-pub use live::{LiveReply, PARTIAL_BYTES_MAX, ReplyReader, ReplyUpdate};
+use desk::Desks;
+
+pub use admission::BeginError;
+pub use desk::{Entry, REPLIES_PER_CHAT_MAX, Slot};
+pub use history::Ask;
+pub use live::{Applied, LiveReply, PARTIAL_BYTES_MAX, ReplyReader, ReplyUpdate};
 
 /// How long an owner vouches for a reply at each beat, in milliseconds. A reply whose server died is closed at most
 /// this long plus [`SWEEP_EVERY`] after its last beat.
 pub const LEASE_MS: i64 = 8_000;
-/// How often an owner writes the text so far and renews its lease: what a crash can lose.
-pub const BEAT_EVERY: Duration = Duration::from_secs(1);
+/// How often an owner writes the text so far, while it grows: half of what a crash may lose, so that a slow write
+/// still keeps to that.
+pub const BEAT_EVERY: Duration = Duration::from_millis(500);
+/// How often an owner renews the lease of a reply that does not grow, and so learns of a stop that another server
+/// noted.
+pub const RENEW_EVERY: Duration = Duration::from_secs(2);
 /// How often each server looks for replies whose lease has lapsed.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(3);
 /// How long a stop waits for the reply to end before it answers with the reply as it is.
 pub const STOP_WAIT_MAX: Duration = Duration::from_secs(2);
-/// The most replies of one chat that run or wait for their turn.
-pub const REPLIES_PER_CHAT_MAX: usize = 8;
 /// The longest text of one reply, in bytes; a longer one ends as `LENGTH`.
 pub const REPLY_BYTES_MAX: usize = 1024 * 1024;
-/// The most turns of history that a bot is given.
-pub const HISTORY_TURNS_MAX: usize = 50;
-
-/// Why a reply could not begin.
-#[derive(Debug, thiserror::Error)]
-pub enum BeginError {
-    /// The chat has [`REPLIES_PER_CHAT_MAX`] replies under way.
-    #[error("too many replies wait in this chat")]
-    QueueFull,
-    /// The server is shutting down.
-    #[error("the server is shutting down")]
-    ShuttingDown,
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
+/// The most of a model's reasoning that is kept, in bytes; what comes after it is let go.
+pub const REASONING_BYTES_MAX: usize = 256 * 1024;
 
 /// The replies of this server.
 pub struct Engine {
     store: Arc<dyn Store>,
+    feed: Arc<dyn Feed>,
     bot: Arc<dyn Bot>,
     clock: Arc<dyn Clock>,
+    config: EngineConfig,
     owner: String,
+    desks: Desks,
     registry: Mutex<Registry>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
@@ -69,22 +69,29 @@ pub struct Engine {
 struct Registry {
     live: HashMap<MessageId, Arc<LiveReply>>,
     mirrors: HashMap<MessageId, Weak<LiveReply>>,
-    /// One permit a chat, taken in the order of arrival: replies of a chat run one after the other.
-    turns: HashMap<ChatId, (usize, Arc<Semaphore>)>,
 }
 
 impl Engine {
     /// An engine that owns its replies under the name `owner`, which no other process may use.
-    pub fn new(store: Arc<dyn Store>, bot: Arc<dyn Bot>, clock: Arc<dyn Clock>, owner: String) -> Arc<Self> {
-        let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
+    pub fn new(
+        store: Arc<dyn Store>,
+        feed: Arc<dyn Feed>,
+        bot: Arc<dyn Bot>,
+        clock: Arc<dyn Clock>,
+        config: EngineConfig,
+        owner: String,
+    ) -> Arc<Self> {
         Arc::new(Self {
             store,
+            feed,
             bot,
             clock,
+            config,
             owner,
+            desks: Desks::default(),
             registry: Mutex::default(),
-            tasks,
-            shutdown,
+            tasks: TaskTracker::new(),
+            shutdown: CancellationToken::new(),
         })
     }
 
@@ -98,52 +105,50 @@ impl Engine {
         self.bot.model()
     }
 
-    /// Stores a streaming reply and starts to generate it; joins it if it is under way here already. Replies of one
-    /// chat run one after the other.
+    /// Stores a streaming reply and starts to generate it. If the chat has a message of its client key already,
+    /// nothing is started, and that message is returned.
     pub async fn begin(
         self: &Arc<Self>,
+        slot: Slot,
         reply: Message,
-        language: Option<LanguageTag>,
-    ) -> Result<(), BeginError> {
+        ask: Ask,
+    ) -> Result<Option<Message>, BeginError> {
         let (id, chat_id) = (reply.id, reply.chat_id);
         let live = Arc::new(LiveReply::new(reply.clone()));
-        let turn = {
+        {
             let mut registry = self.registry();
-            if registry.live.contains_key(&id) {
-                return Ok(());
-            }
             // Under the same lock as the close, so that no task starts behind the back of `shut_down`.
             if self.shutdown.is_cancelled() {
                 return Err(BeginError::ShuttingDown);
             }
-            let (waiting, turn) = registry
-                .turns
-                .entry(chat_id)
-                .or_insert_with(|| (0, Arc::new(Semaphore::new(1))));
-            if *waiting >= REPLIES_PER_CHAT_MAX {
-                return Err(BeginError::QueueFull);
-            }
-            *waiting += 1;
-            let turn = turn.clone();
             // Registered before it is stored: whoever finds it in the store finds it here.
             registry.live.insert(id, live.clone());
-            turn
-        };
-        let stored = self.store.insert_message(&reply).await;
-        if let Err(error) = stored {
-            // Whether it was stored is not known. Readers that came meanwhile are let go; if it was, its lease ends.
-            self.forget(id, chat_id);
-            live.end(reply);
-            return Err(error.into());
+        }
+        match self.store.insert_message(&reply).await {
+            Ok(Inserted::New) => {}
+            Ok(Inserted::Existing(existing)) => {
+                self.registry().live.remove(&id);
+                live.end_as_it_is();
+                return Ok(Some(*existing));
+            }
+            Err(error) => {
+                // Whether it was stored is not known. Readers that came meanwhile are let go; if it was, its lease ends.
+                self.registry().live.remove(&id);
+                live.end_as_it_is();
+                return Err(error.into());
+            }
         }
         let engine = self.clone();
         self.tasks.spawn(async move {
-            let message = engine.generate(&reply, &live, turn, language).await;
+            engine.feed.publish(chat_id, ChatEvent::ReplyStarted(id)).await;
+            let message = engine.generate(&reply, &live, &slot, ask).await;
             // The end is stored before the reply leaves the registry: whoever misses it here finds it there.
-            engine.forget(id, chat_id);
+            engine.registry().live.remove(&id);
+            // Before its readers are told, so that who waited for the end finds the place free.
+            drop(slot);
             live.end(message);
         });
-        Ok(())
+        Ok(None)
     }
 
     /// Follows a reply from `cursor`, wherever it is generated and whether or not it has ended. `None` if there is
@@ -160,38 +165,60 @@ impl Engine {
         Ok(message.map(|message| self.mirror(message).read_from(cursor)))
     }
 
+    /// The replies of a chat that are under way: those of this server in the order of their turns, and the oldest of
+    /// any other server.
+    pub async fn replies_under_way(&self, chat: ChatId) -> Result<Vec<MessageId>, StoreError> {
+        let mut replies = self.desks.replies(chat);
+        let oldest = self.store.active_replies(&[chat]).await?.remove(&chat);
+        replies.extend(
+            oldest
+                .map(|message| message.id)
+                .filter(|id| !replies.contains(id)),
+        );
+        Ok(replies)
+    }
+
     /// Stops a reply, if it has not ended, and returns it as it then is; `None` if there is no such message. Waits
     /// for the end at most [`STOP_WAIT_MAX`].
-    pub async fn stop(self: &Arc<Self>, id: MessageId) -> Result<Option<Message>, StoreError> {
-        let Some(message) = self
-            .store
-            .request_stop(
-                id,
-                &StopRequest {
-                    at: self.clock.now(),
-                    by: UserId::Int(1),
-                },
-            )
-            .await?
-        else {
+    pub async fn stop(self: &Arc<Self>, id: MessageId, by: UserId) -> Result<Option<Message>, StoreError> {
+        let request = StopRequest {
+            at: self.clock.now(),
+            by,
+        };
+        // A reply of this server is stopped before anybody is asked: the wish is stored together with the end.
+        if let Some(live) = self.live(id) {
+            live.stop(Some(request));
+            return match tokio::time::timeout(STOP_WAIT_MAX, live.ended()).await {
+                Ok(ended) => Ok(Some(Message::clone(&ended))),
+                Err(_) => Ok(Some(live.message_so_far())),
+            };
+        }
+        let Some(message) = self.store.request_stop(id, &request).await? else {
             return Ok(None);
         };
         if message.reply.as_ref().is_none_or(|reply| reply.state.is_final()) {
             return Ok(Some(message));
         }
-        let live = match self.live(id) {
-            Some(live) => live,
-            None if self.has_lapsed(&message) => {
-                let outcome = self.outcome(ReplyState::Stopped);
-                let stopped = self.store.finish_reply(id, None, &outcome).await?;
-                return Ok(Some(stopped.unwrap_or(message)));
-            }
-            None => self.mirror(message.clone()),
-        };
-        live.stop();
-        match tokio::time::timeout(STOP_WAIT_MAX, live.ended()).await {
+        if self.has_lapsed(&message) {
+            let outcome = ReplyOutcome::bare(ReplyState::Stopped, self.clock.now());
+            let stopped = self.store.finish_reply(id, None, &outcome).await?;
+            return Ok(Some(stopped.unwrap_or(message)));
+        }
+        match tokio::time::timeout(STOP_WAIT_MAX, self.mirror(message.clone()).ended()).await {
             Ok(ended) => Ok(Some(Message::clone(&ended))),
             Err(_) => Ok(Some(message)),
+        }
+    }
+
+    /// Stops the replies of a chat that is no more. Those of other servers learn it with their next checkpoint.
+    pub fn abandon(&self, chat: ChatId) {
+        for live in self
+            .desks
+            .replies(chat)
+            .into_iter()
+            .filter_map(|id| self.live(id))
+        {
+            live.stop(None);
         }
     }
 
@@ -209,17 +236,6 @@ impl Engine {
         self.registry().live.get(&id).cloned()
     }
 
-    fn forget(&self, id: MessageId, chat_id: ChatId) {
-        let mut registry = self.registry();
-        registry.live.remove(&id);
-        if let Some((waiting, _)) = registry.turns.get_mut(&chat_id) {
-            *waiting -= 1;
-            if *waiting == 0 {
-                registry.turns.remove(&chat_id);
-            }
-        }
-    }
-
     fn registry(&self) -> std::sync::MutexGuard<'_, Registry> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -229,10 +245,5 @@ impl Engine {
             .reply
             .as_ref()
             .is_some_and(|reply| reply.lease_until < self.clock.now())
-    }
-
-    /// An end at this moment, with the text that is stored.
-    fn outcome(&self, state: ReplyState) -> ReplyOutcome {
-        ReplyOutcome::bare(state, self.clock.now())
     }
 }

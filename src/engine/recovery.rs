@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::MissedTickBehavior;
 
 use super::{Engine, SWEEP_EVERY};
-use crate::domain::{ReplyState, Timestamp};
+use crate::domain::{ReplyOutcome, ReplyState, Timestamp};
 use crate::store::StoreError;
 
 /// The most replies that one look closes before it looks again.
@@ -25,7 +25,7 @@ impl Engine {
                 let Some(reply) = message.reply.filter(|_| self.live(message.id).is_none()) else {
                     continue;
                 };
-                let outcome = self.outcome(ReplyState::Interrupted);
+                let outcome = ReplyOutcome::bare(ReplyState::Interrupted, self.clock.now());
                 progress += usize::from(
                     self.store
                         .finish_reply(message.id, Some(&reply.owner), &outcome)

@@ -18,6 +18,9 @@ impl From<service::Error> for Error {
             service::Error::Internal(source) => {
                 tracing::error!(error = source as &dyn std::error::Error, "a use case failed");
             }
+            service::Error::Panicked(source) => {
+                tracing::error!(error = source as &dyn std::error::Error, "a use case broke down");
+            }
             service::Error::Unavailable(source) => {
                 tracing::warn!(
                     error = source as &dyn std::error::Error,

@@ -78,7 +78,7 @@ impl Schema {
 }
 
 fn build(limits: &Limits) -> AsyncGraphqlSchema {
-    async_graphql::Schema::build(Query, Mutation, Subscription)
+    async_graphql::Schema::build(Query, Mutation::default(), Subscription)
         .limit_depth(limits.depth_max)
         .limit_complexity(limits.complexity_max)
         .limit_directives(limits.directives_max)

@@ -5,10 +5,12 @@ use async_graphql::{Context, ID, Object};
 
 use super::Error;
 use super::context;
-use super::object::{Chat, ChatFilter, Message, Node, Viewer, chat_connection, page_size};
-use super::scalar::UserId;
+use super::object::{
+    Chat, ChatFilter, Message, Node, UsageReport, Viewer, chat_connection, message_connection, page_size,
+};
+use super::scalar::{DateTime, UserId};
 use crate::domain::{ChatId, MessageId};
-use crate::service::PageArguments;
+use crate::service::{PageArguments, UsagePeriod};
 
 /// What can be read.
 pub struct Query;
@@ -89,6 +91,55 @@ impl Query {
                 .map_err(Error::from),
             Err(error) => Err(error.into()),
         })
+    }
+
+    /// The messages that hold every word of `query`, in any order and place, the newest first. Upper and lower case
+    /// are the same.
+    #[graphql(complexity = "page_size(first, None, 20) * child_complexity + 1")]
+    async fn search_messages(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "1 to 16 words.")] query: String,
+        #[graphql(desc = "In whose chats; in your own if neither a user nor a chat is given.")]
+        user_id: Option<UserId>,
+        #[graphql(desc = "In which chat.")] chat_id: Option<ID>,
+        #[graphql(desc = "At most this many, 1 to 100; 20 if not given.")] first: Option<i32>,
+        #[graphql(desc = "Only messages after this cursor.")] after: Option<String>,
+    ) -> Result<Connection<String, Message>, Error> {
+        let context = context::of(context);
+        let arguments = PageArguments {
+            first,
+            after,
+            ..PageArguments::default()
+        };
+        let request = context.service.search_page_request(&arguments)?;
+        let chat = chat_id.map(|id| ChatId::parse(&id)).transpose()?;
+        let user = user_id.map(|id| id.0);
+        let page = context
+            .service
+            .search_messages(&context.viewer, &query, user, chat, &request)
+            .await?;
+        Ok(message_connection(page, &request))
+    }
+
+    /// What a user's chats used: tokens by day and model, as reported or estimated.
+    async fn usage(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Whose chats; your own if not given.")] user_id: Option<UserId>,
+        #[graphql(desc = "From when; thirty days before `to` if not given.")] from: Option<DateTime>,
+        #[graphql(desc = "Until before when, at most 366 days later; now if not given.")] to: Option<
+            DateTime,
+        >,
+    ) -> Result<UsageReport, Error> {
+        let context = context::of(context);
+        let period = UsagePeriod {
+            from: from.map(|time| time.0),
+            to: to.map(|time| time.0),
+        };
+        let user = user_id.map(|id| id.0);
+        let report = context.service.usage(&context.viewer, user, period).await?;
+        Ok(UsageReport(report))
     }
 }
 

@@ -5,8 +5,8 @@ use futures_util::stream::{self, Stream};
 
 use super::Error;
 use super::context;
-use super::object::ReplyEvent;
-use crate::domain::MessageId;
+use super::object::{ChatEvent, ReplyEvent};
+use crate::domain::{ChatId, MessageId};
 
 /// What can be watched.
 pub struct Subscription;
@@ -32,6 +32,26 @@ impl Subscription {
         Ok(stream::unfold(reader, |mut reader| async move {
             let update = reader.next().await?;
             Some((update.into(), reader))
+        }))
+    }
+
+    /// What happens in a chat, its replies' text included, from now on or from a cursor. It begins with `ChatResync`
+    /// unless the cursor's place is still known: read the chat when that comes, and then apply what follows.
+    async fn chat(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The chat.")] id: ID,
+        #[graphql(desc = "The latest cursor of this subscription that you have.")] after: Option<String>,
+    ) -> Result<impl Stream<Item = ChatEvent> + use<>, Error> {
+        let context = context::of(context);
+        let id = ChatId::parse(&id)?;
+        let follower = context
+            .service
+            .follow_chat(&context.viewer, id, after.as_deref())
+            .await?;
+        Ok(stream::unfold(follower, |mut follower| async move {
+            let (update, cursor) = follower.next().await?;
+            Some((ChatEvent::new(update, &cursor), follower))
         }))
     }
 }

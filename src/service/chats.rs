@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use super::{Error, PageArguments, Service, Subject};
 use crate::domain::{
-    Chat, ChatChange, ChatFilter, ChatId, ChatStatus, DocumentId, Message, Page, PageRequest, UserId, Viewer,
+    Chat, ChatChange, ChatEvent, ChatFilter, ChatId, ChatStatus, DocumentId, Message, Page, PageRequest,
+    UserId, Viewer,
 };
 
 /// A chat to make.
@@ -83,17 +84,20 @@ impl Service {
         }
         self.chat(viewer, id).await?;
         let changed = self.store.update_chat(id, change, self.clock.now()).await?;
-        changed.ok_or(Error::NotFound(Subject::Chat))
+        let changed = changed.ok_or(Error::NotFound(Subject::Chat))?;
+        self.feed.publish(id, ChatEvent::ChatUpdated).await;
+        Ok(changed)
     }
 
-    /// Deletes a chat with its messages.
+    /// Deletes a chat with its messages, and ends its replies.
     pub async fn delete_chat(&self, viewer: &Viewer, id: ChatId) -> Result<(), Error> {
         self.chat(viewer, id).await?;
-        if self.store.delete_chat(id).await? {
-            Ok(())
-        } else {
-            Err(Error::NotFound(Subject::Chat))
+        if !self.store.delete_chat(id).await? {
+            return Err(Error::NotFound(Subject::Chat));
         }
+        self.engine.abandon(id);
+        self.feed.publish(id, ChatEvent::ChatDeleted).await;
+        Ok(())
     }
 
     /// The last message of each of these chats, which the viewer was shown.
@@ -116,7 +120,8 @@ impl Service {
         Ok(self.store.active_replies(chats).await?)
     }
 
-    fn acting_for(&self, viewer: &Viewer, user: Option<UserId>) -> Result<UserId, Error> {
+    /// The user whom a call names, or the viewer's own, if the viewer may act for them.
+    pub(super) fn acting_for(&self, viewer: &Viewer, user: Option<UserId>) -> Result<UserId, Error> {
         let user = user.unwrap_or_else(|| viewer.default_user());
         self.check_user_id(&user)?;
         if viewer.may_act_for(&user) {

@@ -1,5 +1,6 @@
 //! Why a use case was refused, with the stable code that clients act on.
 
+use crate::domain::SearchWords;
 use crate::engine::BeginError;
 use crate::store::StoreError;
 
@@ -68,12 +69,34 @@ pub enum Error {
     /// A cursor that this server did not write.
     #[error("This is not a cursor of this list.")]
     InvalidCursor,
+    /// A search without a word, or with too many.
+    #[error(
+        "A search has 1 to {} words and at most {} characters.",
+        SearchWords::WORDS_MAX,
+        SearchWords::QUERY_CHARS_MAX
+    )]
+    InvalidSearch,
+    /// A period that is none.
+    #[error("A period ends after it begins, and has at most {days} days.")]
+    InvalidPeriod {
+        /// The bound, in days.
+        days: i64,
+    },
+    /// A language tag that is none.
+    #[error("A language is a BCP 47 tag, such as hi or en-GB.")]
+    InvalidLanguage,
+    /// A time zone that is none.
+    #[error("A time zone is a name of the IANA database, such as Asia/Kolkata.")]
+    InvalidTimeZone,
     /// The client key is taken by a message that says something else.
     #[error("This client key belongs to another message of the chat.")]
     Conflict,
     /// Too many replies of the chat are under way.
     #[error("Too many replies wait in this chat.")]
     TooManyReplies,
+    /// A reply is under way, and the caller would not wait for it; or it is the one that was to be made again.
+    #[error("A reply is under way.")]
+    ReplyUnderWay,
     /// The message is no reply.
     #[error("This message is not a bot's reply.")]
     NotAReply,
@@ -86,6 +109,9 @@ pub enum Error {
     /// Something that should not happen.
     #[error("Something went wrong.")]
     Internal(#[source] StoreError),
+    /// A use case broke down.
+    #[error("Something went wrong.")]
+    Panicked(#[source] tokio::task::JoinError),
 }
 
 impl Error {
@@ -102,12 +128,17 @@ impl Error {
             Self::InvalidPageSize { .. } => "INVALID_PAGE_SIZE",
             Self::InvalidPage => "INVALID_PAGE",
             Self::InvalidCursor => "INVALID_CURSOR",
+            Self::InvalidSearch => "INVALID_SEARCH",
+            Self::InvalidPeriod { .. } => "INVALID_PERIOD",
+            Self::InvalidLanguage => "INVALID_LANGUAGE",
+            Self::InvalidTimeZone => "INVALID_TIME_ZONE",
+            Self::ReplyUnderWay => "REPLY_UNDER_WAY",
             Self::Conflict => "CONFLICT",
             Self::TooManyReplies => "TOO_MANY_REPLIES",
             Self::NotAReply => "NOT_A_REPLY",
             Self::ShuttingDown => "SHUTTING_DOWN",
             Self::Unavailable(_) => "UNAVAILABLE",
-            Self::Internal(_) => "INTERNAL",
+            Self::Internal(_) | Self::Panicked(_) => "INTERNAL",
         }
     }
 }
@@ -125,6 +156,7 @@ impl From<BeginError> for Error {
     fn from(error: BeginError) -> Self {
         match error {
             BeginError::QueueFull => Self::TooManyReplies,
+            BeginError::UnderWay(_) => Self::ReplyUnderWay,
             BeginError::ShuttingDown => Self::ShuttingDown,
             BeginError::Store(error) => error.into(),
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Error, PageArguments, Service, Subject};
 use crate::domain::{
-    Author, ChatChange, ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page,
+    Author, ChatChange, ChatEvent, ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page,
     PageRequest, Timestamp, TokenCount, Viewer,
 };
 use crate::store::Inserted;
@@ -68,7 +68,9 @@ impl Service {
     /// Writes a message and asks for no reply. A second call with the same client key and content returns the
     /// first one's message.
     pub async fn create_message(&self, viewer: &Viewer, new: NewMessage) -> Result<Message, Error> {
-        self.write_message(viewer, new, None).await
+        let message = self.new_message(new, None)?;
+        self.chat(viewer, message.chat_id).await?;
+        self.store_message(&message).await
     }
 
     /// Changes a message's text, which marks it as edited.
@@ -79,12 +81,19 @@ impl Service {
         text: String,
     ) -> Result<Message, Error> {
         self.check_text(&text)?;
+        let message = self.message(viewer, id).await?;
+        // What a bot's message cost stays what it cost, whoever edits it.
+        let token_count = match message.author {
+            Author::User => Some(TokenCount::estimate(&text)),
+            Author::Bot => None,
+        };
         let change = MessageChange {
             text: Some(text),
+            token_count,
             is_edited: Some(true),
             reaction: None,
         };
-        self.change_message(viewer, id, &change).await
+        self.change_message(message, &change).await
     }
 
     /// Gives a message its one reaction; the last one wins.
@@ -99,7 +108,8 @@ impl Service {
             reaction: Some(Some(reaction)),
             ..MessageChange::default()
         };
-        self.change_message(viewer, id, &change).await
+        let message = self.message(viewer, id).await?;
+        self.change_message(message, &change).await
     }
 
     /// Takes a message's reaction away, if it has one.
@@ -108,69 +118,73 @@ impl Service {
             reaction: Some(None),
             ..MessageChange::default()
         };
-        self.change_message(viewer, id, &change).await
+        let message = self.message(viewer, id).await?;
+        self.change_message(message, &change).await
     }
 
     /// Deletes a message and returns the chat that it was in.
     pub async fn delete_message(&self, viewer: &Viewer, id: MessageId) -> Result<ChatId, Error> {
         let message = self.message(viewer, id).await?;
-        if self.store.delete_message(id).await? {
-            Ok(message.chat_id)
-        } else {
-            Err(Error::NotFound(Subject::Message))
+        if !self.store.delete_message(id).await? {
+            return Err(Error::NotFound(Subject::Message));
         }
+        let deleted = ChatEvent::MessageDeleted(id);
+        self.feed.publish(message.chat_id, deleted).await;
+        Ok(message.chat_id)
     }
 
-    /// Stores a message, or finds the one that its client key names.
-    pub(super) async fn write_message(
-        &self,
-        viewer: &Viewer,
-        new: NewMessage,
-        reply_id: Option<MessageId>,
-    ) -> Result<Message, Error> {
+    /// A message of this moment, checked and counted, but not stored.
+    pub(super) fn new_message(&self, new: NewMessage, reply_id: Option<MessageId>) -> Result<Message, Error> {
         self.check_text(&new.text)?;
         let kind = new.kind.unwrap_or_else(|| Message::TEXT.to_owned());
         self.check_label("type", &kind)?;
         let client_key = self.client_key(new.client_key.as_deref())?;
-        self.chat(viewer, new.chat_id).await?;
+        let counted = new.token_count.map(TokenCount::reported);
+        let token_count = Some(counted.unwrap_or_else(|| TokenCount::estimate(&new.text)));
         let now = self.clock.now();
-        let message = Message {
+        Ok(Message {
             id: MessageId(self.ids.next()),
             chat_id: new.chat_id,
             author: new.author,
             text: new.text,
             kind,
             reaction: None,
-            token_count: new.token_count.map(TokenCount::reported),
+            token_count,
             is_edited: false,
             created_at: now,
             updated_at: now,
             client_key,
             reply_id,
             reply: None,
-        };
-        match self.store.insert_message(&message).await? {
+        })
+    }
+
+    /// Stores a message, or finds the one that its client key names.
+    pub(super) async fn store_message(&self, message: &Message) -> Result<Message, Error> {
+        match self.store.insert_message(message).await? {
             Inserted::New => {
-                self.touch(message.chat_id, now).await;
-                Ok(message)
+                self.touch(message.chat_id, message.created_at).await;
+                let added = ChatEvent::MessageAdded(message.id);
+                self.feed.publish(message.chat_id, added).await;
+                Ok(message.clone())
             }
-            Inserted::Existing(existing) => same_or_conflict(*existing, &message),
+            Inserted::Existing(existing) => same_or_conflict(*existing, message),
         }
     }
 
-    async fn change_message(
-        &self,
-        viewer: &Viewer,
-        id: MessageId,
-        change: &MessageChange,
-    ) -> Result<Message, Error> {
-        let message = self.message(viewer, id).await?;
+    async fn change_message(&self, message: Message, change: &MessageChange) -> Result<Message, Error> {
         // A reply's text belongs to its generation until it has ended.
         if change.text.is_some() && message.reply.is_some_and(|reply| !reply.state.is_final()) {
             return Err(Error::Conflict);
         }
-        let changed = self.store.update_message(id, change, self.clock.now()).await?;
-        changed.ok_or(Error::NotFound(Subject::Message))
+        let changed = self
+            .store
+            .update_message(message.id, change, self.clock.now())
+            .await?
+            .ok_or(Error::NotFound(Subject::Message))?;
+        let updated = ChatEvent::MessageUpdated(changed.id);
+        self.feed.publish(changed.chat_id, updated).await;
+        Ok(changed)
     }
 
     /// Moves a chat to the top of its owner's list. The message is stored by then, so a failure costs only the
@@ -185,7 +199,7 @@ impl Service {
 
 /// A client key names one message: the same content again is the same message, another is a conflict. An edit made
 /// since does not count as other content.
-fn same_or_conflict(existing: Message, sent: &Message) -> Result<Message, Error> {
+pub(super) fn same_or_conflict(existing: Message, sent: &Message) -> Result<Message, Error> {
     let key = |message: &Message| -> (Author, String, Option<ClientKey>, bool) {
         (
             message.author,

@@ -5,25 +5,36 @@ mod error;
 mod input;
 mod messages;
 mod pages;
+mod prompts;
 mod replies;
+mod search;
+mod typing;
+mod usage;
+
+pub mod follow;
 
 use std::sync::Arc;
 
 use crate::config::Limits;
 use crate::domain::{Clock, IdSource};
 use crate::engine::Engine;
+use crate::feed::Feed;
 use crate::store::{Store, StoreError};
 
 pub use crate::engine::ReplyUpdate;
 pub use chats::NewChat;
 pub use error::{Error, Subject};
+pub use follow::{ChatFollower, ChatUpdate};
 pub use messages::NewMessage;
 pub use pages::PageArguments;
-pub use replies::{Prompt, Sent};
+pub use prompts::{Manner, Prompt, Regeneration, Sent};
+pub use replies::{StopOutcome, StopReceipt, Stopped};
+pub use usage::{UsagePeriod, UsageReport};
 
 /// The use cases.
 pub struct Service {
     store: Arc<dyn Store>,
+    feed: Arc<dyn Feed>,
     engine: Arc<Engine>,
     clock: Arc<dyn Clock>,
     ids: IdSource,
@@ -34,6 +45,7 @@ impl Service {
     /// The use cases over a store and an engine.
     pub fn new(
         store: Arc<dyn Store>,
+        feed: Arc<dyn Feed>,
         engine: Arc<Engine>,
         clock: Arc<dyn Clock>,
         ids: IdSource,
@@ -41,6 +53,7 @@ impl Service {
     ) -> Self {
         Self {
             store,
+            feed,
             engine,
             clock,
             ids,

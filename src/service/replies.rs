@@ -1,67 +1,92 @@
-//! Replies: asked for, followed, stopped.
+//! Replies: followed and stopped.
 
-use super::{Error, NewMessage, Service, Subject};
+use super::{Error, Service, Subject};
 use crate::domain::{
-    Author, ChatId, LanguageTag, Message, MessageId, Reply, ReplyCursor, ReplyState, Viewer,
+    Author, Message, MessageId, ReplyCursor, ReplyState, Timestamp, TokenCount, UserId, Viewer,
 };
-use crate::engine::{LEASE_MS, ReplyReader};
+use crate::engine::ReplyReader;
 
-/// A user's message that asks for a reply.
+/// What came of a stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Prompt {
-    /// The chat to write in.
-    pub chat_id: ChatId,
-    /// What the user says.
-    pub text: String,
-    /// The sender's name for the message, so that sending it again neither stores nor answers it twice.
-    pub client_key: Option<String>,
-    /// The language that the sender chose.
-    pub language: Option<LanguageTag>,
+pub struct Stopped {
+    /// The reply as it then is.
+    pub message: Message,
+    /// Who stopped it, where, and at what cost.
+    pub receipt: StopReceipt,
 }
 
-/// What came of a prompt.
+/// Whether a stop did anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopOutcome {
+    /// The reply was stopped, by this request or an earlier one.
+    Stopped,
+    /// The wish is noted; the server that generates the reply has not ended it yet.
+    Stopping,
+    /// The reply had ended otherwise before.
+    EndedBefore,
+}
+
+/// Proof of a stop: the same for everyone who asks, however often.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sent {
-    /// The user's message.
-    pub message: Message,
-    /// The bot's message, as it was when the call returned.
-    pub reply: Message,
+pub struct StopReceipt {
+    /// Whether there was anything to stop.
+    pub outcome: StopOutcome,
+    /// The user who asked first.
+    pub requested_by: Option<UserId>,
+    /// When they did.
+    pub requested_at: Option<Timestamp>,
+    /// How much of the text there is, in bytes of UTF-8.
+    pub offset: usize,
+    /// What the bot produced, as far as it is paid for; known when the reply has ended.
+    pub tokens: Option<TokenCount>,
+    /// How long it took from the wish until the bot's stream was closed, in milliseconds. `None` if the bot was never
+    /// called.
+    pub upstream_closed_after_ms: Option<i64>,
+}
+
+impl StopReceipt {
+    /// The receipt of a reply as it is stored; `None` if nobody asked it to stop.
+    pub fn of(message: &Message) -> Option<Self> {
+        let is_asked = message.reply.as_ref().is_some_and(|reply| reply.stop.is_some());
+        is_asked.then(|| Self::for_whoever_asks(message))
+    }
+
+    fn for_whoever_asks(message: &Message) -> Self {
+        let reply = message.reply.as_ref();
+        let outcome = match reply.map(|reply| reply.state) {
+            Some(ReplyState::Stopped) => StopOutcome::Stopped,
+            Some(ReplyState::Streaming) => StopOutcome::Stopping,
+            _ => StopOutcome::EndedBefore,
+        };
+        // A wish that came too late is nothing that anybody needs a proof of.
+        let stop = reply
+            .and_then(|reply| reply.stop.as_ref())
+            .filter(|_| outcome != StopOutcome::EndedBefore);
+        let closed_at = reply.and_then(|reply| reply.upstream_closed_at);
+        Self {
+            outcome,
+            requested_by: stop.map(|stop| stop.by.clone()),
+            requested_at: stop.map(|stop| stop.at),
+            offset: message.text.len(),
+            tokens: reply.and_then(|reply| reply.usage).map(|usage| usage.completion),
+            upstream_closed_after_ms: stop
+                .zip(closed_at)
+                .map(|(stop, closed)| (closed.millis() - stop.at.millis()).max(0)),
+        }
+    }
 }
 
 impl Service {
-    /// Stores a user's message and starts the bot's reply. A second call with the same client key and text returns
-    /// the same message and joins the same reply.
-    pub async fn send_message(&self, viewer: &Viewer, prompt: Prompt) -> Result<Sent, Error> {
-        let reply_id = MessageId(self.ids.next());
-        let new = NewMessage {
-            chat_id: prompt.chat_id,
-            author: Author::User,
-            text: prompt.text,
-            kind: None,
-            token_count: None,
-            client_key: prompt.client_key,
-        };
-        let message = self.write_message(viewer, new, Some(reply_id)).await?;
-        let is_new = message.reply_id == Some(reply_id);
-        let reply = self.reply_to(&message, message.reply_id.unwrap_or(reply_id));
-        if !is_new && let Some(stored) = self.store.messages(&[reply.id]).await?.pop() {
-            return Ok(Sent {
-                message,
-                reply: stored,
-            });
-        }
-        // New, or left without its reply by a crash between the two writes.
-        self.engine.begin(reply.clone(), prompt.language).await?;
-        Ok(Sent { message, reply })
-    }
-
-    /// Stops a reply and returns it; one that has ended is returned as it is.
-    pub async fn stop_reply(&self, viewer: &Viewer, id: MessageId) -> Result<Message, Error> {
-        self.reply_message(viewer, id).await?;
-        self.engine
-            .stop(id)
-            .await?
-            .ok_or(Error::NotFound(Subject::Message))
+    /// Stops a reply, also one that waits for its turn. One that has ended is left as it is, and the receipt says so.
+    pub async fn stop_reply(&self, viewer: &Viewer, id: MessageId) -> Result<Stopped, Error> {
+        let message = self.reply_message(viewer, id).await?;
+        let chat = self.chat(viewer, message.chat_id).await?;
+        let stopped = self.engine.stop(id, viewer.acting_user(&chat.user_id)).await?;
+        let message = stopped.ok_or(Error::NotFound(Subject::Message))?;
+        Ok(Stopped {
+            receipt: StopReceipt::for_whoever_asks(&message),
+            message,
+        })
     }
 
     /// Follows a reply from a cursor, or from a snapshot if there is none or it does not fit.
@@ -81,47 +106,12 @@ impl Service {
             .ok_or(Error::NotFound(Subject::Message))
     }
 
-    async fn reply_message(&self, viewer: &Viewer, id: MessageId) -> Result<(), Error> {
-        match self.message(viewer, id).await?.author {
-            Author::Bot => Ok(()),
+    /// The bot's message of that id, if the viewer may see it.
+    pub(super) async fn reply_message(&self, viewer: &Viewer, id: MessageId) -> Result<Message, Error> {
+        let message = self.message(viewer, id).await?;
+        match message.author {
+            Author::Bot => Ok(message),
             Author::User => Err(Error::NotAReply),
-        }
-    }
-
-    /// The bot's message before its first piece.
-    fn reply_to(&self, message: &Message, id: MessageId) -> Message {
-        // Behind the prompt even where both fall into one millisecond.
-        let created_at = self.clock.now().max(message.created_at.plus_millis(1));
-        Message {
-            id,
-            chat_id: message.chat_id,
-            author: Author::Bot,
-            text: String::new(),
-            kind: Message::TEXT.to_owned(),
-            reaction: None,
-            token_count: None,
-            is_edited: false,
-            created_at,
-            updated_at: created_at,
-            client_key: None,
-            reply_id: None,
-            reply: Some(Reply {
-                state: ReplyState::Streaming,
-                in_reply_to: Some(message.id),
-                owner: self.engine.owner().to_owned(),
-                lease_until: created_at.plus_millis(LEASE_MS),
-                stop: None,
-                regenerates: None,
-                model: Some(self.engine.model().to_owned()),
-                usage: None,
-                started_at: None,
-                first_piece_at: None,
-                upstream_closed_at: None,
-                finished_at: None,
-                overhead_us: None,
-                reasoning: None,
-                error: None,
-            }),
         }
     }
 }

@@ -7,31 +7,35 @@ use syn::visit::{self, Visit};
 use crate::support::sources::{Source, sources};
 
 /// Each module of the crate with the modules it may import, from the lowest layer to the highest.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("domain", &[]),
     ("config", &["domain"]),
     ("store", &["domain"]),
+    ("feed", &["domain"]),
     ("bot", &["domain"]),
-    ("engine", &["domain", "config", "store", "bot"]),
-    ("service", &["domain", "config", "store", "engine"]),
+    ("engine", &["domain", "config", "store", "feed", "bot"]),
+    ("service", &["domain", "config", "store", "feed", "engine"]),
     ("graphql", &["domain", "config", "service"]),
     ("http", &["domain", "config", "service", "graphql"]),
     (
         "app",
-        &["domain", "config", "store", "bot", "engine", "service", "http"],
+        &[
+            "domain", "config", "store", "feed", "bot", "engine", "service", "http",
+        ],
     ),
     ("cli", &["config", "graphql", "app"]),
 ];
 
 /// Modules that only the one beside them may name.
-const PRIVATE: [(&str, &str); 3] = [
+const PRIVATE: [(&str, &str); 4] = [
     ("store::mongo", "store"),
     ("store::embedded", "store"),
+    ("feed::local", "feed"),
     ("bot::builtin", "bot"),
 ];
 
 /// Foreign crates, with the only places that may use them.
-const CONFINED: [(&str, &[&str]); 9] = [
+const CONFINED: [(&str, &[&str]); 13] = [
     ("mongodb", &["store::mongo"]),
     ("rusqlite", &["store::embedded"]),
     ("async_graphql", &["graphql", "http::graphql"]),
@@ -41,6 +45,10 @@ const CONFINED: [(&str, &[&str]); 9] = [
     ("clap", &["cli"]),
     ("tracing_subscriber", &["cli"]),
     ("twox_hash", &["domain::cursor"]),
+    ("tiktoken_rs", &["domain::tokens"]),
+    ("chrono_tz", &["domain::locale"]),
+    ("oxilangtag", &["domain::locale"]),
+    ("unicode_segmentation", &["domain::search"]),
 ];
 
 const LINES_MAX: usize = 600;

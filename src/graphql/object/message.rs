@@ -63,6 +63,12 @@ impl Message {
         self.0.token_count.map(|count| count.tokens)
     }
 
+    /// Whether `tokenCount` is an estimate, rather than the figure of the bot's service or of the client that stored
+    /// the message.
+    async fn is_token_count_estimated(&self) -> bool {
+        self.0.token_count.is_some_and(|count| count.is_estimated)
+    }
+
     /// Whether its text was changed after it was written.
     async fn is_edited(&self) -> bool {
         self.0.is_edited

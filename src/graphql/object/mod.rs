@@ -5,6 +5,7 @@ mod event;
 mod message;
 mod node;
 mod reply;
+mod usage;
 mod viewer;
 
 use async_graphql::OutputType;
@@ -14,9 +15,11 @@ use crate::domain::{Page, PageRequest, Position};
 
 pub(super) use chat::page_size;
 pub use chat::{Chat, ChatFilter};
-pub use event::ReplyEvent;
+pub use event::{ChatEvent, ReplyEvent, TypingState};
 pub use message::{Author, Message};
 pub use node::Node;
+pub use reply::StopReceipt;
+pub use usage::UsageReport;
 pub use viewer::Viewer;
 
 /// A page as the GraphQL Cursor Connections specification shapes it.

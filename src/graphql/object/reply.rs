@@ -6,7 +6,8 @@ use super::Message;
 use crate::domain::{self, TextDigest};
 use crate::graphql::Error;
 use crate::graphql::context;
-use crate::graphql::scalar::DateTime;
+use crate::graphql::scalar::{DateTime, UserId};
+use crate::service;
 
 /// Where a reply stands. Every state but `STREAMING` is final.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +59,27 @@ impl Reply<'_> {
             .map(|it| it.map(Message))
     }
 
+    /// The reply that this one was made in place of.
+    async fn regenerates(&self, context: &Context<'_>) -> Option<Result<Message, Error>> {
+        let id = self.generated()?.regenerates?;
+        context::of(context)
+            .loader
+            .load_one(id)
+            .await
+            .transpose()
+            .map(|it| it.map(Message))
+    }
+
+    /// What the model thought before it spoke, where it told; known when the reply has ended.
+    async fn reasoning(&self) -> Option<&str> {
+        self.generated()?.reasoning.as_deref()
+    }
+
+    /// Who stopped it, where, and at what cost; null if nobody asked for that.
+    async fn receipt(&self) -> Option<StopReceipt> {
+        service::StopReceipt::of(self.0).map(Into::into)
+    }
+
     /// The place behind the message's `text`: subscribe to `reply` after it for the rest.
     async fn cursor(&self) -> String {
         TextDigest::of(&self.0.text).cursor().encode()
@@ -76,15 +98,10 @@ impl Reply<'_> {
         })
     }
 
-    /// When what happened.
+    /// When what happened, and how long it took.
     async fn timings(&self) -> Option<ReplyTimings> {
-        let reply = self.generated()?;
-        Some(ReplyTimings {
-            queued_at: DateTime(self.0.created_at),
-            started_at: reply.started_at.map(DateTime),
-            first_piece_at: reply.first_piece_at.map(DateTime),
-            finished_at: reply.finished_at.map(DateTime),
-        })
+        self.generated()
+            .map(|reply| ReplyTimings::new(self.0.created_at, reply))
     }
 
     /// Why it failed.
@@ -124,7 +141,7 @@ impl From<domain::TokenCount> for TokenCount {
     }
 }
 
-/// When what happened to a reply.
+/// When what happened to a reply, and how long it took in milliseconds.
 #[derive(SimpleObject)]
 pub struct ReplyTimings {
     /// When it was asked for.
@@ -133,8 +150,84 @@ pub struct ReplyTimings {
     started_at: Option<DateTime>,
     /// When the first piece came.
     first_piece_at: Option<DateTime>,
+    /// When the bot's stream was closed, by either side.
+    upstream_closed_at: Option<DateTime>,
     /// When it ended.
     finished_at: Option<DateTime>,
+    /// From being asked for until the bot was called.
+    queued_milliseconds: Option<i64>,
+    /// From the call of the bot until the first piece.
+    first_piece_milliseconds: Option<i64>,
+    /// From being asked for until the end.
+    total_milliseconds: Option<i64>,
+    /// What Colloquy itself took of the time between the reply's turn and the end of the bot's stream: all but the
+    /// waiting for the bot.
+    overhead_milliseconds: Option<f64>,
+}
+
+impl ReplyTimings {
+    fn new(queued_at: domain::Timestamp, reply: &domain::Reply) -> Self {
+        let between = |from: Option<domain::Timestamp>, to: Option<domain::Timestamp>| {
+            Some((to?.millis() - from?.millis()).max(0))
+        };
+        Self {
+            queued_at: DateTime(queued_at),
+            started_at: reply.started_at.map(DateTime),
+            first_piece_at: reply.first_piece_at.map(DateTime),
+            upstream_closed_at: reply.upstream_closed_at.map(DateTime),
+            finished_at: reply.finished_at.map(DateTime),
+            queued_milliseconds: between(Some(queued_at), reply.started_at),
+            first_piece_milliseconds: between(reply.started_at, reply.first_piece_at),
+            total_milliseconds: between(Some(queued_at), reply.finished_at),
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "microseconds of hours fit into 53 bits"
+            )]
+            overhead_milliseconds: reply.overhead_us.map(|us| us as f64 / 1000.0),
+        }
+    }
+}
+
+/// Whether a stop did anything.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "service::StopOutcome")]
+pub enum StopOutcome {
+    /// The reply was stopped, by this request or an earlier one.
+    Stopped,
+    /// The wish is noted; the server that generates the reply has not ended it yet.
+    Stopping,
+    /// The reply had ended otherwise before.
+    EndedBefore,
+}
+
+/// Proof of a stop: the same for everyone who asks, however often.
+#[derive(SimpleObject)]
+pub struct StopReceipt {
+    /// Whether there was anything to stop.
+    outcome: StopOutcome,
+    /// The user who asked first.
+    requested_by: Option<UserId>,
+    /// When they did.
+    requested_at: Option<DateTime>,
+    /// How much of the text there is, in bytes of UTF-8.
+    offset: usize,
+    /// What the bot produced, as far as it is paid for; known when the reply has ended.
+    tokens: Option<TokenCount>,
+    /// How long it took from the wish until the bot's stream was closed. Null if the bot was never called.
+    upstream_closed_milliseconds: Option<i64>,
+}
+
+impl From<service::StopReceipt> for StopReceipt {
+    fn from(receipt: service::StopReceipt) -> Self {
+        Self {
+            outcome: receipt.outcome.into(),
+            requested_by: receipt.requested_by.map(UserId),
+            requested_at: receipt.requested_at.map(DateTime),
+            offset: receipt.offset,
+            tokens: receipt.tokens.map(Into::into),
+            upstream_closed_milliseconds: receipt.upstream_closed_after_ms,
+        }
+    }
 }
 
 /// Why a reply failed.

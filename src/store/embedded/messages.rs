@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Result as SqlResult, params, param
 
 use super::EmbeddedStore;
 use super::keyset::{Conditions, Keyset};
-use super::row::{MESSAGE_COLUMNS, id, message_values, read_message};
+use super::row::{MESSAGE_COLUMNS, count_values, id, message_values, read_message};
 use crate::domain::{
     ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest, Timestamp,
 };
@@ -115,13 +115,17 @@ impl MessageStore for EmbeddedStore {
         let change = change.clone();
         let updated = self.writer.write(move |connection| {
             let sql = format!(
-                "UPDATE messages SET text = coalesce(?, text), is_edited = coalesce(?, is_edited),
+                "UPDATE messages SET text = coalesce(?, text), token_count = coalesce(?, token_count),
+                 token_is_estimated = coalesce(?, token_is_estimated), is_edited = coalesce(?, is_edited),
                  reaction = iif(?, ?, reaction), updated_at = max(updated_at, ?)
                  WHERE id = ? RETURNING {MESSAGE_COLUMNS}"
             );
             let (is_reaction_given, reaction) = (change.reaction.is_some(), change.reaction.flatten());
+            let [tokens, is_estimated] = count_values(change.token_count);
             let values = params![
                 change.text,
+                tokens,
+                is_estimated,
                 change.is_edited,
                 is_reaction_given,
                 reaction,

@@ -9,7 +9,8 @@ use rusqlite::{OptionalExtension, Result as SqlResult, params, params_from_iter}
 use super::EmbeddedStore;
 use super::messages::find;
 use super::row::{
-    MESSAGE_COLUMNS, count_values, error_values, id as stored_id, read_message, time, usage_values,
+    MESSAGE_COLUMNS, count_values, error_values, id as stored_id, read_message, stop_values, time,
+    usage_values,
 };
 use crate::domain::{ChatId, Message, MessageId, ReplyOutcome, StopRequest, Timestamp};
 use crate::store::{Checkpointed, ReplyStore, StoreError};
@@ -72,6 +73,7 @@ impl ReplyStore for EmbeddedStore {
             .map(time),
         );
         values.push(outcome.overhead_us.into());
+        values.extend(stop_values(outcome.stop.as_ref()));
         values.extend(error_values(outcome.error.as_ref()));
         values.extend([
             outcome.reasoning.clone().into(),
@@ -84,6 +86,7 @@ impl ReplyStore for EmbeddedStore {
                 "UPDATE messages SET text = coalesce(?, text), reply_state = ?, token_count = coalesce(?, token_count),
                  token_is_estimated = coalesce(?, token_is_estimated), prompt_tokens = ?, prompt_is_estimated = ?, completion_tokens = ?, completion_is_estimated = ?,
                  started_at = ?, first_piece_at = ?, upstream_closed_at = ?, finished_at = ?, overhead_us = ?,
+                 stop_requested_at = coalesce(stop_requested_at, ?), stop_requested_by = coalesce(stop_requested_by, ?),
                  error_code = ?, error_message = ?, reasoning = ?, updated_at = max(updated_at, ?)
                  WHERE id = ? AND reply_state = 'STREAMING' AND owner = coalesce(?, owner)
                  RETURNING {MESSAGE_COLUMNS}"

@@ -196,13 +196,14 @@ const REPLY_VALUES: usize = 20;
 fn reply_values(reply: &Reply) -> [Value; REPLY_VALUES] {
     let [prompt, prompt_is_estimated, completion, completion_is_estimated] = usage_values(reply.usage);
     let [error_code, error_message] = error_values(reply.error.as_ref());
+    let [stopped_at, stopped_by] = stop_values(reply.stop.as_ref());
     [
         reply.state.name().to_owned().into(),
         reply.in_reply_to.map(|message| id(message.0)).into(),
         reply.owner.clone().into(),
         reply.lease_until.millis().into(),
-        time(reply.stop.as_ref().map(|stop| stop.at)),
-        reply.stop.as_ref().map_or(Value::Null, |stop| (&stop.by).into()),
+        stopped_at,
+        stopped_by,
         reply.regenerates.map(|message| id(message.0)).into(),
         reply.model.clone().into(),
         prompt,
@@ -242,6 +243,14 @@ pub(super) fn count_values(count: Option<TokenCount>) -> [Value; 2] {
     [
         count.map(|count| count.tokens).into(),
         count.map(|count| count.is_estimated).into(),
+    ]
+}
+
+/// Who asked a reply to stop, as the values of its two columns.
+pub(super) fn stop_values(stop: Option<&StopRequest>) -> [Value; 2] {
+    [
+        time(stop.map(|stop| stop.at)),
+        stop.map_or(Value::Null, |stop| (&stop.by).into()),
     ]
 }
 

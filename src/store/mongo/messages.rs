@@ -7,7 +7,7 @@ use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 use mongodb::options::ReturnDocument;
 
 use super::document::{encode_message, read_list, read_message, read_one};
-use super::fields::{Fields, stored_date, stored_id};
+use super::fields::{Fields, stored_date, stored_id, stored_integer};
 use super::keyset::Keyset;
 use super::lists::{self, List};
 use super::operation::{is_duplicate_key, run};
@@ -162,6 +162,14 @@ impl MessageStore for MongoStore {
     ) -> Result<Option<Message>, StoreError> {
         let fields = [
             ("message", change.text.as_ref().map(Bson::from)),
+            (
+                "token",
+                change.token_count.map(|count| stored_integer(count.tokens)),
+            ),
+            (
+                "token_is_estimated",
+                change.token_count.map(|count| count.is_estimated.into()),
+            ),
             ("is_edited", change.is_edited.map(Bson::from)),
             ("reaction", change.reaction.as_ref().map(Bson::from)),
         ];

@@ -48,10 +48,7 @@ impl ReplyStore for MongoStore {
     async fn request_stop(&self, id: MessageId, stop: &StopRequest) -> Result<Option<Message>, StoreError> {
         let mut filter = streaming(id);
         filter.insert("reply.stop_requested_at", Bson::Null);
-        let update = doc! { "$set": {
-            "reply.stop_requested_at": stored_date(stop.at),
-            "reply.stop_requested_by": stored_user_id(&stop.by),
-        } };
+        let update = doc! { "$set": stop_fields(stop) };
         let mut message = self.update_one_message(filter, update).await?;
         if message.is_none() {
             let messages = self.messages.clone();
@@ -84,10 +81,21 @@ impl ReplyStore for MongoStore {
             set.insert("token", stored_integer(usage.completion.tokens));
             set.insert("token_is_estimated", usage.completion.is_estimated);
         }
-        let mut update = doc! { "$set": set, "$max": { "updated_ts": stored_date(outcome.finished_at) } };
+        let mut update = doc! { "$max": { "updated_ts": stored_date(outcome.finished_at) } };
         if !unset.is_empty() {
             update.insert("$unset", unset);
         }
+        if let Some(stop) = &outcome.stop {
+            let (mut filter, mut update, mut set) = (filter.clone(), update.clone(), set.clone());
+            filter.insert("reply.stop_requested_at", Bson::Null);
+            set.extend(stop_fields(stop));
+            update.insert("$set", set);
+            if let Some(ended) = self.update_one_message(filter, update).await? {
+                return read_one(Some(ended), read_message);
+            }
+            // Another wish was stored before: this one does not replace it.
+        }
+        update.insert("$set", set);
         read_one(self.update_one_message(filter, update).await?, read_message)
     }
 
@@ -124,6 +132,13 @@ impl ReplyStore for MongoStore {
             .into_iter()
             .map(|message| (message.chat_id, message))
             .collect())
+    }
+}
+
+fn stop_fields(stop: &StopRequest) -> Document {
+    doc! {
+        "reply.stop_requested_at": stored_date(stop.at),
+        "reply.stop_requested_by": stored_user_id(&stop.by),
     }
 }
 

@@ -136,12 +136,17 @@ async fn an_edit_changes_the_text_and_marks_it(scratch: &Scratch) {
     store.insert_message(&message).await.unwrap();
     let change = MessageChange {
         text: Some("नया पाठ".to_owned()),
+        token_count: Some(TokenCount {
+            tokens: 4,
+            is_estimated: true,
+        }),
         is_edited: Some(true),
         reaction: None,
     };
     let later = message.updated_at.plus_millis(9);
     let expected = Message {
         text: "नया पाठ".to_owned(),
+        token_count: change.token_count,
         is_edited: true,
         updated_at: later,
         ..message.clone()

@@ -3,6 +3,7 @@
 mod chats;
 mod deletion;
 mod durability;
+mod feed;
 mod messages;
 mod pages;
 mod replies;

@@ -20,6 +20,7 @@ on_both_stores! {
     every_end_is_stored_whole_and_stays,
     an_end_without_text_keeps_the_last_checkpoint,
     only_the_expected_owner_ends_a_reply,
+    the_wish_that_ends_a_reply_does_not_replace_one_that_was_noted,
     of_twenty_who_end_a_reply_one_does,
     lapsed_replies_are_the_streaming_ones_longest_ago_first,
     the_active_reply_of_a_chat_is_its_oldest,
@@ -201,6 +202,28 @@ async fn only_the_expected_owner_ends_a_reply(scratch: &Scratch) {
             .unwrap()
             .is_some()
     );
+}
+
+async fn the_wish_that_ends_a_reply_does_not_replace_one_that_was_noted(scratch: &Scratch) {
+    let store = scratch.open().await;
+    let outcome = ReplyOutcome {
+        stop: Some(make::stop(9)),
+        ..make::outcome(ReplyState::Stopped, "x")
+    };
+    for noted in [None, Some(make::stop(5))] {
+        let reply = make::streaming(make::chat().id, "us");
+        store.insert_message(&reply).await.unwrap();
+        if let Some(noted) = &noted {
+            store.request_stop(reply.id, noted).await.unwrap();
+        }
+        let ended = store.finish_reply(reply.id, Some("us"), &outcome).await.unwrap();
+        let stop = ended.unwrap().reply.unwrap().stop;
+        assert_eq!(stop, noted.or(Some(make::stop(9))));
+        assert_eq!(
+            store.finish_reply(reply.id, Some("us"), &outcome).await.unwrap(),
+            None
+        );
+    }
 }
 
 async fn of_twenty_who_end_a_reply_one_does(scratch: &Scratch) {

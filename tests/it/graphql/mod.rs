@@ -1,7 +1,9 @@
 //! GraphQL as a client sees it, over real sockets.
 
 mod bad_input;
+mod chat_events;
 mod chats;
 mod http;
+mod prompts;
 mod replies;
 mod websocket;

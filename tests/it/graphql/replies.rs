@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::on_both_stores;
+use crate::support::follow::follow;
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
-use crate::support::socket::Socket;
 
 on_both_stores! {
     prompts_of_one_chat_are_answered_one_after_the_other,
@@ -17,32 +17,6 @@ on_both_stores! {
 
 const MESSAGES: &str = "query ($id: ID!) { chat(id: $id) { activeReply { id } messages { nodes {
     id text author reply { state inReplyTo { text } } } } } }";
-
-/// Follows a reply to its end: the text that was assembled, and the message of the end.
-async fn follow(server: &Server, reply: &str) -> (String, Value) {
-    const REPLY: &str = "subscription ($id: ID!) { reply(messageId: $id) { __typename
-        ... on ReplySnapshot { text } ... on ReplyPartial { text }
-        ... on ReplyFinished { message { text reply { state model error { code }
-            usage { prompt { tokens isEstimated } completion { tokens isEstimated } }
-            timings { queuedAt startedAt firstPieceAt finishedAt } } } } } }";
-    let mut socket = Socket::acknowledged(server).await;
-    socket.subscribe("1", REPLY, json!({ "id": reply })).await;
-    let mut text = String::new();
-    loop {
-        let mut message = socket.message().await;
-        let event = message["payload"]["data"]["reply"].take();
-        let piece = event["text"].as_str().unwrap_or_default();
-        match event["__typename"].as_str() {
-            Some("ReplySnapshot") => text = piece.to_owned(),
-            Some("ReplyPartial") => text.push_str(piece),
-            Some("ReplyFinished") => {
-                socket.expect(json!({ "type": "complete", "id": "1" })).await;
-                return (text, event["message"].clone());
-            }
-            _ => panic!("{message}"),
-        }
-    }
-}
 
 async fn prompts_of_one_chat_are_answered_one_after_the_other(scratch: &Scratch) {
     let server = Server::start_with(scratch, &["--builtin-pace", "200"]);
@@ -136,11 +110,28 @@ async fn what_a_reply_cost_and_took_is_known_when_it_has_ended(scratch: &Scratch
         (&reply["model"], &reply["error"]),
         (&json!("builtin"), &Value::Null)
     );
-    let times = ["queuedAt", "startedAt", "firstPieceAt", "finishedAt"];
+    let times = [
+        "queuedAt",
+        "startedAt",
+        "firstPieceAt",
+        "upstreamClosedAt",
+        "finishedAt",
+    ];
     let times = times.map(|name| {
         reply["timings"][name]
             .as_str()
             .unwrap_or_else(|| panic!("{name}: {reply}"))
     });
     assert!(times.is_sorted(), "{times:?}");
+    let took = |name: &str| {
+        reply["timings"][name]
+            .as_f64()
+            .unwrap_or_else(|| panic!("{name}: {reply}"))
+    };
+    let total = took("totalMilliseconds");
+    assert!(took("queuedMilliseconds") + took("firstPieceMilliseconds") <= total);
+    assert!(
+        (0.0..total + 1.0).contains(&took("overheadMilliseconds")),
+        "{reply}"
+    );
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use async_graphql::Request;
 use colloquy::bot::BuiltinBot;
-use colloquy::config::Limits;
+use colloquy::config::{EngineConfig, Limits};
 use colloquy::domain::{IdSource, SystemClock, Viewer};
 use colloquy::engine::Engine;
+use colloquy::feed::LocalFeed;
 use colloquy::graphql::Schema;
 use colloquy::service::Service;
 use colloquy::store::{ChatStore, MessageStore};
@@ -24,10 +25,19 @@ async fn a_list_of_chats_with_their_messages_costs_at_most_six_commands() {
     let (store, recorder) = Recorder::open(&scratch).await;
     let clock = Arc::new(SystemClock);
     let bot = Arc::new(BuiltinBot::new(0.0, 0));
-    let engine = Engine::new(store.clone(), bot, clock.clone(), "owner".to_owned());
+    let feed = Arc::new(LocalFeed::new(1));
+    let engine = Engine::new(
+        store.clone(),
+        feed.clone(),
+        bot,
+        clock.clone(),
+        EngineConfig::default(),
+        "owner".to_owned(),
+    );
     let ids = IdSource::new(clock.clone(), [1; 8]);
     let schema = Schema::new(Arc::new(Service::new(
         store.clone(),
+        feed,
         engine,
         clock,
         ids,

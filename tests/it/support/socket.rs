@@ -73,8 +73,10 @@ impl Socket {
 
     /// The next message, or the end.
     pub async fn receive(&mut self) -> Received {
+        // One deadline for all: pings come for ever.
+        let deadline = tokio::time::Instant::now() + WAIT_MAX;
         loop {
-            let frame = tokio::time::timeout(WAIT_MAX, self.0.next())
+            let frame = tokio::time::timeout_at(deadline, self.0.next())
                 .await
                 .expect("the server said nothing");
             match frame {

@@ -1,0 +1,37 @@
+//! What happens in each chat, in order: a bounded, forgetful log that followers read from a place on.
+//!
+//! The store is the truth and the feed a hint: an event names what changed, and whoever is told reads it in the store.
+//! A follower whose place is forgotten is told so and reads everything again; nothing is ever dropped unseen.
+
+pub mod local;
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+
+use crate::domain::{ChatEvent, ChatId, FeedPosition};
+
+pub use local::LocalFeed;
+
+/// What a follower is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Followed {
+    /// What happened before this place is not told: the follower is new, or its place is forgotten.
+    Gap(FeedPosition),
+    /// An event, and the place behind it.
+    Event(FeedPosition, ChatEvent),
+}
+
+/// The events of one chat from a place on. It never ends by itself, and dropping it ends the following.
+pub type Follower = BoxStream<'static, Followed>;
+
+/// Carries events to whoever follows a chat.
+#[async_trait]
+pub trait Feed: Send + Sync {
+    /// Tells the followers of a chat. Waits for none of them and never fails: an event that cannot be carried shows
+    /// as a gap.
+    async fn publish(&self, chat: ChatId, event: ChatEvent);
+
+    /// Follows a chat from the place `after` on. Where that place is not known, or none is given, a gap comes first,
+    /// and then what happens from this moment on.
+    async fn follow(&self, chat: ChatId, after: Option<FeedPosition>) -> Follower;
+}
