@@ -6,3 +6,5 @@ mod durability;
 mod messages;
 mod pages;
 mod replies;
+mod search;
+mod usage;
