@@ -19,8 +19,9 @@ const NEWEST_FIRST: Keyset = Keyset {
     is_descending: true,
 };
 
-/// A word, as the server's regular expressions put it. Of the marks only those that do not surround what they mark.
-const WORD: &str = r"[\p{L}\p{N}\p{Co}\p{Mn}\p{Mc}_]+";
+/// What words are made of, as the server's regular expressions put it. Of the marks only those that do not surround
+/// what they mark.
+const OF_WORDS: &str = r"[\p{L}\p{N}\p{Co}\p{Mn}\p{Mc}_]";
 
 /// The longest text that is cut into words, in bytes: past some megabytes the server fails the whole search.
 const CUT_BYTES_MAX: i32 = 1 << 18;
@@ -89,13 +90,23 @@ fn phrases(words: &SearchWords) -> String {
 fn has_words(words: &SearchWords) -> Document {
     let asked = doc! { "$literal": words.as_slice().join(" ") };
     let has_words = doc! { "$setIsSubset": [cut(asked), cut("$message")] };
+    let literally = words.as_slice().iter().map(|word| has_literally(word));
+    let literally = doc! { "$and": literally.collect::<Vec<_>>() };
     let is_long = doc! { "$gt": [{ "$strLenBytes": "$message" }, CUT_BYTES_MAX] };
     let is_text = doc! { "$eq": [{ "$type": "$message" }, "string"] };
-    doc! { "$cond": [is_text, { "$or": [is_long, has_words] }, false] }
+    doc! { "$cond": [is_text, { "$or": [is_long, literally, has_words] }, false] }
+}
+
+/// Whether a message has the word as it is written here, but for its case. Most that have it do, and this takes a tenth
+/// of the time that cutting the text takes.
+fn has_literally(word: &str) -> Document {
+    // Between \Q and \E nothing is special; no word has a backslash in it.
+    let whole = format!(r"(?<!{OF_WORDS})\Q{word}\E(?!{OF_WORDS})");
+    doc! { "$regexMatch": { "input": "$message", "regex": whole, "options": "i" } }
 }
 
 /// The words of a text.
 fn cut(text: impl Into<Bson>) -> Document {
-    let words = doc! { "$regexFindAll": { "input": text, "regex": WORD } };
+    let words = doc! { "$regexFindAll": { "input": text, "regex": format!("{OF_WORDS}+") } };
     doc! { "$map": { "input": words, "in": "$$this.match" } }
 }

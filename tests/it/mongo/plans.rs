@@ -189,6 +189,24 @@ async fn no_command_scans_a_collection_or_sorts_in_memory() {
     scratch.remove().await;
 }
 
+#[tokio::test]
+async fn counts_and_sums_read_keys_alone() {
+    let scratch = Scratch::mongo().await;
+    let (store, recorder) = Recorder::open(&scratch).await;
+    let (chats, _) = fill(&store).await;
+    let ids: Vec<_> = chats.iter().map(|chat| chat.id).collect();
+    recorder.take();
+    store.message_counts(&ids).await.unwrap();
+    store.token_counts(&ids).await.unwrap();
+    let database = scratch.database().await;
+    for command in recorder.take() {
+        let cost = explain(&database, &command).await.unwrap();
+        assert_eq!(cost.documents, 0, "{command}\n{cost:?}");
+        assert!(cost.keys > 1000, "{command}\n{cost:?}");
+    }
+    scratch.remove().await;
+}
+
 fn is_search(command: &Document) -> bool {
     command
         .get_document("filter")
