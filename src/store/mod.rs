@@ -1,4 +1,4 @@
-//! What is kept: three small traits by noun, and the two engines that implement them.
+//! What is kept: small traits by noun, and the two engines that implement them.
 //!
 //! Every method is one round trip to the engine unless its comment says otherwise. A write has happened durably when
 //! it returns: acknowledged by a majority and journaled on MongoDB, fsynced on the embedded engine. What does not
@@ -16,7 +16,7 @@ use async_trait::async_trait;
 
 use crate::domain::{
     Chat, ChatChange, ChatFilter, ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page,
-    PageRequest, ReplyOutcome, StopRequest, Timestamp, UserId,
+    PageRequest, ReplyOutcome, SearchScope, SearchWords, StopRequest, Timestamp, UsageRow, UserId,
 };
 
 pub use embedded::EmbeddedStore;
@@ -166,9 +166,35 @@ pub trait ReplyStore: Send + Sync {
     async fn active_replies(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Message>, StoreError>;
 }
 
+/// Searches. Everywhere, a word is a run of letters, digits, marks and `_`, so that a word never matches within a
+/// longer one, and its case and the accents of Latin letters do not matter. Words behind a character NUL may be missed.
+#[async_trait]
+pub trait SearchStore: Send + Sync {
+    /// A page of the messages that hold every word, the newest first: from the greatest (`created_at`, id) to the
+    /// smallest. A [`crate::domain::Position`] of this list holds `created_at`. Streaming replies may be absent
+    /// until they have ended. Two round trips if the scope is a user.
+    async fn search_messages(
+        &self,
+        scope: &SearchScope,
+        words: &SearchWords,
+        request: &PageRequest,
+    ) -> Result<Page<Message>, StoreError>;
+}
+
+/// Figures.
+#[async_trait]
+pub trait UsageStore: Send + Sync {
+    /// What the messages of a user's chats that were written in [`from`, `to`) used, by UTC day, author, model and
+    /// kind of figure, in ascending order of these: users before bots, no model before any, reported before estimated.
+    /// Only messages whose tokens were counted, unless they are replies that stream, and replies that have ended,
+    /// however they did. A figure past what an integer holds is the greatest integer. Two round trips.
+    async fn usage(&self, user: &UserId, from: Timestamp, to: Timestamp)
+    -> Result<Vec<UsageRow>, StoreError>;
+}
+
 /// Everything that is kept.
 #[async_trait]
-pub trait Store: ChatStore + MessageStore + ReplyStore {
+pub trait Store: ChatStore + MessageStore + ReplyStore + SearchStore + UsageStore {
     /// Answers when the engine can be read and written.
     async fn ping(&self) -> Result<(), StoreError>;
 }

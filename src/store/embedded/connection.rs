@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, Result};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Statements that a connection keeps compiled: more than the store has, with every filter and bound.
-const STATEMENTS_CACHED: usize = 96;
+const STATEMENTS_CACHED: usize = 128;
 
 /// How much of the file is read through memory maps, in bytes.
 const MMAP_BYTES: i64 = 256 << 20;

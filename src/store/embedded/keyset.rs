@@ -23,7 +23,12 @@ pub(super) struct Conditions {
 impl Conditions {
     /// Only rows of which `column` is `value`.
     pub(super) fn equal(&mut self, column: &str, value: impl Into<Value>) {
-        self.sql.push(format!("{column} = ?"));
+        self.holds(format!("{column} = ?"), value);
+    }
+
+    /// Only rows for which `condition`, which has one parameter, holds of `value`.
+    pub(super) fn holds(&mut self, condition: impl Into<String>, value: impl Into<Value>) {
+        self.sql.push(condition.into());
         self.values.push(value.into());
     }
 }

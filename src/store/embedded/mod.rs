@@ -13,6 +13,8 @@ mod plan_tests;
 mod readers;
 mod replies;
 mod row;
+mod search;
+mod usage;
 mod writer;
 
 use std::fs::{self, File, TryLockError};

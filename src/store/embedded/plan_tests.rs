@@ -2,10 +2,10 @@
 
 use rusqlite::Connection;
 
-use super::{chats, messages, migrate, replies};
+use super::{chats, messages, migrate, replies, search, usage};
 use crate::domain::{
     Author, ChatFilter, ChatId, ChatStatus, DocumentId, MessageFilter, ObjectId, PageRequest, Position,
-    Timestamp, UserId,
+    SearchScope, SearchWords, Timestamp, UserId,
 };
 
 const ID: ObjectId = ObjectId::from_bytes([7; 12]);
@@ -63,23 +63,33 @@ fn statements() -> Vec<String> {
     statements
 }
 
-#[test]
-fn no_statement_scans_a_table_or_sorts() {
+fn migrated() -> Connection {
     let mut connection = Connection::open_in_memory().unwrap();
     migrate::migrate(&mut connection).unwrap();
+    connection
+}
+
+/// The steps that SQLite takes for a statement.
+fn plan(connection: &Connection, sql: &str) -> Vec<String> {
+    let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let unbound = vec![rusqlite::types::Null; explain.parameter_count()];
+    let steps = explain
+        .query_map(rusqlite::params_from_iter(unbound), |row| row.get("detail"))
+        .unwrap();
+    steps.collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn no_statement_scans_a_table_or_sorts() {
+    let connection = migrated();
     for sql in statements() {
-        let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let unbound = vec![rusqlite::types::Null; explain.parameter_count()];
-        let steps = explain
-            .query_map(rusqlite::params_from_iter(unbound), |row| {
-                row.get::<_, String>("detail")
-            })
-            .unwrap();
-        let steps: Vec<_> = steps.collect::<Result<_, _>>().unwrap();
+        let steps = plan(&connection, &sql);
         assert!(!steps.is_empty());
         for step in &steps {
             assert!(step.starts_with("SEARCH"), "{sql}\n{steps:?}");
         }
+        let is_of_keys = [messages::COUNT, messages::TOKENS].contains(&sql.as_str());
+        assert!(!is_of_keys || steps[0].contains("COVERING INDEX"), "{steps:?}");
         // A bound must narrow the search, not filter what it found.
         if sql.contains("(created_at, id)") {
             assert!(
@@ -88,4 +98,47 @@ fn no_statement_scans_a_table_or_sorts() {
             );
         }
     }
+}
+
+/// The words narrow the search, and what they find is sorted: an index of words has no order of time.
+#[test]
+fn a_search_reads_the_messages_that_have_the_words_and_sorts_them() {
+    let connection = migrated();
+    let words = SearchWords::parse("sea").unwrap();
+    for scope in [SearchScope::User(UserId::Int(1)), SearchScope::Chat(ChatId(ID))] {
+        for request in requests() {
+            let steps = plan(&connection, &search::page(&scope, &words, &request).0);
+            let by_words = steps
+                .iter()
+                .position(|step| step.starts_with("SCAN message_words VIRTUAL TABLE INDEX"));
+            assert_eq!(
+                steps[0], "SEARCH messages USING INTEGER PRIMARY KEY (rowid=?)",
+                "{steps:?}"
+            );
+            assert!(by_words.is_some(), "{steps:?}");
+            for (n, step) in steps.iter().enumerate() {
+                let is_known = [
+                    "SEARCH",
+                    "LIST SUBQUERY",
+                    "USE TEMP B-TREE FOR ORDER BY",
+                    "CREATE BLOOM FILTER",
+                ]
+                .iter()
+                .any(|known| step.starts_with(known));
+                assert!(is_known || Some(n) == by_words, "{steps:?}");
+            }
+        }
+    }
+}
+
+/// Grouping needs a place to gather the groups in. They are few, and every row that goes into them is asked for.
+#[test]
+fn usage_reads_the_messages_of_its_time_and_gathers_them() {
+    let steps = plan(&migrated(), usage::ROWS);
+    let expected = [
+        "SEARCH chats USING COVERING INDEX chats_of_user (user_id=?)",
+        "SEARCH messages USING INDEX messages_of_chat (chat_id=? AND created_at>? AND created_at<?)",
+        "USE TEMP B-TREE FOR GROUP BY",
+    ];
+    assert_eq!(steps, expected);
 }

@@ -2,15 +2,15 @@
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{Document, doc, oid};
 use mongodb::error::Result as DriverResult;
-use mongodb::options::ReturnDocument;
+use mongodb::options::{Hint, ReturnDocument};
 
 use super::document::{encode_chat, read_chat, read_list, read_one};
-use super::fields::{stored_date, stored_id, stored_user_id};
+use super::fields::{Fields, stored_date, stored_id, stored_user_id};
 use super::keyset::Keyset;
 use super::lists::{self, List};
-use super::operation::{is_duplicate_key, run};
+use super::operation::{ANSWER_TIMEOUT, is_duplicate_key, run};
 use super::{MongoStore, indexes};
 use crate::domain::{Chat, ChatChange, ChatFilter, ChatId, Page, PageRequest, Timestamp, UserId};
 use crate::store::{ChatStore, StoreError};
@@ -19,6 +19,10 @@ const BY_UPDATE: Keyset = Keyset {
     time: "updated_at",
     is_descending: true,
 };
+
+/// The most chats of a user that are searched, or looked at for their usage: their ids are sent with the command, a
+/// few hundred kilobytes at most.
+const USER_CHATS_MAX: u32 = 10_000;
 
 #[async_trait]
 impl ChatStore for MongoStore {
@@ -123,6 +127,27 @@ impl ChatStore for MongoStore {
 }
 
 impl MongoStore {
+    /// The ids of a user's chats, the latest changed first; beyond [`USER_CHATS_MAX`] the rest is left out.
+    /// Read from the keys of an index.
+    pub(super) async fn chat_ids(&self, user: &UserId) -> Result<Vec<oid::ObjectId>, StoreError> {
+        let (chats, filter) = (self.chats.clone(), doc! { "user_id": stored_user_id(user) });
+        let read = run(async move {
+            let find = chats
+                .find(filter)
+                .projection(doc! { "_id": 1 })
+                .sort(doc! { "updated_at": -1, "_id": -1 })
+                .hint(Hint::Name(indexes::CHAT_LIST.to_owned()));
+            let found = find
+                .limit(USER_CHATS_MAX.into())
+                .batch_size(USER_CHATS_MAX + 1)
+                .max_time(ANSWER_TIMEOUT)
+                .await?;
+            found.try_collect::<Vec<_>>().await
+        });
+        let ids = read.await?.into_iter().filter_map(|chat| Fields(&chat).id("_id"));
+        Ok(ids.map(stored_id).collect())
+    }
+
     /// Finishes the deletions that have a record.
     pub(super) async fn finish_deletions(&self) -> DriverResult<()> {
         let records: Vec<Document> = self

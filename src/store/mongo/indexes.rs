@@ -17,6 +17,10 @@ pub(super) const REPLY_LEASE: &str = "streaming_by_lease";
 /// The index of streaming replies by chat.
 pub(super) const REPLY_CHAT: &str = "streaming_by_chat";
 
+/// The field of a message that would name its language to the text index: one that no message has. Left to itself the
+/// server looks at `language`, and refuses documents in which somebody wrote something there that it does not know.
+const LANGUAGE_FIELD: &str = "message_text_language";
+
 /// The indexes of `chats`.
 pub(super) fn of_chats() -> Vec<IndexModel> {
     vec![
@@ -50,6 +54,7 @@ pub(super) fn of_messages() -> Vec<IndexModel> {
             is_streaming.clone(),
             false,
         ),
+        words(),
         // It begins with the state because it needs another key than the list of messages, of which it is a part.
         partial(
             REPLY_CHAT,
@@ -64,6 +69,20 @@ fn named(name: &str, keys: Document) -> IndexModel {
     IndexModel::builder()
         .keys(keys)
         .options(IndexOptions::builder().name(name.to_owned()).build())
+        .build()
+}
+
+/// The index of the messages' words. No language, as of any language the server would leave out the small words and cut
+/// off endings; chats write in several. The chat is in it so that words in other people's chats cost a key each, and no
+/// document.
+fn words() -> IndexModel {
+    let options = IndexOptions::builder()
+        .name("message_text".to_owned())
+        .default_language("none".to_owned())
+        .language_override(LANGUAGE_FIELD.to_owned());
+    IndexModel::builder()
+        .keys(doc! { "message": "text", "chat_id": 1 })
+        .options(options.build())
         .build()
 }
 

@@ -4,7 +4,7 @@
 use mongodb::bson::{Document, doc};
 
 use super::fields::{stored_date, stored_id};
-use crate::domain::{PageRequest, Position};
+use crate::domain::PageRequest;
 
 /// A list in the order of `time`, ties broken by id.
 pub(super) struct Keyset {
@@ -27,12 +27,8 @@ impl Keyset {
 
     /// The rows of `scope` within the bounds of the request; `None` if there cannot be any.
     pub(super) fn filter(&self, scope: &Document, request: &PageRequest) -> Option<Document> {
-        let (low, high) = match self.is_descending {
-            false => (request.after, request.before),
-            true => (request.before, request.after),
-        };
         let within = |range: Document| scope.clone().into_iter().chain(range).collect::<Document>();
-        let mut ranges = self.ranges(low, high).into_iter().map(within);
+        let mut ranges = self.ranges(request).into_iter().map(within);
         match ranges.len() {
             0 | 1 => ranges.next(),
             // An `$or` at the root is planned branch by branch, and the branches' orders are merged.
@@ -40,8 +36,22 @@ impl Keyset {
         }
     }
 
-    /// What lies above `low` and below `high`, as ranges of the index that do not overlap.
-    fn ranges(&self, low: Option<Position>, high: Option<Position>) -> Vec<Document> {
+    /// The bounds of the request as a condition to put beside others, for a list that another index is read for;
+    /// `None` if nothing can be within them.
+    pub(super) fn bounds(&self, request: &PageRequest) -> Option<Document> {
+        let mut ranges = self.ranges(request);
+        match ranges.len() {
+            0 | 1 => ranges.pop(),
+            _ => Some(doc! { "$or": ranges }),
+        }
+    }
+
+    /// What lies within the bounds of the request, as ranges of the index that do not overlap.
+    fn ranges(&self, request: &PageRequest) -> Vec<Document> {
+        let (low, high) = match self.is_descending {
+            false => (request.after, request.before),
+            true => (request.before, request.after),
+        };
         if let (Some(low), Some(high)) = (low, high) {
             if low >= high {
                 return Vec::new();
@@ -73,7 +83,7 @@ impl Keyset {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{ObjectId, Timestamp};
+    use crate::domain::{ObjectId, Position, Timestamp};
 
     const LIST: Keyset = Keyset {
         time: "t",

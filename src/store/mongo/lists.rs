@@ -144,6 +144,6 @@ fn stages(list: List) -> Vec<Document> {
 }
 
 /// A batch that holds so many documents and the end of the list, so that nobody asks for another.
-fn batch_size(count: usize) -> u32 {
+pub(super) fn batch_size(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX).saturating_add(1)
 }

@@ -14,6 +14,8 @@ mod messages;
 mod operation;
 mod replies;
 mod reply_document;
+mod search;
+mod usage;
 
 use std::time::Duration;
 

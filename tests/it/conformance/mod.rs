@@ -7,3 +7,5 @@ mod feed;
 mod messages;
 mod pages;
 mod replies;
+mod search;
+mod usage;

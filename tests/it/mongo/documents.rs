@@ -4,6 +4,10 @@ use futures_util::TryStreamExt;
 use mongodb::bson::{Bson, DateTime, Document, doc, oid::ObjectId};
 use serde_json::{Value, json};
 
+use colloquy::domain::{
+    Author, PageRequest, SearchScope, SearchWords, Timestamp, TokenCount, UsageRow, UserId,
+};
+
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 
@@ -174,5 +178,67 @@ async fn a_damaged_document_hides_no_other() {
     let data = server.data(query, json!({})).await;
     let nodes = json!([{ "title": "whole", "messages": { "nodes": [{ "text": "" }, { "text": "whole" }] } }]);
     assert_eq!(data["chats"]["nodes"], nodes);
+    scratch.remove().await;
+}
+
+#[tokio::test]
+async fn every_variant_of_a_message_is_searched_and_its_tokens_summed_up() {
+    let scratch = Scratch::mongo().await;
+    let database = scratch.database().await;
+    let chats = [1.into(), Bson::Int64(1), Bson::Double(1.0), "1".into()].map(
+        |user| doc! { "_id": ObjectId::new(), "user_id": user, "created_at": at(1), "updated_at": at(2) },
+    );
+    database
+        .collection::<Document>("chats")
+        .insert_many(&chats)
+        .await
+        .unwrap();
+    let messages = database.collection::<Document>("chat_messages");
+    let message = |n: i64, text: Bson, is_bot: Bson, token: Bson| {
+        let chat = chats[usize::try_from(n).unwrap() % chats.len()]
+            .get("_id")
+            .cloned();
+        // A `language` that MongoDB does not know, were it taken for the language of the text.
+        doc! { "_id": ObjectId::new(), "chat_id": chat, "message": text, "is_bot": is_bot, "token": token,
+        "language": "hinglish", "created_ts": at(n) }
+    };
+    let variants = [
+        message(0, "sea zero".into(), false.into(), Bson::Int32(1)),
+        message(1, "The sea is one".into(), true.into(), Bson::Int64(20)),
+        message(2, "sea two".into(), false.into(), "300".into()),
+        message(3, "sea of somebody else".into(), false.into(), "4000".into()),
+        message(4, "sea four".into(), false.into(), "many".into()),
+        message(5, Bson::Null, Bson::Null, Bson::Double(50_000.0)),
+        message(6, vec!["sea", "six"].into(), false.into(), Bson::Null),
+    ];
+    messages.insert_many(&variants[..3]).await.unwrap();
+    // The first start makes the index of the words that are there; more come from elsewhere afterwards.
+    let store = scratch.open().await;
+    messages.insert_many(&variants[3..]).await.unwrap();
+
+    let scope = SearchScope::User(UserId::Int(1));
+    for (query, expected) in [
+        ("sea", vec!["sea four", "sea two", "The sea is one", "sea zero"]),
+        ("is the", vec!["The sea is one"]),
+    ] {
+        let words = SearchWords::parse(query).unwrap();
+        let page = store
+            .search_messages(&scope, &words, &PageRequest::first(9))
+            .await
+            .unwrap();
+        let texts: Vec<_> = page.items.into_iter().map(|message| message.text).collect();
+        assert_eq!(texts, expected);
+    }
+    let time = Timestamp::from_millis;
+    let row = |author, message_count, tokens| UsageRow {
+        day: time(0),
+        author,
+        model: None,
+        message_count,
+        prompt_tokens: 0,
+        tokens: TokenCount::reported(tokens),
+    };
+    let rows = store.usage(&UserId::Int(1), time(0), time(99)).await.unwrap();
+    assert_eq!(rows, [row(Author::User, 3, 50_301), row(Author::Bot, 1, 20)]);
     scratch.remove().await;
 }

@@ -51,6 +51,10 @@ async fn assert_indexes(scratch: &Scratch) {
         messages["chat_id_1_created_ts_1__id_1"],
         doc! { "chat_id": 1, "created_ts": 1, "_id": 1 }
     );
+    assert_eq!(
+        messages["message_text"],
+        doc! { "_fts": "text", "_ftsx": 1, "chat_id": 1 }
+    );
 }
 
 #[tokio::test]

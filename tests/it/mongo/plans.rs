@@ -2,9 +2,9 @@
 
 use colloquy::domain::{
     Author, Chat, ChatChange, ChatFilter, ChatStatus, DocumentId, Message, MessageChange, MessageFilter,
-    MessageId, ObjectId, PageRequest, Position, ReplyState,
+    MessageId, ObjectId, PageRequest, Position, ReplyState, SearchScope, SearchWords, UserId,
 };
-use colloquy::store::{ChatStore, MessageStore, ReplyStore};
+use colloquy::store::{ChatStore, MessageStore, ReplyStore, SearchStore, UsageStore};
 use mongodb::Database;
 use mongodb::bson::{Bson, DateTime, Document, doc, oid};
 
@@ -126,7 +126,16 @@ async fn no_command_scans_a_collection_or_sorts_in_memory() {
                 store.message_pages(&ids, &filter, &request).await.unwrap();
             }
         }
+        let words = SearchWords::parse("hello").unwrap();
+        for scope in [
+            SearchScope::Chat(ids[0]),
+            SearchScope::User(chats[0].user_id.clone()),
+        ] {
+            store.search_messages(&scope, &words, &request).await.unwrap();
+        }
     }
+    let year = make::at(i64::from(u32::MAX));
+    store.usage(&chats[0].user_id, make::at(0), year).await.unwrap();
     store.chats(&ids).await.unwrap();
     store.messages(&[reply, MessageId(make::id())]).await.unwrap();
     store.last_messages(&ids).await.unwrap();
@@ -163,7 +172,13 @@ async fn no_command_scans_a_collection_or_sorts_in_memory() {
             continue;
         };
         explained += 1;
-        for stage in ["COLLSCAN", "SORT"] {
+        // What a text index finds has no order, so a search sorts what it found, keeping no more than a page.
+        let stages: &[_] = if is_search(&command) {
+            &["COLLSCAN"]
+        } else {
+            &["COLLSCAN", "SORT"]
+        };
+        for stage in stages {
             assert!(
                 !cost.stages.iter().any(|found| found == stage),
                 "{command}\n{cost:?}"
@@ -171,6 +186,63 @@ async fn no_command_scans_a_collection_or_sorts_in_memory() {
         }
     }
     assert!(explained > 60, "{explained}");
+    scratch.remove().await;
+}
+
+#[tokio::test]
+async fn counts_and_sums_read_keys_alone() {
+    let scratch = Scratch::mongo().await;
+    let (store, recorder) = Recorder::open(&scratch).await;
+    let (chats, _) = fill(&store).await;
+    let ids: Vec<_> = chats.iter().map(|chat| chat.id).collect();
+    recorder.take();
+    store.message_counts(&ids).await.unwrap();
+    store.token_counts(&ids).await.unwrap();
+    let database = scratch.database().await;
+    for command in recorder.take() {
+        let cost = explain(&database, &command).await.unwrap();
+        assert_eq!(cost.documents, 0, "{command}\n{cost:?}");
+        assert!(cost.keys > 1000, "{command}\n{cost:?}");
+    }
+    scratch.remove().await;
+}
+
+fn is_search(command: &Document) -> bool {
+    command
+        .get_document("filter")
+        .is_ok_and(|filter| filter.contains_key("$text"))
+}
+
+#[tokio::test]
+async fn a_search_reads_no_document_of_another_user_and_the_ids_of_chats_from_keys_alone() {
+    let scratch = Scratch::mongo().await;
+    let (store, recorder) = Recorder::open(&scratch).await;
+    // Twenty chats that say hello a thousand times.
+    fill(&store).await;
+    let own = Chat {
+        user_id: UserId::Int(8),
+        ..make::chat()
+    };
+    store.insert_chat(&own).await.unwrap();
+    for n in 0..3 {
+        store.insert_message(&make::message_at(own.id, n)).await.unwrap();
+    }
+    recorder.take();
+    let words = SearchWords::parse("hello").unwrap();
+    let scope = SearchScope::User(own.user_id.clone());
+    let page = store
+        .search_messages(&scope, &words, &PageRequest::first(9))
+        .await
+        .unwrap();
+    assert_eq!(page.items.len(), 3);
+    let commands = recorder.take();
+    assert_eq!(commands.len(), 2);
+    let database = scratch.database().await;
+    let ids = explain(&database, &commands[0]).await.unwrap();
+    assert_eq!((ids.keys, ids.documents), (1, 0), "{ids:?}");
+    let search = explain(&database, &commands[1]).await.unwrap();
+    // Each of its own is counted twice: where it is read, and where it is looked at again.
+    assert_eq!(search.documents, 2 * 3, "{search:?}");
     scratch.remove().await;
 }
 
