@@ -90,6 +90,7 @@ impl Engine {
             language,
             timezone: None,
             now: self.clock.now(),
+            faults: None,
         });
         let mut reported = None;
         outcome.state = loop {

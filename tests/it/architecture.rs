@@ -11,7 +11,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
     ("domain", &[]),
     ("config", &["domain"]),
     ("store", &["domain"]),
-    ("bot", &["domain"]),
+    ("bot", &["domain", "config"]),
     ("engine", &["domain", "config", "store", "bot"]),
     ("service", &["domain", "config", "store", "engine"]),
     ("graphql", &["domain", "config", "service"]),
@@ -24,14 +24,15 @@ const LAYERS: [(&str, &[&str]); 10] = [
 ];
 
 /// Modules that only the one beside them may name.
-const PRIVATE: [(&str, &str); 3] = [
+const PRIVATE: [(&str, &str); 4] = [
     ("store::mongo", "store"),
     ("store::embedded", "store"),
     ("bot::builtin", "bot"),
+    ("bot::openai", "bot"),
 ];
 
 /// Foreign crates, with the only places that may use them.
-const CONFINED: [(&str, &[&str]); 9] = [
+const CONFINED: [(&str, &[&str]); 13] = [
     ("mongodb", &["store::mongo"]),
     ("rusqlite", &["store::embedded"]),
     ("async_graphql", &["graphql", "http::graphql"]),
@@ -41,6 +42,10 @@ const CONFINED: [(&str, &[&str]); 9] = [
     ("clap", &["cli"]),
     ("tracing_subscriber", &["cli"]),
     ("twox_hash", &["domain::cursor"]),
+    ("reqwest", &["bot::openai"]),
+    ("eventsource_stream", &["bot::openai"]),
+    ("secrecy", &["config", "bot::openai"]),
+    ("url", &["config"]),
 ];
 
 const LINES_MAX: usize = 600;
