@@ -7,6 +7,7 @@ use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, 
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 use secrecy::ExposeSecret;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::answer::Answer;
 use super::resolver::GuardedResolver;
@@ -72,14 +73,12 @@ impl Upstream {
     /// Sends the request and waits until something of an answer is there. `now` is the moment, for dates in the
     /// response.
     pub async fn attempt(&self, body: &[u8], now: Timestamp) -> Result<Answer, Failure> {
-        let opened = tokio::time::timeout(self.config.timeouts.first_piece, async {
-            let response = self.send(body).await?;
-            let response = self.accepted(response, now).await?;
-            self.begun(response).await
-        });
-        opened
-            .await
-            .unwrap_or_else(|_| Err(Failure::for_now(BotError::TIMEOUT)))
+        let deadline = Instant::now() + self.config.timeouts.first_piece;
+        let late = |_| Failure::for_now(BotError::TIMEOUT);
+        let response = timeout_at(deadline, self.send(body)).await.map_err(late)??;
+        // What a refusal means is known by now, so its body has a time of its own.
+        let response = self.accepted(response, now).await?;
+        timeout_at(deadline, self.begun(response)).await.map_err(late)?
     }
 
     async fn send(&self, body: &[u8]) -> Result<Response, Failure> {
@@ -111,7 +110,7 @@ impl Upstream {
         if status != 200 {
             let failure = Failure::of_status(status, response.headers(), now);
             let read = read_to(response, REFUSAL_BYTES_MAX);
-            let body = match tokio::time::timeout(REFUSAL_WAIT_MAX, read).await {
+            let body = match timeout(REFUSAL_WAIT_MAX, read).await {
                 Ok(Ok(body) | Err(Unread { body, .. })) => body,
                 Err(_) => Vec::new(),
             };

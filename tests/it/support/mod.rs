@@ -5,3 +5,4 @@ pub mod scratch;
 pub mod server;
 pub mod socket;
 pub mod sources;
+pub mod upstream;
