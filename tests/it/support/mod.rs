@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub mod llama;
 pub mod make;
 pub mod scratch;
 pub mod server;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::{IMPATIENT, ask, server};
+use super::{IMPATIENT, ask, server, server_at};
 use crate::support::scratch::Scratch;
 use crate::support::upstream::{
     Act, DONE, Script, Upstream, event, finish, head, piece, send, stream, usage,
@@ -472,15 +472,7 @@ async fn a_service_that_is_not_there_is_unavailable() {
     let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
     drop(listener);
     let scratch = Scratch::embedded().await;
-    let arguments = [
-        "--bot",
-        "openai",
-        "--openai-base-url",
-        &base_url,
-        "--openai-model",
-        "a-model",
-    ];
-    let server = crate::support::server::Server::start_with(&scratch, &arguments);
+    let server = server_at(&base_url, &scratch, &[], &[]);
     let (text, message) = ask(&server, "Hello").await;
     assert_eq!(text, "");
     assert_eq!(message["reply"]["state"], "FAILED");

@@ -1,6 +1,7 @@
 //! The bot behind an OpenAI-compatible service, against scripted ones.
 
 mod faults;
+mod llama;
 mod prompt;
 mod splits;
 mod stop;
@@ -22,12 +23,16 @@ const IMPATIENT: [&str; 4] = [
 
 /// A server whose bot asks this service.
 fn server(scratch: &Scratch, upstream: &Upstream, arguments: &[&str], variables: &[(&str, &str)]) -> Server {
-    let base_url = upstream.base_url();
+    server_at(&upstream.base_url(), scratch, arguments, variables)
+}
+
+/// A server whose bot asks the service at this address.
+fn server_at(base_url: &str, scratch: &Scratch, arguments: &[&str], variables: &[(&str, &str)]) -> Server {
     let own = [
         "--bot",
         "openai",
         "--openai-base-url",
-        &base_url,
+        base_url,
         "--openai-model",
         "a-model",
     ];
@@ -61,4 +66,18 @@ async fn ask(server: &Server, question: &str) -> (String, Value) {
     let chat = server.create_chat("A chat").await;
     let reply = server.send(&chat, question).await;
     follow(server, &reply).await
+}
+
+/// Follows a reply until its text begins so.
+async fn wait_for_text(server: &Server, reply: &str, text: &str) {
+    const REPLY: &str = "subscription ($id: ID!) { reply(messageId: $id) {
+        ... on ReplySnapshot { text } ... on ReplyPartial { text } } }";
+    let mut socket = Socket::acknowledged(server).await;
+    socket.subscribe("1", REPLY, json!({ "id": reply })).await;
+    let mut read = String::new();
+    while !read.starts_with(text) {
+        let message = socket.message().await;
+        let part = message["payload"]["data"]["reply"]["text"].as_str();
+        read.push_str(part.unwrap_or_else(|| panic!("{read}: {message}")));
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{follow, server};
+use super::{follow, server, wait_for_text};
 use crate::support::scratch::Scratch;
 use crate::support::upstream::{Act, Upstream, piece, send, stream};
 
@@ -33,18 +33,5 @@ async fn stopping_a_reply_closes_the_services_connection_wherever_it_is() {
         upstream.closed("Go on").await;
         assert_eq!(follow(&server, &reply).await.0, text);
         assert_eq!(upstream.requests("Go on").len(), 1);
-    }
-}
-
-/// Follows a reply until it has this text.
-async fn wait_for_text(server: &crate::support::server::Server, reply: &str, text: &str) {
-    const REPLY: &str = "subscription ($id: ID!) { reply(messageId: $id) {
-        ... on ReplySnapshot { text } ... on ReplyPartial { text } } }";
-    let mut socket = crate::support::socket::Socket::acknowledged(server).await;
-    socket.subscribe("1", REPLY, json!({ "id": reply })).await;
-    let mut read = String::new();
-    while read != text {
-        let message = socket.message().await;
-        read.push_str(message["payload"]["data"]["reply"]["text"].as_str().unwrap());
     }
 }
