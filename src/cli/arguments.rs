@@ -95,6 +95,14 @@ pub struct Arguments {
         global = true
     )]
     upstream_stall_timeout_ms: u64,
+    /// How long an answer of the service may take from its first piece on.
+    #[arg(
+        long,
+        env = "COLLOQUY_UPSTREAM_REPLY_TIMEOUT_MS",
+        default_value_t = millis(UpstreamTimeouts::default().reply),
+        global = true
+    )]
+    upstream_reply_timeout_ms: u64,
     /// How many pieces a second the offline bot says; 0 for as fast as it is read.
     #[arg(long, env = "COLLOQUY_BUILTIN_PACE", default_value_t = 20.0, global = true)]
     builtin_pace: f64,
@@ -179,6 +187,7 @@ impl Arguments {
                 connect: Duration::from_millis(self.upstream_connect_timeout_ms),
                 first_piece: Duration::from_millis(self.upstream_first_piece_timeout_ms),
                 stall: Duration::from_millis(self.upstream_stall_timeout_ms),
+                reply: Duration::from_millis(self.upstream_reply_timeout_ms),
             },
         })
     }

@@ -129,11 +129,13 @@ pub struct UpstreamTimeouts {
     pub first_piece: Duration,
     /// From one piece to the next. Default 30 s: a stream that is silent for so long has died.
     pub stall: Duration,
+    /// From the first piece to the end. Default 10 min: whoever still sends then does not know when to stop.
+    pub reply: Duration,
 }
 
 impl UpstreamTimeouts {
-    /// The longest that any of them can be set to: ten minutes.
-    pub const MILLIS_MAX: u64 = 600_000;
+    /// The longest that any of them can be set to: an hour.
+    pub const MILLIS_MAX: u64 = 3_600_000;
 
     fn validate(&self) -> Result<(), ConfigError> {
         let longest = Duration::from_millis(Self::MILLIS_MAX);
@@ -141,6 +143,7 @@ impl UpstreamTimeouts {
             ("--upstream-connect-timeout-ms", self.connect),
             ("--upstream-first-piece-timeout-ms", self.first_piece),
             ("--upstream-stall-timeout-ms", self.stall),
+            ("--upstream-reply-timeout-ms", self.reply),
         ];
         match waits.iter().find(|(_, wait)| wait.is_zero() || *wait > longest) {
             Some((flag, _)) => Err(ConfigError::Timeout(flag)),
@@ -155,6 +158,7 @@ impl Default for UpstreamTimeouts {
             connect: Duration::from_secs(5),
             first_piece: Duration::from_secs(60),
             stall: Duration::from_secs(30),
+            reply: Duration::from_secs(600),
         }
     }
 }

@@ -6,13 +6,14 @@ use std::time::Duration;
 use eventsource_stream::Event;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::complaint;
 use super::retry::Failure;
 use super::sse::{self, SseError};
 use super::wire::{Chunk, End, Reading};
 use crate::bot::{BotError, BotEvent};
-use crate::config::ApiKey;
+use crate::config::{ApiKey, UpstreamTimeouts};
 use crate::domain::{FinishReason, Usage};
 
 /// How long the cost is waited for once the answer is complete.
@@ -29,8 +30,9 @@ pub struct Answer {
     ready: VecDeque<BotEvent>,
     usage: Option<Usage>,
     end: Option<End>,
-    /// How long the next piece may take. Only pieces count: comments and empty events can be sent for ever.
-    stall: Duration,
+    timeouts: UpstreamTimeouts,
+    /// When all of it has to be here.
+    deadline: Instant,
     /// To find it in the upstream's words.
     api_key: Option<ApiKey>,
     has_seen_event: bool,
@@ -46,7 +48,7 @@ enum Trouble {
 
 impl Answer {
     /// An answer that comes as events.
-    pub fn of_events<B, E>(bytes: E, stall: Duration, api_key: Option<ApiKey>) -> Self
+    pub fn of_events<B, E>(bytes: E, timeouts: UpstreamTimeouts, api_key: Option<ApiKey>) -> Self
     where
         E: Stream<Item = Result<B, reqwest::Error>> + Send + 'static,
         B: AsRef<[u8]> + Send + 'static,
@@ -56,7 +58,8 @@ impl Answer {
             ready: VecDeque::new(),
             usage: None,
             end: None,
-            stall,
+            timeouts,
+            deadline: Instant::now() + timeouts.reply,
             api_key,
             has_seen_event: false,
         }
@@ -69,7 +72,8 @@ impl Answer {
             ready: reading.events.into(),
             usage: reading.usage,
             end: reading.end.or(Some(End::Finished(FinishReason::Complete))),
-            stall: Duration::ZERO,
+            timeouts: UpstreamTimeouts::default(),
+            deadline: Instant::now(),
             api_key: None,
             has_seen_event: true,
         }
@@ -81,12 +85,12 @@ impl Answer {
             Trouble::Broken => Failure::for_now(BotError::UNAVAILABLE),
             Trouble::Bad(error) => Failure::for_good(error),
         })?;
-        if self.has_seen_event {
-            Ok(())
-        } else {
+        if !self.has_seen_event {
             // An event stream without an event.
-            Err(Failure::for_good(BotError::PROTOCOL))
+            return Err(Failure::for_good(BotError::PROTOCOL));
         }
+        self.deadline = Instant::now() + self.timeouts.reply;
+        Ok(())
     }
 
     /// Its pieces, then its end; without an end if it breaks off.
@@ -101,7 +105,9 @@ impl Answer {
 
     async fn next(&mut self) -> Option<Result<BotEvent, BotError>> {
         if self.ready.is_empty() && self.end.is_none() {
-            match tokio::time::timeout(self.stall, self.read_on()).await {
+            // Only pieces count: comments and empty events can be sent for ever.
+            let until = self.deadline.min(Instant::now() + self.timeouts.stall);
+            match timeout_at(until, self.read_on()).await {
                 Ok(Ok(())) => {}
                 // It broke off, as at an end of the stream that comes too early.
                 Ok(Err(Trouble::Broken)) => return None,
@@ -116,7 +122,7 @@ impl Answer {
             End::Failed(error) => Some(Err(error)),
             End::Finished(reason) => {
                 // What goes wrong behind the end takes nothing from the answer.
-                let _ = tokio::time::timeout(USAGE_WAIT_MAX, self.read_usage()).await;
+                let _ = timeout(USAGE_WAIT_MAX, self.read_usage()).await;
                 Some(Ok(BotEvent::Finished {
                     reason,
                     usage: self.usage,

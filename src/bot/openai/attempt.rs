@@ -130,7 +130,7 @@ impl Upstream {
         match media_type.as_str() {
             "text/event-stream" => {
                 let key = self.config.api_key.clone();
-                let mut answer = Answer::of_events(response.bytes_stream(), self.config.timeouts.stall, key);
+                let mut answer = Answer::of_events(response.bytes_stream(), self.config.timeouts, key);
                 answer.begin().await?;
                 Ok(answer)
             }

@@ -467,6 +467,37 @@ async fn every_bad_day_ends_as_it_should_and_no_prompt_is_sent_again_once_an_ans
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_does_not_end_is_given_up() {
+    let upstream = Upstream::always("Go on", vec![stream(), Act::Beat(piece("on ").into_bytes())]).await;
+    let scratch = Scratch::embedded().await;
+    let server = server(&scratch, &upstream, &["--upstream-reply-timeout-ms", "500"], &[]);
+    let (text, message) = ask(&server, "Go on").await;
+    assert_eq!(text, "on ".repeat(text.len() / 3));
+    assert!(!text.is_empty());
+    assert_eq!(message["reply"]["error"]["code"], "UPSTREAM_TIMEOUT");
+    upstream.closed("Go on").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_does_not_take_the_connection_is_given_up() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    // Nobody accepts, so the queue is full as soon as a connection is not made at once.
+    let mut waiting = Vec::new();
+    let moment = std::time::Duration::from_millis(200);
+    while let Ok(connection) = tokio::time::timeout(moment, tokio::net::TcpStream::connect(address)).await {
+        waiting.push(connection.unwrap());
+    }
+    let scratch = Scratch::embedded().await;
+    let arguments = ["--upstream-connect-timeout-ms", "100"];
+    let server = server_at(&format!("http://{address}/v1"), &scratch, &arguments, &[]);
+    let (_, message) = ask(&server, "Hello").await;
+    assert_eq!(message["reply"]["error"]["code"], "UPSTREAM_TIMEOUT");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_is_not_there_is_unavailable() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
