@@ -81,7 +81,7 @@ pub enum ConfigError {
     )]
     Words,
     /// No such faults.
-    #[error("the built-in bot's faults: {0}")]
+    #[error("the built-in bot's fault script (--builtin-faults) cannot be read")]
     Faults(#[from] FaultScriptError),
     /// No model is named, or one that cannot be.
     #[error(

@@ -46,7 +46,9 @@ async fn follow(server: &Server, reply: &str) -> (String, Value) {
 }
 
 async fn prompts_of_one_chat_are_answered_one_after_the_other(scratch: &Scratch) {
-    let server = Server::start_with(scratch, &["--builtin-pace", "200"]);
+    // Long enough that the first is still under way when all have been asked for.
+    let slow = ["--builtin-pace", "0", "--builtin-faults", "delay=700ms"];
+    let server = Server::start_with(scratch, &slow);
     let chat = server.create_chat("A chat").await;
     let mut replies = Vec::new();
     for prompt in ["one", "two", "three"] {
