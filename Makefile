@@ -25,8 +25,8 @@ help: ## List these targets
 run: web ## Run the server with everything built in: no MongoDB, Redis or Docker (options: ARGS="...")
 	cargo run --release --locked -- $(ARGS)
 
-test: web $(CLIENT_MODULES) ## Run every test, against a real MongoDB of its own and real GraphQL clients
-	scripts/with-mongod.sh cargo test --locked
+test: web $(CLIENT_MODULES) ## Run every test, against a real MongoDB, real GraphQL clients and a real llama.cpp
+	llama=$$(scripts/ensure-llama.sh) && COLLOQUY_TEST_LLAMA=$$llama scripts/with-mongod.sh cargo test --locked
 
 check: web ## Everything that must pass before a change is merged
 	cargo fmt --check

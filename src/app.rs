@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::bot::BuiltinBot;
-use crate::config::{Config, StoreConfig};
+use crate::bot::{Bot, BuiltinBot, OpenAiBot, OpenAiSetupError};
+use crate::config::{BotConfig, Config, StoreConfig};
 use crate::domain::tokens::load_vocabulary;
 use crate::domain::{Clock, IdSource, SystemClock, Timestamp};
 use crate::engine::Engine;
@@ -29,6 +29,9 @@ pub enum RunError {
     /// The machine has no random numbers.
     #[error("the operating system gives no random numbers: {0}")]
     Random(getrandom::Error),
+    /// The bot could not be set up.
+    #[error("the bot could not be set up")]
+    Bot(#[from] OpenAiSetupError),
     /// The listener failed.
     #[error("the listener failed")]
     Listener(#[from] std::io::Error),
@@ -39,6 +42,19 @@ pub async fn open_store(config: &StoreConfig) -> Result<Arc<dyn Store>, StoreErr
     Ok(match config {
         StoreConfig::Embedded(folder) => Arc::new(EmbeddedStore::open(folder).await?),
         StoreConfig::Mongo(uri) => Arc::new(MongoStore::connect(uri).await?),
+    })
+}
+
+fn make_bot(config: &BotConfig) -> Result<Arc<dyn Bot>, OpenAiSetupError> {
+    Ok(match config {
+        BotConfig::Builtin(config) => {
+            let bot = BuiltinBot::new(config.pieces_per_second, config.words_min);
+            Arc::new(
+                bot.with_faults(config.faults.clone())
+                    .heeding_faults(config.takes_message_faults),
+            )
+        }
+        BotConfig::OpenAi(config) => Arc::new(OpenAiBot::new(config)?),
     })
 }
 
@@ -67,10 +83,7 @@ pub async fn run_on(
     getrandom::fill(&mut seed).map_err(RunError::Random)?;
     let ids = IdSource::new(clock.clone(), seed);
     let owner = ids.next().to_string();
-    let bot = Arc::new(BuiltinBot::new(
-        config.builtin_bot.pieces_per_second,
-        config.builtin_bot.words_min,
-    ));
+    let bot = make_bot(&config.bot)?;
     let feed: Arc<dyn Feed> = Arc::new(LocalFeed::new(u64::from_ne_bytes(seed)));
     // The first message should not wait for it.
     tokio::task::spawn_blocking(load_vocabulary);

@@ -1,12 +1,23 @@
 //! What answers: a prompt in; a stream of pieces, then how it ended, out.
 
 pub mod builtin;
+pub mod error;
+pub mod openai;
+
+use std::time::Duration;
 
 use futures_util::stream::BoxStream;
 
+use crate::config::FaultScript;
 use crate::domain::{Author, FinishReason, LanguageTag, TimeZone, Timestamp, Usage};
 
 pub use builtin::BuiltinBot;
+pub use error::BotError;
+pub use openai::{OpenAiBot, OpenAiSetupError};
+
+/// The longest that a service may ask us to wait before we try again, without the reply failing instead: a person
+/// looks at an empty reply meanwhile.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(20);
 
 /// One earlier contribution to the chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +39,8 @@ pub struct Prompt {
     pub timezone: Option<TimeZone>,
     /// The present moment.
     pub now: Timestamp,
+    /// What goes wrong in the answer, instead of what goes wrong in all of them; only the offline bot heeds it.
+    pub faults: Option<FaultScript>,
 }
 
 impl Prompt {
@@ -53,20 +66,15 @@ pub enum BotEvent {
     },
 }
 
-/// Why a bot gave up.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the bot failed: {code}")]
-pub struct BotError {
-    /// A stable code, listed in `docs/errors.md`.
-    pub code: &'static str,
-    /// A fixed sentence for people.
-    pub message: &'static str,
-}
-
 /// Something that answers prompts. Dropping the stream stops it and closes whatever it holds open.
 pub trait Bot: Send + Sync {
     /// The name of the model that answers.
     fn model(&self) -> &str;
+
+    /// Whether [`Prompt::faults`] means anything to it.
+    fn heeds_faults(&self) -> bool {
+        false
+    }
 
     /// Starts an answer.
     fn reply(&self, prompt: Prompt) -> BoxStream<'static, Result<BotEvent, BotError>>;

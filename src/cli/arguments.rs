@@ -1,10 +1,14 @@
 //! Flags and environment variables.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::config::{BuiltinBotConfig, Config, ConfigError, EngineConfig, Limits, StoreConfig};
+use crate::config::{
+    ApiKey, BotConfig, BuiltinBotConfig, Config, ConfigError, EngineConfig, FaultScript, Limits,
+    OpenAiConfig, StoreConfig, UpstreamTimeouts, UpstreamUrl,
+};
 
 /// A GraphQL server for conversations between people and AI bots.
 ///
@@ -33,12 +37,85 @@ pub struct Arguments {
         global = true
     )]
     store: String,
+    /// What answers: the offline bot, or an OpenAI-compatible service.
+    #[arg(
+        long,
+        env = "COLLOQUY_BOT",
+        value_enum,
+        default_value = "builtin",
+        global = true
+    )]
+    bot: BotKind,
+    // Read by us, as the store is.
+    /// Where the OpenAI-compatible service is; its key is read from OPENAI_API_KEY only.
+    #[arg(
+        long,
+        env = "OPENAI_BASE_URL",
+        default_value = OpenAiConfig::BASE_URL,
+        hide_env_values = true,
+        global = true
+    )]
+    openai_base_url: String,
+    /// The model of the service that answers.
+    #[arg(long, env = "OPENAI_MODEL", global = true)]
+    openai_model: Option<String>,
+    /// The most tokens of an answer of the service; its own bound if not given.
+    #[arg(long, env = "COLLOQUY_OPENAI_MAX_TOKENS", global = true)]
+    openai_max_tokens: Option<u32>,
+    /// What the model is told before each conversation.
+    #[arg(
+        long,
+        env = "COLLOQUY_SYSTEM_PROMPT",
+        default_value = OpenAiConfig::SYSTEM_PROMPT,
+        hide_env_values = true,
+        global = true
+    )]
+    system_prompt: String,
+    /// How long the service may take to be connected to.
+    #[arg(
+        long,
+        env = "COLLOQUY_UPSTREAM_CONNECT_TIMEOUT_MS",
+        default_value_t = millis(UpstreamTimeouts::default().connect),
+        global = true
+    )]
+    upstream_connect_timeout_ms: u64,
+    /// How long the service may take to begin an answer.
+    #[arg(
+        long,
+        env = "COLLOQUY_UPSTREAM_FIRST_PIECE_TIMEOUT_MS",
+        default_value_t = millis(UpstreamTimeouts::default().first_piece),
+        global = true
+    )]
+    upstream_first_piece_timeout_ms: u64,
+    /// How long the service may be silent within an answer.
+    #[arg(
+        long,
+        env = "COLLOQUY_UPSTREAM_STALL_TIMEOUT_MS",
+        default_value_t = millis(UpstreamTimeouts::default().stall),
+        global = true
+    )]
+    upstream_stall_timeout_ms: u64,
+    /// How long an answer of the service may take from its first piece on.
+    #[arg(
+        long,
+        env = "COLLOQUY_UPSTREAM_REPLY_TIMEOUT_MS",
+        default_value_t = millis(UpstreamTimeouts::default().reply),
+        global = true
+    )]
+    upstream_reply_timeout_ms: u64,
     /// How many pieces a second the offline bot says; 0 for as fast as it is read.
     #[arg(long, env = "COLLOQUY_BUILTIN_PACE", default_value_t = 20.0, global = true)]
     builtin_pace: f64,
     /// Stretch every answer of the offline bot to at least this many words.
     #[arg(long, env = "COLLOQUY_BUILTIN_WORDS", default_value_t = 0, global = true)]
     builtin_words: usize,
+    // Read by us: our own complaint names the part.
+    /// What goes wrong in every answer of the offline bot, such as stall@40=2s,cut@57 (docs/faults.md).
+    #[arg(long, env = "COLLOQUY_BUILTIN_FAULTS", value_name = "SCRIPT", global = true)]
+    builtin_faults: Option<String>,
+    /// Let each message say what shall go wrong in its own answer, for clients to be tried against.
+    #[arg(long, env = "COLLOQUY_BUILTIN_MESSAGE_FAULTS", global = true)]
+    builtin_message_faults: bool,
     /// How many tokens of a chat's latest messages a bot is given; the message to answer always goes in.
     #[arg(long, env = "COLLOQUY_HISTORY_TOKENS", default_value_t = EngineConfig::default().history_tokens_max, global = true)]
     history_tokens: i64,
@@ -61,6 +138,15 @@ pub enum Command {
     Setup,
 }
 
+/// What answers.
+#[derive(Clone, Copy, ValueEnum)]
+enum BotKind {
+    /// The offline bot.
+    Builtin,
+    /// An OpenAI-compatible service.
+    Openai,
+}
+
 /// How log lines look.
 #[derive(Clone, Copy, ValueEnum)]
 pub enum LogFormat {
@@ -76,9 +162,9 @@ impl Arguments {
         let config = Config {
             listen: self.listen,
             store: StoreConfig::parse(&self.store)?,
-            builtin_bot: BuiltinBotConfig {
-                pieces_per_second: self.builtin_pace,
-                words_min: self.builtin_words,
+            bot: match self.bot {
+                BotKind::Builtin => BotConfig::Builtin(self.builtin()?),
+                BotKind::Openai => BotConfig::OpenAi(self.openai()?),
             },
             engine: EngineConfig {
                 history_tokens_max: self.history_tokens,
@@ -89,4 +175,48 @@ impl Arguments {
         config.validate()?;
         Ok(config)
     }
+
+    fn builtin(&self) -> Result<BuiltinBotConfig, ConfigError> {
+        let faults = self.builtin_faults.as_deref().map(FaultScript::parse);
+        Ok(BuiltinBotConfig {
+            pieces_per_second: self.builtin_pace,
+            words_min: self.builtin_words,
+            faults: faults.transpose()?,
+            takes_message_faults: self.builtin_message_faults,
+        })
+    }
+
+    fn openai(&self) -> Result<OpenAiConfig, ConfigError> {
+        Ok(OpenAiConfig {
+            base_url: UpstreamUrl::parse(&self.openai_base_url)?,
+            model: self.openai_model.clone().unwrap_or_default(),
+            api_key: api_key()?,
+            system_prompt: self.system_prompt.clone(),
+            max_tokens: self.openai_max_tokens,
+            timeouts: UpstreamTimeouts {
+                connect: Duration::from_millis(self.upstream_connect_timeout_ms),
+                first_piece: Duration::from_millis(self.upstream_first_piece_timeout_ms),
+                stall: Duration::from_millis(self.upstream_stall_timeout_ms),
+                reply: Duration::from_millis(self.upstream_reply_timeout_ms),
+            },
+        })
+    }
+}
+
+/// The key of the service. Never an argument: those can be read by everybody on the machine.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a secret has no flag that could name its variable"
+)]
+fn api_key() -> Result<Option<ApiKey>, ConfigError> {
+    match std::env::var("OPENAI_API_KEY") {
+        Ok(key) if key.trim().is_empty() => Ok(None),
+        Ok(key) => ApiKey::parse(&key).map(Some),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => Err(ConfigError::ApiKey),
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

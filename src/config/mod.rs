@@ -1,13 +1,19 @@
 //! What the server is told at its start: checked once, then passed down.
 
+pub mod bot;
 pub mod engine;
+pub mod faults;
 pub mod limits;
+pub mod upstream;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub use bot::{BotConfig, BuiltinBotConfig};
 pub use engine::EngineConfig;
+pub use faults::{Fault, FaultScript, FaultScriptError};
 pub use limits::Limits;
+pub use upstream::{ApiKey, OpenAiConfig, UpstreamTimeouts, UpstreamUrl};
 
 /// Where chats and messages are kept.
 #[derive(Clone, PartialEq, Eq)]
@@ -40,20 +46,6 @@ impl std::fmt::Debug for StoreConfig {
     }
 }
 
-/// The offline bot's manner.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BuiltinBotConfig {
-    /// Pieces (words and the blanks between them) a second; 0 for as fast as they are read.
-    pub pieces_per_second: f64,
-    /// Every answer is stretched to at least this many words.
-    pub words_min: usize,
-}
-
-impl BuiltinBotConfig {
-    /// The most words that an answer can be stretched to.
-    pub const WORDS_MAX: usize = 100_000;
-}
-
 /// Everything the server is told.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -61,8 +53,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where chats and messages are kept.
     pub store: StoreConfig,
-    /// The offline bot's manner.
-    pub builtin_bot: BuiltinBotConfig,
+    /// What answers.
+    pub bot: BotConfig,
     /// How replies are made.
     pub engine: EngineConfig,
     /// Whether the documented anonymous mode is allowed on an address that others can reach.
@@ -95,6 +87,44 @@ pub enum ConfigError {
     /// No such budget.
     #[error("a bot's history has 1 to {} tokens", EngineConfig::HISTORY_TOKENS_MAX)]
     HistoryTokens,
+    /// No such faults.
+    #[error("the built-in bot's fault script (--builtin-faults) cannot be read")]
+    Faults(#[from] FaultScriptError),
+    /// No model is named, or one that cannot be.
+    #[error(
+        "--bot openai needs --openai-model: the name of a model, 1 to {} characters",
+        OpenAiConfig::MODEL_CHARS_MAX
+    )]
+    Model,
+    /// No such upstream. What was given is not repeated: it may hold a password.
+    #[error(
+        "the base URL of the OpenAI-compatible service (--openai-base-url) is http:// or https:// and a host, \
+         with no user, password, query or fragment"
+    )]
+    BaseUrl,
+    /// An address that belongs to this machine's own cloud, not to a service.
+    #[error(
+        "the base URL of the OpenAI-compatible service (--openai-base-url) is a link-local or metadata address"
+    )]
+    MetadataAddress,
+    /// No header can carry the key, which is not repeated.
+    #[error(
+        "OPENAI_API_KEY has a character that is not visible ASCII, or more than {} of them",
+        ApiKey::BYTES_MAX
+    )]
+    ApiKey,
+    /// No such system prompt.
+    #[error(
+        "the system prompt (--system-prompt) is at most {} bytes of UTF-8",
+        OpenAiConfig::SYSTEM_PROMPT_BYTES_MAX
+    )]
+    SystemPrompt,
+    /// No such bound.
+    #[error("--openai-max-tokens is at least 1")]
+    MaxTokens,
+    /// No such wait.
+    #[error("{0} is from 1 to {max} milliseconds", max = UpstreamTimeouts::MILLIS_MAX)]
+    Timeout(&'static str),
 }
 
 impl Config {
@@ -103,16 +133,13 @@ impl Config {
         if !self.listen.ip().is_loopback() && !self.insecure_no_auth {
             return Err(ConfigError::PublicWithoutAuth(self.listen));
         }
-        if !(0.0..=1_000_000.0).contains(&self.builtin_bot.pieces_per_second) {
-            return Err(ConfigError::Pace);
-        }
-        if self.builtin_bot.words_min > BuiltinBotConfig::WORDS_MAX {
-            return Err(ConfigError::Words);
-        }
         if !(1..=EngineConfig::HISTORY_TOKENS_MAX).contains(&self.engine.history_tokens_max) {
             return Err(ConfigError::HistoryTokens);
         }
-        Ok(())
+        match &self.bot {
+            BotConfig::Builtin(bot) => bot.validate(),
+            BotConfig::OpenAi(bot) => bot.validate(),
+        }
     }
 }
 
@@ -134,10 +161,7 @@ mod tests {
         let mut config = Config {
             listen: "0.0.0.0:8000".parse().unwrap(),
             store: StoreConfig::parse("./data").unwrap(),
-            builtin_bot: BuiltinBotConfig {
-                pieces_per_second: 20.0,
-                words_min: 0,
-            },
+            bot: BotConfig::Builtin(BuiltinBotConfig::default()),
             engine: EngineConfig::default(),
             insecure_no_auth: false,
             limits: Limits::default(),
@@ -148,7 +172,10 @@ mod tests {
         ));
         config.insecure_no_auth = true;
         assert_eq!(config.validate(), Ok(()));
-        config.builtin_bot.pieces_per_second = f64::NAN;
+        config.bot = BotConfig::Builtin(BuiltinBotConfig {
+            pieces_per_second: f64::NAN,
+            ..BuiltinBotConfig::default()
+        });
         assert_eq!(config.validate(), Err(ConfigError::Pace));
     }
 }

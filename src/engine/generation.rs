@@ -86,6 +86,7 @@ impl Engine {
             language: ask.language,
             timezone: ask.timezone,
             now,
+            faults: ask.faults,
         };
         let reported = self.listen(prompt, live, outcome, &mut watch).await;
         outcome.upstream_closed_at = Some(self.clock.now());

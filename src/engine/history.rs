@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::Engine;
 use crate::bot::Turn;
+use crate::config::FaultScript;
 use crate::domain::{
     Author, ChatId, LanguageTag, Message, MessageFilter, MessageId, PageRequest, Position, TimeZone,
     TokenCount,
@@ -22,6 +23,8 @@ pub struct Ask {
     pub language: Option<LanguageTag>,
     /// Where the sender is, if told.
     pub timezone: Option<TimeZone>,
+    /// What shall go wrong, for the bot that can be told.
+    pub faults: Option<FaultScript>,
 }
 
 impl Engine {

@@ -105,6 +105,11 @@ impl Engine {
         self.bot.model()
     }
 
+    /// Whether a message may say what goes wrong in its own answer.
+    pub fn heeds_faults(&self) -> bool {
+        self.bot.heeds_faults()
+    }
+
     /// Stores a streaming reply and starts to generate it. If the chat has a message of its client key already,
     /// nothing is started, and that message is returned.
     pub async fn begin(

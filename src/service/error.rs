@@ -1,5 +1,6 @@
 //! Why a use case was refused, with the stable code that clients act on.
 
+use crate::config::FaultScriptError;
 use crate::domain::SearchWords;
 use crate::engine::BeginError;
 use crate::store::StoreError;
@@ -88,6 +89,12 @@ pub enum Error {
     /// A time zone that is none.
     #[error("A time zone is a name of the IANA database, such as Asia/Kolkata.")]
     InvalidTimeZone,
+    /// A fault script that cannot be read.
+    #[error("The fault script cannot be read: {0}")]
+    InvalidFaults(#[from] FaultScriptError),
+    /// This server does not let messages say what goes wrong in their answers.
+    #[error("This server takes no fault scripts with messages.")]
+    FaultsNotAllowed,
     /// The client key is taken by a message that says something else.
     #[error("This client key belongs to another message of the chat.")]
     Conflict,
@@ -132,6 +139,8 @@ impl Error {
             Self::InvalidPeriod { .. } => "INVALID_PERIOD",
             Self::InvalidLanguage => "INVALID_LANGUAGE",
             Self::InvalidTimeZone => "INVALID_TIME_ZONE",
+            Self::InvalidFaults(_) => "INVALID_FAULTS",
+            Self::FaultsNotAllowed => "FAULTS_NOT_ALLOWED",
             Self::ReplyUnderWay => "REPLY_UNDER_WAY",
             Self::Conflict => "CONFLICT",
             Self::TooManyReplies => "TOO_MANY_REPLIES",

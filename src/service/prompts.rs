@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::messages::same_or_conflict;
 use super::{Error, NewMessage, Service};
+use crate::config::FaultScript;
 use crate::domain::{
     Author, Chat, ChatId, LanguageTag, Message, MessageId, ObjectId, Position, Reply, ReplyState, TimeZone,
     Viewer, WhileReplying,
@@ -32,6 +33,27 @@ pub struct Manner {
     pub language: Option<String>,
     /// Where the sender is, as an IANA time zone.
     pub timezone: Option<String>,
+    /// What shall go wrong in the answer, as a fault script, where the server allows it.
+    pub faults: Option<String>,
+}
+
+/// A [`Manner`] that was understood.
+struct CheckedManner {
+    language: Option<LanguageTag>,
+    timezone: Option<TimeZone>,
+    faults: Option<FaultScript>,
+}
+
+impl CheckedManner {
+    /// What to ask with, of everything before a place.
+    fn ask(self, before: Position) -> Ask {
+        Ask {
+            before,
+            language: self.language,
+            timezone: self.timezone,
+            faults: self.faults,
+        }
+    }
 }
 
 /// A reply to make once more.
@@ -90,7 +112,7 @@ impl Service {
         viewer: &Viewer,
         chat: Chat,
         prompt: Prompt,
-        (language, timezone): (Option<LanguageTag>, Option<TimeZone>),
+        manner: CheckedManner,
     ) -> Result<Sent, Error> {
         let reply_id = MessageId(self.ids.next());
         let new = NewMessage {
@@ -108,7 +130,7 @@ impl Service {
         // A sending that was stored before is joined, whatever is under way.
         if let Some(stored) = self.sent_before(&message).await? {
             return self
-                .join(viewer, &entry, stored, prompt.while_replying, language, timezone)
+                .join(viewer, &entry, stored, prompt.while_replying, manner)
                 .await;
         }
         let by = viewer.acting_user(&chat.user_id);
@@ -121,15 +143,11 @@ impl Service {
             // Stored by another server meanwhile.
             drop(slot);
             return self
-                .join(viewer, &entry, stored, prompt.while_replying, language, timezone)
+                .join(viewer, &entry, stored, prompt.while_replying, manner)
                 .await;
         }
         let reply = self.new_reply(&entry, chat.id, reply_id, Some(message.id));
-        let ask = Ask {
-            before: behind(&message),
-            language,
-            timezone,
-        };
+        let ask = manner.ask(behind(&message));
         self.engine.begin(slot, reply.clone(), ask).await?;
         Ok(Sent { message, reply })
     }
@@ -141,8 +159,7 @@ impl Service {
         entry: &Entry,
         message: Message,
         wish: WhileReplying,
-        language: Option<LanguageTag>,
-        timezone: Option<TimeZone>,
+        manner: CheckedManner,
     ) -> Result<Sent, Error> {
         let Some(reply_id) = message.reply_id else {
             return Err(Error::Conflict);
@@ -154,11 +171,7 @@ impl Service {
         let by = viewer.acting_user(&chat.user_id);
         let slot = self.engine.admit(entry, reply_id, wish, &by).await?;
         let reply = self.new_reply(entry, chat.id, reply_id, Some(message.id));
-        let ask = Ask {
-            before: behind(&message),
-            language,
-            timezone,
-        };
+        let ask = manner.ask(behind(&message));
         self.engine.begin(slot, reply.clone(), ask).await?;
         Ok(Sent { message, reply })
     }
@@ -169,7 +182,7 @@ impl Service {
         chat: Chat,
         replaced: Message,
         again: Regeneration,
-        (language, timezone): (Option<LanguageTag>, Option<TimeZone>),
+        manner: CheckedManner,
     ) -> Result<Message, Error> {
         let client_key = self.client_key(again.client_key.as_deref())?;
         let entry = self.engine.enter(chat.id).await?;
@@ -205,12 +218,8 @@ impl Service {
         if let Some(reply) = &mut message.reply {
             reply.regenerates = Some(replaced.id);
         }
-        let ask = Ask {
-            // A prompt that is gone, or was never known, leaves what was said before the reply.
-            before: prompt.as_ref().map_or_else(|| place(&replaced), behind),
-            language,
-            timezone,
-        };
+        // A prompt that is gone, or was never known, leaves what was said before the reply.
+        let ask = manner.ask(prompt.as_ref().map_or_else(|| place(&replaced), behind));
         match self.engine.begin(slot, message.clone(), ask).await? {
             None => Ok(message),
             Some(stored) => made_before(stored),
@@ -231,12 +240,20 @@ impl Service {
         stored.map(|stored| same_or_conflict(stored, message)).transpose()
     }
 
-    fn manner(&self, manner: &Manner) -> Result<(Option<LanguageTag>, Option<TimeZone>), Error> {
+    /// What a manner stands for, to be answered behind some message.
+    fn manner(&self, manner: &Manner) -> Result<CheckedManner, Error> {
         let language = manner.language.as_deref();
         let language = language.map(|tag| LanguageTag::parse(tag).ok_or(Error::InvalidLanguage));
         let timezone = manner.timezone.as_deref();
         let timezone = timezone.map(|name| TimeZone::parse(name).ok_or(Error::InvalidTimeZone));
-        Ok((language.transpose()?, timezone.transpose()?))
+        if manner.faults.is_some() && !self.engine.heeds_faults() {
+            return Err(Error::FaultsNotAllowed);
+        }
+        Ok(CheckedManner {
+            language: language.transpose()?,
+            timezone: timezone.transpose()?,
+            faults: manner.faults.as_deref().map(FaultScript::parse).transpose()?,
+        })
     }
 
     /// A bot's message before its first piece.

@@ -12,7 +12,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("config", &["domain"]),
     ("store", &["domain"]),
     ("feed", &["domain"]),
-    ("bot", &["domain"]),
+    ("bot", &["domain", "config"]),
     ("engine", &["domain", "config", "store", "feed", "bot"]),
     ("service", &["domain", "config", "store", "feed", "engine"]),
     ("graphql", &["domain", "config", "service"]),
@@ -27,15 +27,16 @@ const LAYERS: [(&str, &[&str]); 11] = [
 ];
 
 /// Modules that only the one beside them may name.
-const PRIVATE: [(&str, &str); 4] = [
+const PRIVATE: [(&str, &str); 5] = [
     ("store::mongo", "store"),
     ("store::embedded", "store"),
     ("feed::local", "feed"),
     ("bot::builtin", "bot"),
+    ("bot::openai", "bot"),
 ];
 
 /// Foreign crates, with the only places that may use them.
-const CONFINED: [(&str, &[&str]); 13] = [
+const CONFINED: [(&str, &[&str]); 17] = [
     ("mongodb", &["store::mongo"]),
     ("rusqlite", &["store::embedded"]),
     ("async_graphql", &["graphql", "http::graphql"]),
@@ -49,6 +50,10 @@ const CONFINED: [(&str, &[&str]); 13] = [
     ("chrono_tz", &["domain::locale"]),
     ("oxilangtag", &["domain::locale"]),
     ("unicode_segmentation", &["domain::search"]),
+    ("reqwest", &["bot::openai"]),
+    ("eventsource_stream", &["bot::openai"]),
+    ("secrecy", &["config", "bot::openai"]),
+    ("url", &["config"]),
 ];
 
 const LINES_MAX: usize = 600;

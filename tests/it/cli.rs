@@ -7,11 +7,26 @@ use crate::support::server::Server;
 
 fn colloquy(arguments: &[&str]) -> Output {
     let mut colloquy = Command::new(env!("CARGO_BIN_EXE_colloquy"));
+    // What a developer's own shell may have set is none of the test's business.
+    for variable in ["OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL"] {
+        colloquy.env_remove(variable);
+    }
     colloquy.args(arguments).output().unwrap()
 }
 
 fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn openai_at(base_url: &str) -> [&str; 6] {
+    [
+        "--bot",
+        "openai",
+        "--openai-model",
+        "a-model",
+        "--openai-base-url",
+        base_url,
+    ]
 }
 
 #[test]
@@ -31,6 +46,22 @@ fn a_configuration_that_cannot_be_is_refused_before_anything_is_opened() {
         (&["--builtin-pace=-1"], "pace"),
         (&["--builtin-pace", "NaN"], "pace"),
         (&["--builtin-words", "1000000000"], "words"),
+        (&["--builtin-faults", "stall@4=2s,cut@x"], "`cut@x`"),
+        (&["--bot", "parrot"], "parrot"),
+        (&["--bot", "openai"], "--openai-model"),
+        (&["--bot", "openai", "--openai-model", " "], "--openai-model"),
+        (&openai_at("http://user:secret@host/v1"), "--openai-base-url"),
+        (&openai_at("ftp://secret"), "--openai-base-url"),
+        (&openai_at("http://169.254.169.254/v1"), "metadata"),
+        (&openai_at("http://[fe80::1]/v1"), "link-local"),
+        (
+            &[
+                &openai_at("http://host")[..],
+                &["--upstream-stall-timeout-ms", "0"],
+            ]
+            .concat(),
+            "--upstream-stall-timeout-ms",
+        ),
         (&["--no-such-flag"], "--no-such-flag"),
     ] {
         let output = colloquy(arguments);
@@ -66,4 +97,31 @@ fn a_store_that_is_not_there_is_an_error_that_gives_no_password_away() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("store"), "{}", stderr(&output));
     assert!(!stderr(&output).contains("secret"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_key_is_taken_from_its_variable_only_and_never_repeated() {
+    let mut broken = Command::new(env!("CARGO_BIN_EXE_colloquy"));
+    broken
+        .args(openai_at("http://host"))
+        .env("OPENAI_API_KEY", "a secret key");
+    let output = broken.output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("OPENAI_API_KEY"), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("secret"), "{}", stderr(&output));
+
+    let mut help = Command::new(env!("CARGO_BIN_EXE_colloquy"));
+    help.arg("--help")
+        .env("OPENAI_API_KEY", "secret")
+        .env("OPENAI_BASE_URL", "http://user:secret@host");
+    let output = help.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("--openai-base-url"),
+        "{text}"
+    );
+    assert!(
+        !text.contains("secret") && !text.contains("--openai-api-key"),
+        "{text}"
+    );
 }

@@ -11,3 +11,4 @@ mod graphql;
 mod mongo;
 mod schema;
 mod support;
+mod upstream;

@@ -72,6 +72,8 @@ pub struct SendMessageInput {
     language: Option<String>,
     /// Where the user is, as an IANA time zone such as `Asia/Kolkata`: the bot is told the local time.
     timezone: Option<String>,
+    /// What shall go wrong in the built-in bot's answer, such as `cut@57`; only where the server allows it.
+    faults: Option<String>,
 }
 
 /// A reply to make once more.
@@ -88,6 +90,8 @@ pub struct RegenerateReplyInput {
     language: Option<String>,
     /// Where the user is, as an IANA time zone such as `Asia/Kolkata`.
     timezone: Option<String>,
+    /// What shall go wrong in the built-in bot's answer, such as `cut@57`; only where the server allows it.
+    faults: Option<String>,
 }
 
 /// A reply to stop.
@@ -123,6 +127,7 @@ impl ReplyMutation {
             manner: Manner {
                 language: input.language,
                 timezone: input.timezone,
+                faults: input.faults,
             },
         };
         let sent = context.service.send_message(&context.viewer, prompt).await?;
@@ -147,6 +152,7 @@ impl ReplyMutation {
             manner: Manner {
                 language: input.language,
                 timezone: input.timezone,
+                faults: input.faults,
             },
         };
         let reply = context.service.regenerate_reply(&context.viewer, again).await?;

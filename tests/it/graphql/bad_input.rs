@@ -181,6 +181,31 @@ fn cases(chat: &str, message: &str) -> Vec<(&'static str, String, Value)> {
         json!({ "id": message }),
     );
 
+    for tag in [String::new(), "not a language".to_owned(), "x".repeat(65)] {
+        let input = json!({ "input": { "chatId": chat, "text": "x", "language": tag } });
+        case("INVALID_LANGUAGE", send, input);
+    }
+    for zone in ["", "Mars/Olympus", "+05:30"] {
+        let input = json!({ "input": { "chatId": chat, "text": "x", "timezone": zone } });
+        case("INVALID_TIME_ZONE", send, input);
+    }
+    let search = "query ($query: String!) { searchMessages(query: $query) { nodes { id } } }";
+    for query in [
+        String::new(),
+        " \n🙂".to_owned(),
+        "a ".repeat(17),
+        "a".repeat(257),
+    ] {
+        case("INVALID_SEARCH", search, json!({ "query": query }));
+    }
+    let again = "mutation ($id: ID!) { regenerateReply(input: {messageId: $id}) { reply { id } } }";
+    case("NOT_A_REPLY", again, json!({ "id": message }));
+    case("NOT_FOUND", again, json!({ "id": "5f7c8ec7c33c6c004bbafe82" }));
+    let typing =
+        "mutation ($id: ID!) { setTyping(input: {chatId: $id, isTyping: true}) { typing { until } } }";
+    case("INVALID_ID", typing, json!({ "id": "x" }));
+    case("NOT_FOUND", typing, json!({ "id": "5f7c8ec7c33c6c004bbafe82" }));
+
     for (code, arguments) in [
         ("INVALID_PAGE_SIZE", "first: 101"),
         ("INVALID_PAGE_SIZE", "first: 0"),

@@ -6,4 +6,6 @@ mod chats;
 mod http;
 mod prompts;
 mod replies;
+mod search;
+mod usage;
 mod websocket;

@@ -20,6 +20,7 @@ on_both_stores! {
     a_reply_is_made_again_as_a_message_of_its_own,
     a_reply_under_way_is_not_made_again,
     deleting_the_chat_ends_its_replies,
+    a_message_brings_its_own_faults_only_where_the_server_allows_it,
     tokens_of_a_message_are_estimated_where_nobody_reports_them,
 }
 
@@ -284,6 +285,37 @@ async fn deleting_the_chat_ends_its_replies(scratch: &Scratch) {
         };
         assert_eq!(end["message"]["reply"]["state"], "STOPPED");
     }
+}
+
+async fn a_message_brings_its_own_faults_only_where_the_server_allows_it(scratch: &Scratch) {
+    let input =
+        |chat: &str, faults: &str| json!({ "input": { "chatId": chat, "text": "Hello", "faults": faults } });
+    let server = Server::start(scratch);
+    let chat = server.create_chat("A chat").await;
+    assert_eq!(
+        server.code(SEND, input(&chat, "cut@2")).await,
+        "FAULTS_NOT_ALLOWED"
+    );
+    let (status, _) = server.stop();
+    assert!(status.success());
+
+    let server = Server::start_with(scratch, &["--builtin-pace", "0", "--builtin-message-faults"]);
+    assert_eq!(server.code(SEND, input(&chat, "cut@x")).await, "INVALID_FAULTS");
+    assert_eq!(messages(&server, &chat).await.len(), 0);
+    let sent = server.data(SEND, input(&chat, "cut@2")).await;
+    let (text, message) = follow(&server, sent["sendMessage"]["reply"]["id"].as_str().unwrap()).await;
+    assert_eq!(
+        (text.as_str(), &message["reply"]["state"]),
+        ("He", &json!("TRUNCATED"))
+    );
+    // The next answer is whole again; a failed one is made again without the fault.
+    let reply = message["id"].as_str().unwrap();
+    let again = server
+        .data(REGENERATE, json!({ "input": { "messageId": reply } }))
+        .await;
+    let (text, message) = follow(&server, again["regenerateReply"]["reply"]["id"].as_str().unwrap()).await;
+    assert!(text.starts_with("Hello"), "{text}");
+    assert_eq!(message["reply"]["state"], "COMPLETE");
 }
 
 async fn tokens_of_a_message_are_estimated_where_nobody_reports_them(scratch: &Scratch) {

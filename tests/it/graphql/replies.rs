@@ -13,13 +13,16 @@ on_both_stores! {
     a_reply_that_waits_can_be_stopped,
     a_bots_message_that_was_stored_whole_is_followed_as_complete,
     what_a_reply_cost_and_took_is_known_when_it_has_ended,
+    the_offline_bot_fails_as_it_is_told,
 }
 
 const MESSAGES: &str = "query ($id: ID!) { chat(id: $id) { activeReply { id } messages { nodes {
     id text author reply { state inReplyTo { text } } } } } }";
 
 async fn prompts_of_one_chat_are_answered_one_after_the_other(scratch: &Scratch) {
-    let server = Server::start_with(scratch, &["--builtin-pace", "200"]);
+    // Long enough that the first is still under way when all have been asked for.
+    let slow = ["--builtin-pace", "0", "--builtin-faults", "delay=700ms"];
+    let server = Server::start_with(scratch, &slow);
     let chat = server.create_chat("A chat").await;
     let mut replies = Vec::new();
     for prompt in ["one", "two", "three"] {
@@ -110,6 +113,12 @@ async fn what_a_reply_cost_and_took_is_known_when_it_has_ended(scratch: &Scratch
         (&reply["model"], &reply["error"]),
         (&json!("builtin"), &Value::Null)
     );
+    let words = |count: i64| json!({ "tokens": count, "isEstimated": false });
+    let answer = message["text"].as_str().unwrap().split_whitespace().count();
+    assert_eq!(
+        reply["usage"],
+        json!({ "prompt": words(1), "completion": words(i64::try_from(answer).unwrap()) })
+    );
     let times = [
         "queuedAt",
         "startedAt",
@@ -134,4 +143,58 @@ async fn what_a_reply_cost_and_took_is_known_when_it_has_ended(scratch: &Scratch
         (0.0..total + 1.0).contains(&took("overheadMilliseconds")),
         "{reply}"
     );
+}
+
+async fn the_offline_bot_fails_as_it_is_told(scratch: &Scratch) {
+    // Bytes 11, 12 and 13 of the answer are one character.
+    for (script, text, state, error, is_estimated) in [
+        (
+            "stall@4=20ms,no-usage",
+            "You wrote: न bot",
+            "COMPLETE",
+            None,
+            true,
+        ),
+        ("cut@12", "You wrote: ", "TRUNCATED", None, true),
+        ("cut@14", "You wrote: न", "TRUNCATED", None, true),
+        (
+            "timeout@14=20ms",
+            "You wrote: न",
+            "FAILED",
+            Some("UPSTREAM_TIMEOUT"),
+            true,
+        ),
+        (
+            "status=429,retry-after=60",
+            "",
+            "FAILED",
+            Some("UPSTREAM_RATE_LIMITED"),
+            true,
+        ),
+        ("duplicate@1", "YouYou wrote: न bot", "COMPLETE", None, false),
+    ] {
+        let server = Server::start_with(scratch, &["--builtin-pace", "0", "--builtin-faults", script]);
+        let chat = server.create_chat("A chat").await;
+        let reply = server.send(&chat, "न bot").await;
+        let (heard, message) = follow(&server, &reply).await;
+        assert_eq!(
+            (heard.as_str(), &message["text"]),
+            (text, &json!(text)),
+            "{script}"
+        );
+        let reply = &message["reply"];
+        assert_eq!(reply["state"], state, "{script}");
+        assert_eq!(reply["error"]["code"], json!(error), "{script}");
+        assert_eq!(
+            reply["usage"]["completion"]["isEstimated"], is_estimated,
+            "{script}"
+        );
+        assert!(server.stop().0.success());
+    }
+    let server = Server::start_with(scratch, &["--builtin-pace", "0", "--builtin-faults", "huge=2MB"]);
+    let chat = server.create_chat("A chat").await;
+    let reply = server.send(&chat, "Hello").await;
+    let (heard, message) = follow(&server, &reply).await;
+    assert_eq!(heard.len(), 1024 * 1024);
+    assert_eq!(message["reply"]["state"], "LENGTH");
 }

@@ -1,8 +1,10 @@
 //! What the tests share.
 
 pub mod follow;
+pub mod llama;
 pub mod make;
 pub mod scratch;
 pub mod server;
 pub mod socket;
 pub mod sources;
+pub mod upstream;

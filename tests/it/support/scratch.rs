@@ -76,11 +76,12 @@ impl Scratch {
     }
 }
 
+/// What `make test` says under this name.
 #[expect(
     clippy::disallowed_methods,
-    reason = "how the script that starts MongoDB hands it on"
+    reason = "how the scripts hand on what they started or fetched"
 )]
-fn from_script(name: &str) -> String {
+pub fn from_script(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; run the tests with `make test`"))
 }
 

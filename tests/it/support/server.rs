@@ -27,6 +27,11 @@ impl Server {
 
     /// Starts a server with further arguments, and waits until it listens.
     pub fn start_with(scratch: &Scratch, arguments: &[&str]) -> Self {
+        Self::start_in(scratch, arguments, &[])
+    }
+
+    /// [`Server::start_with`], with variables in its environment.
+    pub fn start_in(scratch: &Scratch, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_colloquy"))
             .args([
                 "--listen",
@@ -37,6 +42,8 @@ impl Server {
                 "json",
             ])
             .args(arguments)
+            .env_remove("OPENAI_API_KEY")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
