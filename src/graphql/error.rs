@@ -54,12 +54,18 @@ impl From<Error> for async_graphql::Error {
     }
 }
 
+/// The most errors of one response.
+const ERRORS_MAX: usize = 20;
+
 /// What the executor says of a document that is larger than its limits allow; it sets no code of its own.
 const TOO_COMPLEX: [&str; 2] = ["Query is too complex.", "Query is nested too deep."];
 
 /// Gives a code to each error that the executor itself raised: about the document where it has no path, about an
 /// argument's value where it has one.
+///
+/// A document can be wrong in as many places as it has fields; the first few say enough.
 pub fn with_codes(mut response: Response) -> Response {
+    response.errors.truncate(ERRORS_MAX);
     for error in &mut response.errors {
         let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
         if extensions.get("code").is_none() {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{ExecutableDocument, FragmentDefinition, Selection, SelectionSet};
-use async_graphql::{ErrorExtensionValues, Name, Positioned, ServerError};
+use async_graphql::{ErrorExtensionValues, Name, Positioned, Request, ServerError, Value};
 
 use crate::config::Limits;
 
@@ -22,6 +22,8 @@ pub enum Refusal {
     Depth,
     /// Its fragments spread each other in a circle.
     Cycle,
+    /// A variable that must have a value has none.
+    Variable(Name),
 }
 
 impl From<Refusal> for ServerError {
@@ -39,6 +41,10 @@ impl From<Refusal> for ServerError {
             Refusal::Depth => (
                 Self::new("The document's fragments nest too deeply.", None),
                 "QUERY_TOO_COMPLEX",
+            ),
+            Refusal::Variable(name) => (
+                Self::new(format!("The variable ${name} needs a value."), None),
+                "GRAPHQL_VALIDATION_FAILED",
             ),
             Refusal::Cycle => (
                 Self::new("Fragments may not spread each other in a circle.", None),
@@ -72,6 +78,28 @@ pub fn parse(query: &str, limits: &Limits) -> Result<ExecutableDocument, Refusal
         return Err(Refusal::Fields(limits.fields_max));
     }
     Ok(document)
+}
+
+/// Refuses a request that leaves out a variable that must have a value. The executor finds out only where the variable
+/// is used, when mutations before that place have run.
+pub fn check_variables(document: &ExecutableDocument, request: &Request) -> Result<(), Refusal> {
+    let meant = document.operations.iter().find(|(name, _)| {
+        request.operation_name.is_none()
+            || name.map(|name| name.as_str()) == request.operation_name.as_deref()
+    });
+    let definitions = meant.map(|(_, operation)| operation.node.variable_definitions.as_slice());
+    for definition in definitions.unwrap_or_default() {
+        let definition = &definition.node;
+        let name = &definition.name.node;
+        let is_given = request
+            .variables
+            .get(name)
+            .is_some_and(|value| *value != Value::Null);
+        if !definition.var_type.node.nullable && definition.default_value.is_none() && !is_given {
+            return Err(Refusal::Variable(name.clone()));
+        }
+    }
+    Ok(())
 }
 
 /// How many brackets are open at once, strings and comments left out. Unclosed strings are the parser's to refuse.
@@ -178,6 +206,7 @@ mod tests {
             Err(Refusal::Fields(_)) => "fields",
             Err(Refusal::Depth) => "depth",
             Err(Refusal::Cycle) => "cycle",
+            Err(Refusal::Variable(_)) => "variable",
         }
     }
 

@@ -7,6 +7,7 @@ mod loader;
 mod mutation;
 mod object;
 mod query;
+mod request;
 mod scalar;
 mod subscription;
 pub mod ws;
@@ -15,7 +16,6 @@ use std::sync::Arc;
 
 use async_graphql::{Request, Response};
 use futures_util::stream::{BoxStream, StreamExt};
-use serde::{Deserialize, Deserializer};
 
 use crate::config::Limits;
 use crate::domain::Viewer;
@@ -27,6 +27,7 @@ use query::Query;
 use subscription::Subscription;
 
 pub use error::{Error, with_codes};
+pub use request::GraphqlRequest;
 
 type AsyncGraphqlSchema = async_graphql::Schema<Query, Mutation, Subscription>;
 
@@ -70,7 +71,9 @@ impl Schema {
     /// Parses and bounds a request before the executor sees it, and gives it its own loaders.
     fn prepare(&self, request: Request, viewer: Viewer) -> Result<Request, Box<Response>> {
         let mut request = request;
-        let document = guard::parse(&request.query, self.service.limits())
+        let document = guard::parse(&request.query, self.service.limits());
+        let document = document
+            .and_then(|document| guard::check_variables(&document, &request).map(|()| document))
             .map_err(|refusal| Box::new(Response::from_errors(vec![refusal.into()])))?;
         request.set_parsed_query(document);
         Ok(request.data(RequestContext::new(self.service.clone(), viewer)))
@@ -83,12 +86,6 @@ fn build(limits: &Limits) -> AsyncGraphqlSchema {
         .limit_complexity(limits.complexity_max)
         .limit_directives(limits.directives_max)
         .finish()
-}
-
-/// Reads a request from JSON. A JSON array is none, though serde would take one for a struct.
-pub fn deserialize_request<'de, D: Deserializer<'de>>(source: D) -> Result<Box<Request>, D::Error> {
-    let object = serde_json::Map::deserialize(source)?;
-    serde_json::from_value(object.into()).map_err(serde::de::Error::custom)
 }
 
 /// The schema in the schema definition language, as `schema.graphql` holds it.

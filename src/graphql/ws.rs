@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use async_graphql::{Request, Response};
+use async_graphql::Response;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use futures_util::{SinkExt, StreamExt};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::Schema;
+use super::{GraphqlRequest, Schema};
 use crate::domain::Viewer;
 
 /// The WebSocket subprotocol.
@@ -52,8 +52,7 @@ enum ClientMessage {
     Pong {},
     Subscribe {
         id: String,
-        #[serde(deserialize_with = "super::deserialize_request")]
-        payload: Box<Request>,
+        payload: GraphqlRequest,
     },
     Complete {
         id: String,
@@ -233,7 +232,7 @@ impl Session {
                 let Some(generation) = self.operations.reserve(&id, max) else {
                     return Some(Close(4409, "Subscriber already exists, or there are too many"));
                 };
-                let responses = self.schema.execute_stream(*payload, self.viewer.clone());
+                let responses = self.schema.execute_stream(payload.into(), self.viewer.clone());
                 let operation = operate(id.clone(), generation, responses, self.outbox.clone());
                 self.operations
                     .start(&id, generation, tokio::spawn(operation).abort_handle());

@@ -36,11 +36,12 @@ const PRIVATE: [(&str, &str); 5] = [
 ];
 
 /// Foreign crates, with the only places that may use them.
-const CONFINED: [(&str, &[&str]); 17] = [
+const CONFINED: [(&str, &[&str]); 18] = [
     ("mongodb", &["store::mongo"]),
     ("rusqlite", &["store::embedded"]),
     ("async_graphql", &["graphql", "http::graphql"]),
     ("axum", &["http", "graphql::ws"]),
+    ("headers_accept", &["http::graphql"]),
     ("tower_http", &["http"]),
     ("rust_embed", &["http"]),
     ("clap", &["cli"]),

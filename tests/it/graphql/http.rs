@@ -34,7 +34,11 @@ async fn a_query_is_answered_in_the_media_type_that_the_client_accepts() {
         ("application/json", "application/json"),
         ("*/*", "application/json"),
         (GRAPHQL_JSON, GRAPHQL_JSON),
-        ("text/html, application/graphql-response+json;q=0.9", GRAPHQL_JSON),
+        ("image/png, application/graphql-response+json;q=0.9", GRAPHQL_JSON),
+        (
+            "application/json;q=0.1, application/graphql-response+json;q=0.2",
+            GRAPHQL_JSON,
+        ),
     ] {
         let response = post(&server, accept, json!({ "query": "{ viewer { userId } }" })).await;
         assert_eq!(
@@ -45,6 +49,110 @@ async fn a_query_is_answered_in_the_media_type_that_the_client_accepts() {
         let body: Value = response.json().await.unwrap();
         assert_eq!(body, json!({ "data": { "viewer": { "userId": 1 } } }));
     }
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_we_have_is_told_so() {
+    let (server, _scratch) = server().await;
+    let response = post(&server, "image/png", json!({ "query": "{ __typename }" })).await;
+    assert_eq!(response.status().as_u16(), 406);
+    assert_eq!(code(response).await, "BAD_REQUEST");
+}
+
+#[tokio::test]
+async fn a_request_that_was_not_executed_has_no_data() {
+    let (server, _scratch) = server().await;
+    for query in ["{", "{ nothing }", "query ($id: ID!) { chat(id: $id) { id } }"] {
+        let response = post(&server, GRAPHQL_JSON, json!({ "query": query })).await;
+        assert_eq!(response.status().as_u16(), 400, "{query}");
+        let body: Value = response.json().await.unwrap();
+        assert!(body.get("data").is_none(), "{body}");
+    }
+    // A mutation before the place where the variable is missing did not run.
+    let query = "mutation ($title: String!) { a: createChat(input: {title: \"a\"}) { chat { id } }
+        b: createChat(input: {title: $title}) { chat { id } } }";
+    assert_eq!(server.code(query, json!({})).await, "GRAPHQL_VALIDATION_FAILED");
+    let chats = server.data("{ chats { nodes { id } } }", json!({})).await;
+    assert_eq!(chats, json!({ "chats": { "nodes": [] } }));
+    // However much is wrong, the answer is short.
+    let wrong: String = (0..500).map(|n| format!("x{n} ")).collect();
+    let response = post(
+        &server,
+        GRAPHQL_JSON,
+        json!({ "query": format!("{{ {wrong} }}") }),
+    )
+    .await;
+    let body: Value = response.json().await.unwrap();
+    assert_eq!(body["errors"].as_array().unwrap().len(), 20);
+}
+
+#[tokio::test]
+async fn a_reply_streams_as_server_sent_events_and_goes_on_from_a_cursor() {
+    let scratch = Scratch::embedded().await;
+    let server = Server::start_with(&scratch, &["--builtin-pace", "200", "--builtin-words", "40"]);
+    let chat = server.create_chat("A chat").await;
+    let reply = server.send(&chat, "समुद्र 🌊").await;
+    let query = "subscription ($id: ID!, $after: String) { reply(messageId: $id, after: $after) {
+        ... on ReplySnapshot { snapshot: text cursor } ... on ReplyPartial { partial: text cursor }
+        ... on ReplyFinished { message { text } } } }";
+    let events = async |after: &Value| {
+        let body = json!({ "query": query, "variables": { "id": reply, "after": after } });
+        let response = post(&server, "text/event-stream", body).await;
+        assert_eq!(content_type(&response), "text/event-stream");
+        assert_eq!(response.headers()["cache-control"], "no-cache");
+        assert_eq!(response.headers()["x-accel-buffering"], "no");
+        let text = response.text().await.unwrap();
+        let mut events: Vec<_> = text.split("\n\n").filter(|event| !event.is_empty()).collect();
+        assert_eq!(
+            events.pop().map(|end| end.lines().next()),
+            Some(Some("event: complete"))
+        );
+        let data = events.into_iter().map(|event| {
+            let data = event
+                .strip_prefix("event: next\ndata: ")
+                .unwrap_or_else(|| panic!("{event}"));
+            serde_json::from_str::<Value>(data).unwrap()["data"]["reply"].take()
+        });
+        data.collect::<Vec<_>>()
+    };
+    let assemble = |mut text: String, events: &[Value]| {
+        for event in events {
+            if let Some(whole) = event["snapshot"].as_str() {
+                text = whole.to_owned();
+            }
+            text.push_str(event["partial"].as_str().unwrap_or_default());
+        }
+        assert_eq!(events.last().unwrap()["message"]["text"], json!(text));
+        text
+    };
+    let all = events(&Value::Null).await;
+    assert!(all.len() > 5, "{all:?}");
+    let text = assemble(String::new(), &all);
+    let middle = all.len() / 2;
+    let before = all[..=middle].iter().fold(String::new(), |text, event| {
+        let whole = event["snapshot"].as_str().map_or(text, str::to_owned);
+        whole + event["partial"].as_str().unwrap_or_default()
+    });
+    let rest = events(&all[middle]["cursor"]).await;
+    assert!(rest.iter().all(|event| event["snapshot"].is_null()), "{rest:?}");
+    assert_eq!(assemble(before, &rest), text);
+}
+
+#[tokio::test]
+async fn an_event_stream_tells_errors_as_events_and_a_subscription_needs_one() {
+    let (server, _scratch) = server().await;
+    let response = post(&server, "text/event-stream", json!({ "query": "{ nothing }" })).await;
+    assert_eq!(response.status().as_u16(), 200);
+    let text = response.text().await.unwrap();
+    assert!(
+        text.starts_with("event: next\ndata: {\"errors\":[") && text.contains("event: complete"),
+        "{text}"
+    );
+    let query = "subscription { reply(messageId: \"5f7c8ec7c33c6c004bbafe82\") { __typename } }";
+    let response = post(&server, "text/event-stream", json!({ "query": query })).await;
+    assert!(response.text().await.unwrap().contains("NOT_FOUND"));
+    let response = post(&server, "application/json", json!({ "query": query })).await;
+    assert_eq!(response.status().as_u16(), 400);
 }
 
 #[tokio::test]
@@ -82,6 +190,13 @@ async fn what_is_no_graphql_request_is_refused_with_its_status() {
         ("application/json; charset=utf-16", query, 415),
         ("application/json", "{".to_owned(), 400),
         ("application/json", "[]".to_owned(), 400),
+        ("application/json", "{}".to_owned(), 400),
+        ("application/json", r#"{"query":7}"#.to_owned(), 400),
+        (
+            "application/json",
+            r#"{"query":"{a}","variables":[]}"#.to_owned(),
+            400,
+        ),
         ("application/json", "[".repeat(200_000), 400),
         ("application/json", large, 413),
     ] {

@@ -1,0 +1,62 @@
+//! Responses as GraphQL over HTTP writes them.
+
+use async_graphql::{Response, ServerError, Value};
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use serde::Serialize;
+
+use super::accept::Answer;
+use crate::graphql::with_codes;
+
+/// A response body: a request that was not executed has no `data` at all.
+#[derive(Serialize)]
+pub(super) struct Body<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a Value>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [ServerError],
+}
+
+impl<'a> Body<'a> {
+    pub(super) fn of(response: &'a Response) -> Self {
+        Self {
+            data: (!is_request_error(response)).then_some(&response.data),
+            errors: &response.errors,
+        }
+    }
+}
+
+/// Whether nothing was executed: the errors are about the request, not about a field.
+fn is_request_error(response: &Response) -> bool {
+    !response.errors.is_empty()
+        && response.data == Value::Null
+        && response.errors.iter().all(|error| error.path.is_empty())
+}
+
+/// A response in the media type that was agreed on.
+pub(super) fn answer(response: &Response, kind: Answer) -> axum::response::Response {
+    let (status, kind) = match kind {
+        Answer::GraphqlJson if is_request_error(response) => {
+            (StatusCode::BAD_REQUEST, "application/graphql-response+json")
+        }
+        Answer::GraphqlJson => (StatusCode::OK, "application/graphql-response+json"),
+        _ => (StatusCode::OK, "application/json"),
+    };
+    match serde_json::to_vec(&Body::of(response)) {
+        Ok(body) => (status, [(header::CONTENT_TYPE, kind)], body).into_response(),
+        Err(_) => refuse(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong."),
+    }
+}
+
+/// A request that is none of GraphQL.
+pub(super) fn refuse(status: StatusCode, message: &str) -> axum::response::Response {
+    let code = if status.is_server_error() {
+        "INTERNAL"
+    } else {
+        "BAD_REQUEST"
+    };
+    let mut error = ServerError::new(message, None);
+    error.extensions.get_or_insert_default().set("code", code);
+    let response = with_codes(Response::from_errors(vec![error]));
+    (status, axum::Json(Body::of(&response))).into_response()
+}

@@ -1,0 +1,46 @@
+//! GraphQL over SSE, in distinct connections mode: one operation for each request, its results as events.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use async_graphql::Response;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::IntoResponse;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::stream::{self, BoxStream, StreamExt};
+use tokio_util::sync::CancellationToken;
+
+use super::answer::Body;
+
+/// How often a comment tells proxies and clients that the line is alive while there is nothing to say.
+const BEAT_EVERY: Duration = Duration::from_secs(12);
+
+/// The results of an operation as a stream of events. The next result is asked for when the last one was taken, so a
+/// slow client gets merged pieces and costs nobody anything. At the end of the server it breaks off without
+/// `complete`, so that the client connects again.
+pub(super) fn stream(
+    responses: BoxStream<'static, Response>,
+    shutdown: CancellationToken,
+) -> axum::response::Response {
+    let next = |response: Response| {
+        // Maps with string keys and finite numbers only: there is nothing that JSON cannot hold.
+        let data = serde_json::to_string(&Body::of(&response)).unwrap_or_default();
+        Event::default().event("next").data(data)
+    };
+    let end = stream::iter([Event::default().event("complete").data("")]);
+    let events = responses
+        .map(next)
+        .chain(end)
+        .take_until(shutdown.cancelled_owned())
+        .map(Ok::<_, Infallible>);
+    let headers = [
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        // What nginx asks for; others have learnt it from there.
+        (
+            HeaderName::from_static("x-accel-buffering"),
+            HeaderValue::from_static("no"),
+        ),
+    ];
+    let events = Sse::new(events).keep_alive(KeepAlive::new().interval(BEAT_EVERY));
+    (headers, events).into_response()
+}

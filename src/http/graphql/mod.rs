@@ -1,0 +1,156 @@
+//! `/graphql`, by GraphQL over HTTP and GraphQL over SSE: queries and mutations by POST, queries by GET, subscriptions
+//! as event streams, the WebSocket upgrade, and GraphiQL for a browser.
+
+mod accept;
+mod answer;
+mod events;
+
+use async_graphql::Request;
+use async_graphql::parser::types::OperationType;
+use axum::body::Bytes;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{FromRequestParts, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use super::{Faces, graphiql};
+use crate::domain::Viewer;
+use crate::graphql::{GraphqlRequest, guard, ws};
+
+use accept::Answer;
+use answer::{answer, refuse};
+
+/// The query string of a GET, as GraphQL over HTTP names it: maps are JSON within it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Parameters {
+    query: Option<String>,
+    operation_name: Option<String>,
+    variables: Option<String>,
+    extensions: Option<String>,
+}
+
+/// Queries, event streams, the upgrade, or the page: whatever the client asks for.
+pub async fn get(State(faces): State<Faces>, request: axum::extract::Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    if let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+        return self::upgrade(upgrade, faces);
+    }
+    let Some(kind) = accept::negotiate(&parts.headers) else {
+        return not_acceptable();
+    };
+    let parameters = match Query::<Parameters>::try_from_uri(&parts.uri) {
+        Ok(Query(parameters)) => parameters,
+        Err(_) => return refuse(StatusCode::BAD_REQUEST, "The query string is malformed."),
+    };
+    let Some(query) = parameters.query else {
+        return match kind {
+            Answer::Html => graphiql::page(),
+            _ => refuse(StatusCode::BAD_REQUEST, "The query string has no query."),
+        };
+    };
+    let map = |json: Option<String>| json.as_deref().map_or(Ok(None), serde_json::from_str);
+    let (Ok(variables), Ok(extensions)) = (map(parameters.variables), map(parameters.extensions)) else {
+        return refuse(
+            StatusCode::BAD_REQUEST,
+            "The variables and the extensions are JSON objects.",
+        );
+    };
+    let request = GraphqlRequest {
+        query,
+        operation_name: parameters.operation_name,
+        variables,
+        extensions,
+    };
+    let request = Request::from(request);
+    if has_type(&request, &faces, OperationType::Mutation) {
+        let refusal = refuse(StatusCode::METHOD_NOT_ALLOWED, "Mutations are sent by POST only.");
+        return ([(header::ALLOW, "POST")], refusal).into_response();
+    }
+    execute(request, faces, kind).await
+}
+
+/// Queries, mutations, and event streams.
+pub async fn post(State(faces): State<Faces>, headers: HeaderMap, body: Bytes) -> Response {
+    // A page of another site can send every other content type without asking first.
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .unwrap_or_default();
+    let (essence, parameters) = kind.split_once(';').unwrap_or((kind, ""));
+    let charset = parameters.trim().to_ascii_lowercase();
+    if !essence.trim().eq_ignore_ascii_case("application/json")
+        || !["", "charset=utf-8", "charset=\"utf-8\""].contains(&charset.as_str())
+    {
+        return refuse(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "Send application/json in UTF-8.",
+        );
+    }
+    let Some(kind) = accept::negotiate(&headers) else {
+        return not_acceptable();
+    };
+    match serde_json::from_slice::<GraphqlRequest>(&body) {
+        Ok(request) => execute(request.into(), faces, kind).await,
+        Err(_) => refuse(
+            StatusCode::BAD_REQUEST,
+            "The body is not a GraphQL request: a JSON object with a query.",
+        ),
+    }
+}
+
+fn upgrade(upgrade: WebSocketUpgrade, faces: Faces) -> Response {
+    let bytes_max = faces.service.limits().body_bytes_max;
+    let upgrade = upgrade
+        .protocols([ws::SUBPROTOCOL])
+        .max_message_size(bytes_max)
+        .max_frame_size(bytes_max)
+        .read_buffer_size(8 * 1024)
+        .write_buffer_size(16 * 1024);
+    if upgrade.selected_protocol().is_none() {
+        return refuse(
+            StatusCode::BAD_REQUEST,
+            "The subprotocol is graphql-transport-ws.",
+        );
+    }
+    upgrade.on_upgrade(move |socket| ws::serve(socket, faces.schema, Viewer::Anonymous, faces.shutdown))
+}
+
+async fn execute(request: Request, faces: Faces, kind: Answer) -> Response {
+    if kind == Answer::EventStream {
+        let responses = faces.schema.execute_stream(request, Viewer::Anonymous);
+        return events::stream(responses, faces.shutdown);
+    }
+    if has_type(&request, &faces, OperationType::Subscription) {
+        return refuse(
+            StatusCode::BAD_REQUEST,
+            "A subscription needs Accept: text/event-stream, or a WebSocket.",
+        );
+    }
+    // On a task of its own, so that a client that leaves does not cut a mutation in half.
+    let executed = tokio::spawn(async move { faces.schema.execute(request, Viewer::Anonymous).await }).await;
+    match executed {
+        Ok(response) => answer(&response, kind),
+        Err(_) => refuse(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong."),
+    }
+}
+
+fn not_acceptable() -> Response {
+    refuse(
+        StatusCode::NOT_ACCEPTABLE,
+        "Answers are application/json, application/graphql-response+json or text/event-stream.",
+    )
+}
+
+/// Whether the operation that the request names is of this type. What is malformed or unknown is left to the executor.
+fn has_type(request: &Request, faces: &Faces, kind: OperationType) -> bool {
+    let Ok(document) = guard::parse(&request.query, faces.service.limits()) else {
+        return false;
+    };
+    document.operations.iter().any(|(name, operation)| {
+        let is_meant = request.operation_name.is_none()
+            || name.map(|name| name.as_str()) == request.operation_name.as_deref();
+        is_meant && operation.node.ty == kind
+    })
+}
