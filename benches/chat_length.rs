@@ -35,7 +35,7 @@ const INSERTS: usize = 256;
 async fn main() {
     let folder = tempfile::tempdir().unwrap();
     let embedded = folder.path().join("data");
-    measure("embedded store", embedded.to_str().unwrap()).await;
+    measure("the embedded store", embedded.to_str().unwrap()).await;
     match mongodb_uri() {
         Some(uri) => {
             let database = format!("colloquy_bench_{}", new_ids().next());
@@ -91,7 +91,7 @@ async fn measure(name: &str, address: &str) {
     }
     engine.shut_down().await;
 
-    println!("\nOne token of a reply of {WORDS} tokens, on the {name}, by the messages of the chat");
+    println!("\nOne token of a reply of {WORDS} tokens, on {name}, by the messages of the chat");
     println!(
         "{:>10} {:>14} {:>8} {:>14} {:>8} {:>18} {:>8}",
         "messages", "CPU", "ratio", "wall", "ratio", "first text after", "ratio"

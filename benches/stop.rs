@@ -21,7 +21,7 @@ use support::server::{Follower, Server};
 /// Replies under way at once, each in a chat of its own and with a follower on a socket of its own.
 const REPLIES: usize = 100;
 /// Stops that each row of the table is made of.
-const STOPS: usize = 100;
+const STOPS: usize = 200;
 /// Between two stops, so that they find the server at its work and not at the start of the last reply.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -39,36 +39,34 @@ async fn main() {
     let many = bench.stop_one_by_one(REPLIES).await;
     let at_once = bench.stop_at_once().await;
 
+    let pace = PieceService::PIECES_PER_SECOND;
+    println!("\nFrom a stop until this, by the replies under way, of {pace} pieces a second each");
     println!(
-        "\nA stop, with so many replies under way ({} pieces a second each)",
-        PieceService::PIECES_PER_SECOND
+        "{:<14} {:<24} {:>9} {:>9} {:>9} {:>10} {:>9}",
+        "replies", "until", "p50", "p95", "p99", "p50 ratio", "p99 ratio"
     );
-    println!(
-        "{:>22} {:>20} {:>10} {:>10} {:>10} {:>8} {:>8}",
-        "", "until", "p50", "p95", "p99", "p50", "p99"
-    );
-    let names = ["caller answered", "follower told", "service closed"];
-    let base = &one;
-    for (name, stops) in [
-        ("1", &one),
-        ("100", &many),
-        ("100, all stopped at once", &at_once),
-    ] {
-        for (column, until) in names.into_iter().enumerate() {
-            let of = |stops: &[Stop], percent| {
-                percentile(
-                    &stops.iter().map(|stop| stop.0[column]).collect::<Vec<_>>(),
-                    percent,
-                )
-            };
-            let [p50, p95, p99] = [50, 95, 99].map(|percent| of(stops, percent));
-            println!(
-                "{:>24} {until:>18} {p50:>10.1?} {p95:>10.1?} {p99:>10.1?} {:>8.1} {:>8.1}",
-                if column == 0 { name } else { "" },
-                ratio(p50, of(base, 50)),
-                ratio(p99, of(base, 99)),
-            );
-        }
+    row_for_each_end("1", &one, &one);
+    row_for_each_end(&REPLIES.to_string(), &many, &one);
+    row_for_each_end(&format!("{REPLIES}, all at once"), &at_once, &one);
+}
+
+fn row_for_each_end(replies: &str, stops: &[Stop], base: &[Stop]) {
+    let ends: [(&str, fn(&Stop) -> Duration); 3] = [
+        ("the caller is answered", |stop| stop.answered),
+        ("the follower is told", |stop| stop.told),
+        ("the service is closed", |stop| stop.closed),
+    ];
+    for (until, end) in ends {
+        let of = |stops: &[Stop], percent| {
+            let times: Vec<_> = stops.iter().map(end).collect();
+            percentile(&times, percent)
+        };
+        let [p50, p95, p99] = [50, 95, 99].map(|percent| of(stops, percent));
+        println!(
+            "{replies:<14} {until:<24} {p50:>9.1?} {p95:>9.1?} {p99:>9.1?} {:>10.1} {:>9.1}",
+            ratio(p50, of(base, 50)),
+            ratio(p99, of(base, 99)),
+        );
     }
 }
 
@@ -100,17 +98,20 @@ struct Streaming {
     follower: Follower,
 }
 
-/// The times from the call on until the caller was answered, the follower told, and the connection closed.
-struct Stop([Duration; 3]);
+/// The times from the call of a stop on.
+struct Stop {
+    /// Until the caller was answered.
+    answered: Duration,
+    /// Until the follower was told the end.
+    told: Duration,
+    /// Until the service saw its connection closed.
+    closed: Duration,
+}
 
 impl Bench {
     /// Stops one reply after the other, while the number of those under way stays the same.
     async fn stop_one_by_one(&self, under_way: usize) -> Vec<Stop> {
-        let mut streaming = VecDeque::new();
-        for _ in 0..under_way {
-            let chat = self.server.create_chat().await;
-            streaming.push_back(self.begin(chat).await);
-        }
+        let mut streaming = self.begin_in_new_chats(under_way).await;
         let mut stops = Vec::new();
         for _ in 0..STOPS {
             tokio::time::sleep(PAUSE).await;
@@ -123,13 +124,23 @@ impl Bench {
         stops
     }
 
+    /// Stops all replies at once.
     async fn stop_at_once(&self) -> Vec<Stop> {
-        let mut streaming = Vec::new();
-        for _ in 0..REPLIES {
-            let chat = self.server.create_chat().await;
-            streaming.push(self.begin(chat).await);
+        let mut stops = Vec::new();
+        while stops.len() < STOPS {
+            let streaming = self.begin_in_new_chats(REPLIES).await;
+            stops.extend(join_all(streaming.into_iter().map(|reply| self.stop(reply))).await);
         }
-        join_all(streaming.into_iter().map(|reply| self.stop(reply))).await
+        stops
+    }
+
+    async fn begin_in_new_chats(&self, replies: usize) -> VecDeque<Streaming> {
+        let mut streaming = VecDeque::new();
+        for _ in 0..replies {
+            let chat = self.server.create_chat().await;
+            streaming.push_back(self.begin(chat).await);
+        }
+        streaming
     }
 
     /// Asks for a reply, and waits until a follower has the first of its text.
@@ -157,6 +168,10 @@ impl Bench {
             streaming.follower.ended(),
             self.service.closed(&streaming.question),
         );
-        Stop([answered, told, closed].map(|at| at - called))
+        Stop {
+            answered: answered - called,
+            told: told - called,
+            closed: closed - called,
+        }
     }
 }
