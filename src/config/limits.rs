@@ -5,6 +5,8 @@
 pub struct Limits {
     /// Characters of a chat's title: it is shown in one line. Default 200.
     pub title_chars_max: usize,
+    /// Whether a title, a text or a label may be empty or all blanks: it says nothing. Default no.
+    pub takes_blanks: bool,
     /// Bytes of a message's text: a long prompt with room to spare. Default 32 KiB.
     pub text_bytes_max: usize,
     /// Characters of a status, a type or a reaction: labels. Default 64.
@@ -35,6 +37,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             title_chars_max: 200,
+            takes_blanks: false,
             text_bytes_max: 32 * 1024,
             label_chars_max: 64,
             page_size_max: 100,
@@ -50,3 +53,23 @@ impl Default for Limits {
         }
     }
 }
+
+impl Limits {
+    /// The bounds of the documented REST API and socket: those systems had none, so a text of a megabyte still fits,
+    /// and anything may be blank. Everything else stays as it is.
+    pub fn documented(&self) -> Self {
+        Self {
+            title_chars_max: DOCUMENTED_TEXT_BYTES_MAX,
+            takes_blanks: true,
+            text_bytes_max: DOCUMENTED_TEXT_BYTES_MAX,
+            label_chars_max: DOCUMENTED_TEXT_BYTES_MAX,
+            body_bytes_max: DOCUMENTED_BODY_BYTES_MAX,
+            ..self.clone()
+        }
+    }
+}
+
+/// Bytes of a title, a text or a label on the documented faces.
+const DOCUMENTED_TEXT_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of a body or frame on the documented faces: such a text with every character escaped.
+const DOCUMENTED_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;

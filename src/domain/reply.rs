@@ -159,6 +159,29 @@ pub struct ReplyOutcome {
     pub error: Option<ReplyError>,
 }
 
+impl Reply {
+    /// A reply that has begun, of which nothing more is known.
+    pub const fn begun(owner: String, lease_until: Timestamp) -> Self {
+        Self {
+            state: ReplyState::Streaming,
+            in_reply_to: None,
+            owner,
+            lease_until,
+            stop: None,
+            regenerates: None,
+            model: None,
+            usage: None,
+            started_at: None,
+            first_piece_at: None,
+            upstream_closed_at: None,
+            finished_at: None,
+            overhead_us: None,
+            reasoning: None,
+            error: None,
+        }
+    }
+}
+
 impl ReplyOutcome {
     /// An end in `state` at `finished_at` that keeps the stored text, and of which nothing more is known.
     pub const fn bare(state: ReplyState, finished_at: Timestamp) -> Self {

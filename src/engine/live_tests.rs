@@ -24,20 +24,7 @@ pub fn message(text: &str, state: ReplyState) -> Message {
         reply_id: None,
         reply: Some(Reply {
             state,
-            in_reply_to: None,
-            owner: "test".to_owned(),
-            lease_until: at,
-            stop: None,
-            regenerates: None,
-            model: None,
-            usage: None,
-            started_at: None,
-            first_piece_at: None,
-            upstream_closed_at: None,
-            finished_at: None,
-            overhead_us: None,
-            reasoning: None,
-            error: None,
+            ..Reply::begun("test".to_owned(), at)
         }),
     }
 }

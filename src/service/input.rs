@@ -6,7 +6,7 @@ use crate::domain::{ClientKey, UserId};
 impl Service {
     pub(super) fn check_title(&self, title: &str) -> Result<(), Error> {
         let max = self.limits.title_chars_max;
-        if title.trim().is_empty() || title.chars().nth(max).is_some() {
+        if self.is_refused_as_blank(title) || title.chars().nth(max).is_some() {
             return Err(Error::InvalidTitle { max });
         }
         Ok(())
@@ -14,7 +14,7 @@ impl Service {
 
     pub(super) fn check_text(&self, text: &str) -> Result<(), Error> {
         let max = self.limits.text_bytes_max;
-        if text.trim().is_empty() || text.len() > max {
+        if self.is_refused_as_blank(text) || text.len() > max {
             return Err(Error::InvalidText { max });
         }
         Ok(())
@@ -22,10 +22,14 @@ impl Service {
 
     pub(super) fn check_label(&self, label: &'static str, text: &str) -> Result<(), Error> {
         let max = self.limits.label_chars_max;
-        if text.trim().is_empty() || text.chars().nth(max).is_some() {
+        if self.is_refused_as_blank(text) || text.chars().nth(max).is_some() {
             return Err(Error::InvalidLabel { label, max });
         }
         Ok(())
+    }
+
+    fn is_refused_as_blank(&self, text: &str) -> bool {
+        !self.limits.takes_blanks && text.trim().is_empty()
     }
 
     pub(super) fn check_user_id(&self, id: &UserId) -> Result<(), Error> {

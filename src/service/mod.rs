@@ -31,13 +31,14 @@ pub use prompts::{Manner, Prompt, Regeneration, Sent};
 pub use replies::{StopOutcome, StopReceipt, Stopped};
 pub use usage::{UsagePeriod, UsageReport};
 
-/// The use cases.
+/// The use cases. Cheap to clone: each face has one of its own, with its own bounds on what it takes.
+#[derive(Clone)]
 pub struct Service {
     store: Arc<dyn Store>,
     feed: Arc<dyn Feed>,
     engine: Arc<Engine>,
     clock: Arc<dyn Clock>,
-    ids: IdSource,
+    ids: Arc<IdSource>,
     limits: Limits,
 }
 
@@ -56,8 +57,16 @@ impl Service {
             feed,
             engine,
             clock,
-            ids,
+            ids: Arc::new(ids),
             limits,
+        }
+    }
+
+    /// The same use cases over the same store and engine, for a face with other bounds.
+    pub fn with_limits(&self, limits: Limits) -> Self {
+        Self {
+            limits,
+            ..self.clone()
         }
     }
 

@@ -6,7 +6,7 @@ use super::messages::same_or_conflict;
 use super::{Error, NewMessage, Service};
 use crate::config::FaultScript;
 use crate::domain::{
-    Author, Chat, ChatId, LanguageTag, Message, MessageId, ObjectId, Position, Reply, ReplyState, TimeZone,
+    Author, Chat, ChatId, LanguageTag, Message, MessageId, ObjectId, Position, Reply, TimeZone,
     Viewer, WhileReplying,
 };
 use crate::engine::{Ask, Entry, LEASE_MS};
@@ -265,6 +265,7 @@ impl Service {
         in_reply_to: Option<MessageId>,
     ) -> Message {
         let created_at = entry.moment(self.clock.now());
+        let lease_until = self.clock.now().plus_millis(LEASE_MS);
         Message {
             id,
             chat_id,
@@ -279,21 +280,9 @@ impl Service {
             client_key: None,
             reply_id: None,
             reply: Some(Reply {
-                state: ReplyState::Streaming,
                 in_reply_to,
-                owner: self.engine.owner().to_owned(),
-                lease_until: self.clock.now().plus_millis(LEASE_MS),
-                stop: None,
-                regenerates: None,
                 model: Some(self.engine.model().to_owned()),
-                usage: None,
-                started_at: None,
-                first_piece_at: None,
-                upstream_closed_at: None,
-                finished_at: None,
-                overhead_us: None,
-                reasoning: None,
-                error: None,
+                ..Reply::begun(self.engine.owner().to_owned(), lease_until)
             }),
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -20,7 +21,7 @@ const ACKNOWLEDGED_MIN: usize = 300;
 
 on_both_stores! {
     every_acknowledged_message_outlives_a_kill,
-    a_reply_that_was_under_way_ends_as_interrupted_with_the_text_it_had,
+    replies_outlive_twenty_kills_but_for_their_last_second,
 }
 
 async fn every_acknowledged_message_outlives_a_kill(scratch: &Scratch) {
@@ -109,51 +110,108 @@ async fn read_all(server: &Server, chat: &str, stored: &mut HashMap<String, Stri
     }
 }
 
-async fn a_reply_that_was_under_way_ends_as_interrupted_with_the_text_it_had(scratch: &Scratch) {
-    const REPLY: &str = "subscription ($id: ID!, $after: String) { reply(messageId: $id, after: $after) {
-        ... on ReplySnapshot { snapshot: text cursor } ... on ReplyPartial { partial: text cursor }
-        ... on ReplyFinished { message { text reply { state } } } } }";
-    let server = Server::start_with(scratch, &["--builtin-pace", "20", "--builtin-words", "100000"]);
-    let chat = server.create_chat("A chat").await;
-    let reply = server.send(&chat, "Hello").await;
-    let (mut text, mut cursor) = (String::new(), Value::Null);
-    let apply = |event: &Value, text: &mut String, cursor: &mut Value| {
-        if let Some(whole) = event["snapshot"].as_str() {
-            *text = whole.to_owned();
-        }
-        text.push_str(event["partial"].as_str().unwrap_or_default());
-        *cursor = event["cursor"].clone();
-    };
+/// Kills of one store: so many servers at a time, each so often.
+const LANES: usize = 4;
+const KILLS_PER_LANE: usize = 5;
+/// What a kill may take of the text that was shown.
+const LOST_MAX: Duration = Duration::from_secs(1);
 
-    let mut socket = Socket::acknowledged(&server).await;
-    socket
-        .subscribe("1", REPLY, json!({ "id": reply, "after": null }))
-        .await;
-    // Past the first checkpoint, so that there is something to find.
-    let stored = "query ($id: ID!) { message(id: $id) { text } }";
-    while server.data(stored, json!({ "id": reply })).await["message"]["text"] == "" {
-        apply(
-            &socket.message().await["payload"]["data"]["reply"],
-            &mut text,
-            &mut cursor,
+async fn replies_outlive_twenty_kills_but_for_their_last_second(scratch: &Scratch) {
+    let lanes = (0..LANES).map(|lane| kill_in_the_middle_again_and_again(scratch.beside(), lane));
+    join_all(lanes).await;
+}
+
+async fn kill_in_the_middle_again_and_again(scratch: Scratch, lane: usize) {
+    let start = || Server::start_with(&scratch, &["--builtin-pace", "40", "--builtin-words", "100000"]);
+    let mut server = start();
+    let chat = server.create_chat("A chat").await;
+    for kill in 0..KILLS_PER_LANE {
+        let reply = server.send(&chat, "नमस्ते दुनिया 🌍").await;
+        let mut viewer = ReplyViewer::new(&reply);
+        // At another moment between two checkpoints each time.
+        let watched = Duration::from_millis(1_300 + 137 * (lane * KILLS_PER_LANE + kill) as u64 % 1_000);
+        let shown = viewer.watch(&server, watched).await;
+        let killed_at = Instant::now();
+        server.kill();
+
+        server = start();
+        let message = viewer.follow_to_the_end(&server).await;
+        assert_eq!(message["reply"]["state"], "INTERRUPTED");
+        let stored = message["text"].as_str().unwrap();
+        // The viewer was put right, also where it had been shown more than was stored.
+        assert_eq!(viewer.text, stored);
+        let (_, kept) = shown.iter().rfind(|(at, _)| killed_at - *at >= LOST_MAX).unwrap();
+        assert!(!kept.is_empty());
+        assert!(
+            stored.starts_with(kept),
+            "{} bytes were stored, and {} shown a second before",
+            stored.len(),
+            kept.len()
         );
     }
-    server.kill();
+    drop(server);
+    scratch.remove().await;
+}
 
-    let server = Server::start(scratch);
-    let mut socket = Socket::acknowledged(&server).await;
-    socket
-        .subscribe("1", REPLY, json!({ "id": reply, "after": cursor }))
-        .await;
-    // The client that was cut off is put right and told the end, without asking anybody anything else.
-    let message = loop {
-        let event = socket.message().await["payload"]["data"]["reply"].take();
-        if event["message"].is_object() {
-            break event["message"].clone();
+/// One who watches a reply over a socket that breaks.
+struct ReplyViewer {
+    reply: String,
+    text: String,
+    cursor: Value,
+}
+
+impl ReplyViewer {
+    fn new(reply: &str) -> Self {
+        Self {
+            reply: reply.to_owned(),
+            text: String::new(),
+            cursor: Value::Null,
         }
-        apply(&event, &mut text, &mut cursor);
-    };
-    assert_eq!(message["reply"]["state"], "INTERRUPTED");
-    assert_eq!(message["text"], json!(text));
-    assert_ne!(text, "");
+    }
+
+    async fn subscribe(&self, server: &Server) -> Socket {
+        const REPLY: &str = "subscription ($id: ID!, $after: String) { reply(messageId: $id, after: $after) {
+            ... on ReplySnapshot { snapshot: text cursor } ... on ReplyPartial { partial: text cursor }
+            ... on ReplyFinished { message { text reply { state } } cursor } } }";
+        let mut socket = Socket::acknowledged(server).await;
+        let variables = json!({ "id": self.reply, "after": self.cursor });
+        socket.subscribe("1", REPLY, variables).await;
+        socket
+    }
+
+    /// Applies an event; the message, if it is the end.
+    fn apply(&mut self, mut message: Value) -> Option<Value> {
+        let event = message["payload"]["data"]["reply"].take();
+        if let Some(whole) = event["snapshot"].as_str() {
+            whole.clone_into(&mut self.text);
+        }
+        self.text.push_str(event["partial"].as_str().unwrap_or_default());
+        self.cursor = event["cursor"].clone();
+        event["message"].is_object().then(|| event["message"].clone())
+    }
+
+    /// Watches for some time from its first piece on: what was shown when.
+    async fn watch(&mut self, server: &Server, time: Duration) -> Vec<(Instant, String)> {
+        let mut socket = self.subscribe(server).await;
+        while self.text.is_empty() {
+            assert_eq!(self.apply(socket.message().await), None);
+        }
+        let mut shown = vec![(Instant::now(), self.text.clone())];
+        let until = Instant::now() + time;
+        while let Ok(message) = tokio::time::timeout_at(until.into(), socket.message()).await {
+            assert_eq!(self.apply(message), None);
+            shown.push((Instant::now(), self.text.clone()));
+        }
+        shown
+    }
+
+    /// Goes on behind what it has: the message of the end.
+    async fn follow_to_the_end(&mut self, server: &Server) -> Value {
+        let mut socket = self.subscribe(server).await;
+        loop {
+            if let Some(message) = self.apply(socket.message().await) {
+                return message;
+            }
+        }
+    }
 }

@@ -48,9 +48,12 @@ fn every_code_is_in_the_list_of_errors_and_no_other() {
 
 #[test]
 fn every_file_that_the_documents_name_exists() {
-    for document in ["README.md", "ARCHITECTURE.md", "docs/errors.md", "docs/faults.md"] {
-        let text = fs::read_to_string(Path::new(ROOT).join(document)).unwrap();
-        let folder = Path::new(ROOT).join(document);
+    let folder = fs::read_dir(Path::new(ROOT).join("docs")).unwrap();
+    let pages = folder.map(|page| format!("docs/{}", page.unwrap().file_name().to_str().unwrap()));
+    let documents = ["README.md", "ARCHITECTURE.md"].map(str::to_owned).into_iter();
+    for document in documents.chain(pages) {
+        let text = fs::read_to_string(Path::new(ROOT).join(&document)).unwrap();
+        let folder = Path::new(ROOT).join(&document);
         let folder = folder.parent().unwrap();
         let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         let quoted = text.split('`').skip(1).step_by(2).filter(|name| {
@@ -58,7 +61,8 @@ fn every_file_that_the_documents_name_exists() {
         });
         for name in links
             .filter(|link| !link.starts_with("http"))
-            .map(|link| (folder, link))
+            // The heading within the page is not looked for.
+            .map(|link| (folder, link.split('#').next().unwrap_or_default()))
             .chain(quoted.map(|name| (Path::new(ROOT), name)))
         {
             let (folder, file) = name;

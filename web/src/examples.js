@@ -65,6 +65,48 @@ subscription WatchReply($messageId: ID!, $after: String) {
 }
 `;
 
+const FOLLOW_CHAT = `# Follow the whole chat
+#
+# Put the id of your chat into the variables below, run it, and send another message in the second tab.
+# ChatResync says: read the chat, then apply what follows. Pieces of replies come as in the tab before.
+subscription FollowChat($chatId: ID!, $after: String) {
+  chat(id: $chatId, after: $after) {
+    __typename
+    ... on ChatResync {
+      cursor
+    }
+    ... on MessageAdded {
+      message {
+        author
+        text
+      }
+      cursor
+    }
+    ... on ReplySnapshot {
+      message {
+        id
+      }
+      text
+      cursor
+    }
+    ... on ReplyPartial {
+      messageId
+      text
+      cursor
+    }
+    ... on ReplyFinished {
+      message {
+        id
+        reply {
+          state
+        }
+      }
+      cursor
+    }
+  }
+}
+`;
+
 const LIST_CHATS = `# List chats
 #
 # For the next page, add after: "<endCursor>" to the arguments of chats.
@@ -102,5 +144,6 @@ export const EXAMPLES = [
   { query: CREATE_CHAT },
   { query: SEND_MESSAGE, variables: variables({ chatId: '' }) },
   { query: WATCH_REPLY, variables: variables({ messageId: '', after: null }) },
+  { query: FOLLOW_CHAT, variables: variables({ chatId: '', after: null }) },
   { query: LIST_CHATS },
 ];

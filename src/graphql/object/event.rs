@@ -97,10 +97,6 @@ impl Part {
 /// What happens in a chat. Its replies are told as in `ReplyEvent`; everything else names what changed, as it is when
 /// it is told, so that hearing of it twice changes nothing.
 #[derive(Union)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one is made per event, and goes straight into the answer"
-)]
 pub enum ChatEvent {
     /// Read the chat.
     Resync(ChatResync),

@@ -105,23 +105,7 @@ mod tests {
     }
 
     fn streaming() -> Reply {
-        Reply {
-            state: ReplyState::Streaming,
-            in_reply_to: None,
-            owner: "us".to_owned(),
-            lease_until: Timestamp::from_millis(0),
-            stop: None,
-            regenerates: None,
-            model: None,
-            usage: None,
-            started_at: None,
-            first_piece_at: None,
-            upstream_closed_at: None,
-            finished_at: None,
-            overhead_us: None,
-            reasoning: None,
-            error: None,
-        }
+        Reply::begun("us".to_owned(), Timestamp::from_millis(0))
     }
 
     #[tokio::test]

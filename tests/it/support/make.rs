@@ -76,23 +76,7 @@ pub fn streaming(chat: ChatId, owner: &str) -> Message {
     Message {
         author: Author::Bot,
         text: String::new(),
-        reply: Some(Reply {
-            state: ReplyState::Streaming,
-            in_reply_to: None,
-            owner: owner.to_owned(),
-            lease_until: now().plus_millis(8_000),
-            stop: None,
-            regenerates: None,
-            model: None,
-            usage: None,
-            started_at: None,
-            first_piece_at: None,
-            upstream_closed_at: None,
-            finished_at: None,
-            overhead_us: None,
-            reasoning: None,
-            error: None,
-        }),
+        reply: Some(Reply::begun(owner.to_owned(), now().plus_millis(8_000))),
         ..message(chat)
     }
 }

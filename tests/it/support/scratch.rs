@@ -38,6 +38,14 @@ impl Scratch {
         })
     }
 
+    /// Another place of the same store.
+    pub fn beside(&self) -> Self {
+        match &self.0 {
+            Place::Embedded(_) => Self(Place::Embedded(tempfile::tempdir().unwrap())),
+            Place::Mongo { uri, .. } => Self::on_mongod(uri),
+        }
+    }
+
     /// What `--store` takes.
     pub fn address(&self) -> String {
         match &self.0 {

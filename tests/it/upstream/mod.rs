@@ -8,6 +8,7 @@ mod stop;
 
 use serde_json::{Value, json};
 
+use crate::support::follow::follow;
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 use crate::support::socket::Socket;
@@ -37,28 +38,6 @@ fn server_at(base_url: &str, scratch: &Scratch, arguments: &[&str], variables: &
         "a-model",
     ];
     Server::start_in(scratch, &[&own, arguments].concat(), variables)
-}
-
-/// Follows a reply to its end: the text that was assembled, and the message of the end.
-async fn follow(server: &Server, reply: &str) -> (String, Value) {
-    const REPLY: &str = "subscription ($id: ID!) { reply(messageId: $id) { __typename
-        ... on ReplySnapshot { text } ... on ReplyPartial { text }
-        ... on ReplyFinished { message { text reply { state model error { code message }
-            usage { prompt { tokens isEstimated } completion { tokens isEstimated } } } } } } }";
-    let mut socket = Socket::acknowledged(server).await;
-    socket.subscribe("1", REPLY, json!({ "id": reply })).await;
-    let mut text = String::new();
-    loop {
-        let mut message = socket.message().await;
-        let event = message["payload"]["data"]["reply"].take();
-        let part = event["text"].as_str().unwrap_or_default();
-        match event["__typename"].as_str() {
-            Some("ReplySnapshot") => text = part.to_owned(),
-            Some("ReplyPartial") => text.push_str(part),
-            Some("ReplyFinished") => return (text, event["message"].clone()),
-            _ => panic!("{message}"),
-        }
-    }
 }
 
 /// Asks a question in a chat of its own and follows the reply to its end.

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use serde_json::json;
 
-use super::{follow, server};
+use super::server;
+use crate::support::follow::follow;
 use crate::support::scratch::Scratch;
-use crate::support::upstream::{DONE, Upstream, finish, head, piece, send, stream};
+use crate::support::upstream::{DONE, Upstream, event, finish, head, piece, send, stream};
 
 const KEY: &str = "sk-this-is-the-key-0123456789";
 
@@ -26,7 +27,8 @@ async fn the_service_is_told_the_conversation_the_language_and_the_key() {
     let (_, message) = follow(&server, &reply).await;
     assert_eq!(message["reply"]["model"], "a-model");
     let query = "mutation ($input: SendMessageInput!) { sendMessage(input: $input) { reply { id } } }";
-    let input = json!({ "input": { "chatId": chat, "text": "और तुम?", "language": "pt-br" } });
+    let input = json!({ "input": { "chatId": chat, "text": "और तुम?", "language": "pt-br",
+        "timezone": "asia/kolkata" } });
     let reply = server.data(query, input).await["sendMessage"]["reply"]["id"].take();
     let (text, _) = follow(&server, reply.as_str().unwrap()).await;
     assert_eq!(text, "मैं भी।");
@@ -46,6 +48,7 @@ async fn the_service_is_told_the_conversation_the_language_and_the_key() {
     let system = second["messages"][0]["content"].as_str().unwrap();
     assert!(system.starts_with("Be kind.\n"), "{system}");
     assert!(system.contains(" pt-BR,"), "{system}");
+    assert!(system.contains("Asia/Kolkata"), "{system}");
     let turns = second["messages"].as_array().unwrap()[1..].to_vec();
     assert_eq!(
         json!(turns),
@@ -54,6 +57,73 @@ async fn the_service_is_told_the_conversation_the_language_and_the_key() {
             { "role": "assistant", "content": "A bot." },
             { "role": "user", "content": "और तुम?" },
         ])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_is_told_the_latest_turns_within_the_budget_and_always_the_question() {
+    let answer = |text: &str| vec![stream(), send(piece(text) + &finish("stop") + DONE)];
+    let questions = [
+        "one two three",
+        "four five six",
+        "seven eight nine ten eleven twelve",
+    ];
+    let scripts = questions.map(|question| (question.to_owned(), vec![answer("well")]));
+    let upstream = Upstream::start(HashMap::from(scripts)).await;
+    let scratch = Scratch::embedded().await;
+    let server = server(&scratch, &upstream, &["--history-tokens", "5"], &[]);
+    let chat = server.create_chat("A chat").await;
+    for question in questions {
+        let reply = server.send(&chat, question).await;
+        follow(&server, &reply).await;
+    }
+    let told = |question: &str| {
+        let request = upstream.requests(question)[0].body["messages"].clone();
+        let turns = request.as_array().unwrap().iter().skip(1);
+        turns
+            .map(|turn| turn["content"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(told(questions[0]), [questions[0]]);
+    // Three tokens of the question, one of the answer before it, and no room for what came before that.
+    assert_eq!(told(questions[1]), ["well", questions[1]]);
+    assert_eq!(told(questions[2]), [questions[2]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_model_thinks_is_kept_apart_from_what_it_says() {
+    let thought = |text: &str| event(&json!({ "choices": [{ "delta": { "reasoning_content": text } }] }));
+    let thoughts = "सोच ".repeat(30_000);
+    let long = thought(&thoughts[..thoughts.len() / 2]) + &thought(&thoughts[thoughts.len() / 2..]);
+    let scripts = HashMap::from([
+        (
+            "short".to_owned(),
+            vec![vec![
+                stream(),
+                send(thought("Let me ") + &thought("see.") + &piece("नमस्ते") + &finish("stop") + DONE),
+            ]],
+        ),
+        (
+            "long".to_owned(),
+            vec![vec![stream(), send(long + &piece("x") + DONE)]],
+        ),
+    ]);
+    let upstream = Upstream::start(scripts).await;
+    let scratch = Scratch::embedded().await;
+    let server = server(&scratch, &upstream, &[], &[]);
+    let (text, message) = super::ask(&server, "short").await;
+    assert_eq!(
+        (text.as_str(), &message["reply"]["reasoning"]),
+        ("नमस्ते", &json!("Let me see."))
+    );
+    // Bounded, and cut between characters.
+    let (text, message) = super::ask(&server, "long").await;
+    let kept = message["reply"]["reasoning"].as_str().unwrap();
+    assert_eq!(text, "x");
+    assert!(
+        thoughts.starts_with(kept) && (256 * 1024 - 3..=256 * 1024).contains(&kept.len()),
+        "{}",
+        kept.len()
     );
 }
 
