@@ -6,8 +6,8 @@ use super::messages::same_or_conflict;
 use super::{Error, NewMessage, Service};
 use crate::config::FaultScript;
 use crate::domain::{
-    Author, Chat, ChatId, LanguageTag, Message, MessageId, ObjectId, Position, Reply, TimeZone,
-    Viewer, WhileReplying,
+    Author, Chat, ChatId, LanguageTag, Message, MessageId, ObjectId, Position, Reply, TimeZone, Viewer,
+    WhileReplying,
 };
 use crate::engine::{Ask, Entry, LEASE_MS};
 
