@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use colloquy::domain::{
-    Author, ChatId, Message, MessageId, ObjectId, Reply, ReplyCursor, ReplyState, TextDigest, Timestamp,
+    Author, ChatId, Message, MessageId, ObjectId, Reply, ReplyCursor, TextDigest, Timestamp,
 };
 use colloquy::engine::{LiveReply, REPLY_BYTES_MAX, ReplyUpdate};
 use divan::Bencher;
@@ -293,22 +293,6 @@ fn streaming() -> Message {
         updated_at: at,
         client_key: None,
         reply_id: None,
-        reply: Some(Reply {
-            state: ReplyState::Streaming,
-            in_reply_to: None,
-            owner: "bench".to_owned(),
-            lease_until: at,
-            stop: None,
-            regenerates: None,
-            model: None,
-            usage: None,
-            started_at: None,
-            first_piece_at: None,
-            upstream_closed_at: None,
-            finished_at: None,
-            overhead_us: None,
-            reasoning: None,
-            error: None,
-        }),
+        reply: Some(Reply::begun("bench".to_owned(), at)),
     }
 }

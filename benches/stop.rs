@@ -42,7 +42,7 @@ async fn main() {
     let pace = PieceService::PIECES_PER_SECOND;
     println!("\nFrom a stop until this, by the replies under way, of {pace} pieces a second each");
     println!(
-        "{:<14} {:<24} {:>9} {:>9} {:>9} {:>10} {:>9}",
+        "{:<16} {:<24} {:>9} {:>9} {:>9} {:>10} {:>9}",
         "replies", "until", "p50", "p95", "p99", "p50 ratio", "p99 ratio"
     );
     row_for_each_end("1", &one, &one);
@@ -50,8 +50,11 @@ async fn main() {
     row_for_each_end(&format!("{REPLIES}, all at once"), &at_once, &one);
 }
 
+/// One of the times of a stop.
+type End = fn(&Stop) -> Duration;
+
 fn row_for_each_end(replies: &str, stops: &[Stop], base: &[Stop]) {
-    let ends: [(&str, fn(&Stop) -> Duration); 3] = [
+    let ends: [(&str, End); 3] = [
         ("the caller is answered", |stop| stop.answered),
         ("the follower is told", |stop| stop.told),
         ("the service is closed", |stop| stop.closed),
@@ -63,7 +66,7 @@ fn row_for_each_end(replies: &str, stops: &[Stop], base: &[Stop]) {
         };
         let [p50, p95, p99] = [50, 95, 99].map(|percent| of(stops, percent));
         println!(
-            "{replies:<14} {until:<24} {p50:>9.1?} {p95:>9.1?} {p99:>9.1?} {:>10.1} {:>9.1}",
+            "{replies:<16} {until:<24} {p50:>9.1?} {p95:>9.1?} {p99:>9.1?} {:>10.1} {:>9.1}",
             ratio(p50, of(base, 50)),
             ratio(p99, of(base, 99)),
         );
