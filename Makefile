@@ -17,7 +17,7 @@ CLIENT_MODULES := tests/clients/node_modules/.colloquy-stamp
 
 NPM_CI := npm ci --no-audit --no-fund
 
-.PHONY: help run test check schema web fmt clean require-npm
+.PHONY: help run test check bench schema web fmt clean require-npm
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12
@@ -35,6 +35,9 @@ check: web ## Everything that must pass before a change is merged
 	$(MAKE) test
 	cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked
 	cargo deny check bans licenses sources
+
+bench: web ## Measure what tokens, subscribers and stops cost, on both stores (docs/benchmarks.md)
+	scripts/with-mongod.sh cargo bench --locked
 
 # By way of a second file, because a failed build would leave an empty schema behind.
 schema: web ## Write schema.graphql from the code

@@ -1,7 +1,9 @@
 //! The live reply: one append-only text, and readers that are no more than an offset into it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -9,6 +11,9 @@ use crate::domain::{Message, MessageId, ReplyCursor, StopRequest, TextDigest};
 
 /// The most bytes of text in one [`ReplyUpdate::Partial`]. A blocked socket holds at most one of them.
 pub const PARTIAL_BYTES_MAX: usize = 16 * 1024;
+
+/// The most readers that whoever changes a reply wakes by itself: about as many as cost as much as a task that does it.
+const READERS_WOKEN_HERE_MAX: usize = 16;
 
 /// What a reader is told.
 #[derive(Clone, Debug)]
@@ -44,7 +49,7 @@ pub enum ReplyUpdate {
 pub struct LiveReply {
     id: MessageId,
     state: RwLock<State>,
-    changes: watch::Sender<()>,
+    changes: Arc<Changes>,
     is_stopped: CancellationToken,
     stop: OnceLock<StopRequest>,
 }
@@ -60,6 +65,16 @@ pub enum Applied {
     /// text must be healed by [`LiveReply::heal`].
     Gap,
 }
+
+/// Wakes the readers.
+struct Changes {
+    sender: watch::Sender<()>,
+    /// A task is going to wake the readers, and has not begun to: whatever changes until then, they will see.
+    is_announced: AtomicBool,
+}
+
+/// Wakes the readers when it is dropped, so also where its task never runs.
+struct Announcement(Arc<Changes>);
 
 struct State {
     /// Readers of an older edition have read a text that is not a beginning of this one.
@@ -83,13 +98,16 @@ impl LiveReply {
         Self {
             id,
             state: RwLock::new(state),
-            changes: watch::Sender::new(()),
+            changes: Arc::new(Changes {
+                sender: watch::Sender::new(()),
+                is_announced: AtomicBool::new(false),
+            }),
             is_stopped: CancellationToken::new(),
             stop: OnceLock::new(),
         }
     }
 
-    /// Appends a piece and wakes the readers. O(piece), amortised.
+    /// Appends a piece and has the readers woken. O(piece), amortised, however many they are.
     pub fn append(&self, piece: &str) {
         self.change(|state| state.text.push_str(piece));
     }
@@ -159,7 +177,7 @@ impl LiveReply {
 
     /// The message as it is stored, once the reply has ended.
     pub async fn ended(&self) -> Arc<Message> {
-        let mut changes = self.changes.subscribe();
+        let mut changes = self.changes.sender.subscribe();
         loop {
             changes.borrow_and_update();
             if let Some(message) = self.read(|state| state.has_ended.then(|| state.message.clone())) {
@@ -193,7 +211,7 @@ impl LiveReply {
     /// A reader that continues behind `cursor` if its checksum fits, and begins with a snapshot otherwise.
     pub fn read_from(self: &Arc<Self>, cursor: Option<ReplyCursor>) -> ReplyReader {
         ReplyReader {
-            changes: self.changes.subscribe(),
+            changes: self.changes.sender.subscribe(),
             live: self.clone(),
             cursor,
             place: None,
@@ -213,7 +231,33 @@ impl LiveReply {
             }
             act(&mut state);
         }
-        self.changes.send_replace(());
+        self.changes.announce();
+    }
+}
+
+impl Changes {
+    /// Has the readers woken, at a cost that does not grow with them: many are woken by a task of its own, and one
+    /// task does for all changes until it runs.
+    fn announce(self: &Arc<Self>) {
+        let handle = Handle::try_current().ok();
+        match handle.filter(|_| self.sender.receiver_count() > READERS_WOKEN_HERE_MAX) {
+            None => {
+                self.sender.send_replace(());
+            }
+            Some(handle) if !self.is_announced.swap(true, Ordering::AcqRel) => {
+                let announcement = Announcement(self.clone());
+                handle.spawn(async move { drop(announcement) });
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+impl Drop for Announcement {
+    fn drop(&mut self) {
+        // Before the readers look: a change that comes while they are woken is announced anew.
+        self.0.is_announced.swap(false, Ordering::AcqRel);
+        self.0.sender.send_replace(());
     }
 }
 

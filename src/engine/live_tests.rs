@@ -1,4 +1,8 @@
+use std::time::Duration;
+
+use futures_util::future::join_all;
 use proptest::prelude::*;
+use tokio::runtime::Builder;
 
 use super::*;
 use crate::domain::{Author, ChatId, ObjectId, Reply, ReplyState, Timestamp};
@@ -207,6 +211,59 @@ async fn a_lagging_reader_gets_the_missed_pieces_merged_into_bounded_ones() {
     let pieces = live.length().div_ceil(PARTIAL_BYTES_MAX - 4);
     client.drain(&mut reader, pieces);
     assert_eq!(client.text, live.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn very_many_readers_all_get_the_exact_text() {
+    let live = Arc::new(LiveReply::new(message("", ReplyState::Streaming)));
+    let readers = (0..1_000).map(|_| {
+        let mut reader = live.read_from(None);
+        tokio::spawn(async move {
+            let mut client = Client::default();
+            while let Some(update) = reader.next().await {
+                client.apply(update);
+            }
+            client
+        })
+    });
+    let readers: Vec<_> = readers.collect();
+    for n in 0..500 {
+        live.append("हिन्दी ");
+        // Some pieces follow each other at once, some find everybody waiting.
+        match n % 50 {
+            0 => tokio::time::sleep(Duration::from_millis(2)).await,
+            1..10 => tokio::task::yield_now().await,
+            _ => {}
+        }
+    }
+    let text = live.text();
+    live.end(message(&text, ReplyState::Complete));
+    let told = tokio::time::timeout(Duration::from_secs(60), join_all(readers)).await;
+    for client in told.expect("a reader was not woken") {
+        let client = client.unwrap();
+        assert!(client.is_finished && client.text == text);
+    }
+}
+
+#[test]
+fn readers_are_woken_also_if_the_runtime_goes_that_was_about_to_wake_them() {
+    let [long, short] = [(); 2].map(|()| Builder::new_current_thread().enable_time().build().unwrap());
+    let live = Arc::new(LiveReply::new(message("", ReplyState::Streaming)));
+    let readers = (0..=READERS_WOKEN_HERE_MAX).map(|_| {
+        let mut reader = live.read_from(Some(TextDigest::empty().cursor()));
+        long.spawn(async move { reader.next().await })
+    });
+    let readers: Vec<_> = readers.collect();
+    long.block_on(tokio::task::yield_now());
+    let entered = short.enter();
+    live.append("late");
+    drop(entered);
+    drop(short);
+    for reader in readers {
+        let update = long.block_on(async { tokio::time::timeout(Duration::from_secs(10), reader).await });
+        let update = update.expect("a reader was not woken").unwrap();
+        assert!(matches!(update, Some(ReplyUpdate::Partial { text, .. }) if text == "late"));
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
+use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -32,6 +33,13 @@ pub async fn serve(
     service: Arc<Service>,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
+    let listener = listener.tap_io(|connection| {
+        // Else the kernel holds a piece back until the client has acknowledged the one before, up to 40 ms.
+        if let Err(error) = connection.set_nodelay(true) {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "a connection will hold small pieces back");
+        }
+    });
     axum::serve(listener, router(service, shutdown.clone()))
         .with_graceful_shutdown(shutdown.cancelled_owned())
         .await

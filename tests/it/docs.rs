@@ -57,7 +57,9 @@ fn every_file_that_the_documents_name_exists() {
         let folder = folder.parent().unwrap();
         let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         let quoted = text.split('`').skip(1).step_by(2).filter(|name| {
-            name.starts_with("src/") || name.starts_with("tests/") || name.starts_with("scripts/")
+            ["src/", "tests/", "benches/", "scripts/"]
+                .iter()
+                .any(|folder| name.starts_with(folder))
         });
         for name in links
             .filter(|link| !link.starts_with("http"))
