@@ -2,8 +2,7 @@
 
 use axum::http::{HeaderMap, header};
 use headers_accept::Accept;
-use headers_core::Header;
-use mediatype::{MediaType, Name};
+use mediatype::{MediaType, Name, names};
 
 /// The media types of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,24 +17,18 @@ pub(super) enum Answer {
     Html,
 }
 
-const JSON: MediaType<'static> =
-    MediaType::new(Name::new_unchecked("application"), Name::new_unchecked("json"));
-const GRAPHQL_JSON: MediaType<'static> = MediaType::from_parts(
-    Name::new_unchecked("application"),
-    Name::new_unchecked("graphql-response"),
-    Some(Name::new_unchecked("json")),
-    &[],
-);
-const EVENT_STREAM: MediaType<'static> =
-    MediaType::new(Name::new_unchecked("text"), Name::new_unchecked("event-stream"));
-const HTML: MediaType<'static> = MediaType::new(Name::new_unchecked("text"), Name::new_unchecked("html"));
+const GRAPHQL_RESPONSE: Name<'static> = Name::new_unchecked("graphql-response");
+const EVENT_STREAM: Name<'static> = Name::new_unchecked("event-stream");
 
 /// What is offered, the likeliest first: a client that takes anything gets `application/json`.
 static OFFERED: [(MediaType<'static>, Answer); 4] = [
-    (JSON, Answer::Json),
-    (GRAPHQL_JSON, Answer::GraphqlJson),
-    (EVENT_STREAM, Answer::EventStream),
-    (HTML, Answer::Html),
+    (MediaType::new(names::APPLICATION, names::JSON), Answer::Json),
+    (
+        MediaType::from_parts(names::APPLICATION, GRAPHQL_RESPONSE, Some(names::JSON), &[]),
+        Answer::GraphqlJson,
+    ),
+    (MediaType::new(names::TEXT, EVENT_STREAM), Answer::EventStream),
+    (MediaType::new(names::TEXT, names::HTML), Answer::Html),
 ];
 
 /// What the client likes best of what is offered; `None` if it takes none of it.
@@ -43,10 +36,20 @@ pub(super) fn negotiate(headers: &HeaderMap) -> Option<Answer> {
     if !headers.contains_key(header::ACCEPT) {
         return Some(Answer::Json);
     }
-    let accept = Accept::decode(&mut headers.get_all(header::ACCEPT).iter()).ok()?;
+    let values = headers.get_all(header::ACCEPT).iter();
+    let ranges: Vec<_> = values.filter_map(|value| value.to_str().ok()).collect();
+    let accept: Accept = without_charset(&ranges.join(",")).parse().ok()?;
     let best = accept.negotiate(OFFERED.iter().map(|(kind, _)| kind))?;
     let offered = OFFERED.iter().find(|(kind, _)| kind == best);
     offered.map(|(_, answer)| *answer)
+}
+
+/// The ranges without the charset that some clients name beside them: JSON has one, and a range with a parameter would
+/// fit nothing else.
+fn without_charset(ranges: &str) -> String {
+    let is_kept = |parameter: &&str| !parameter.trim().to_ascii_lowercase().starts_with("charset=");
+    let kept = |range: &str| range.split(';').filter(is_kept).collect::<Vec<_>>().join(";");
+    ranges.split(',').map(kept).collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]
