@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 
 use async_graphql::parser::parse_query;
-use async_graphql::parser::types::{ExecutableDocument, FragmentDefinition, Selection, SelectionSet};
+use async_graphql::parser::types::{
+    ExecutableDocument, FragmentDefinition, OperationDefinition, Selection, SelectionSet,
+};
 use async_graphql::{ErrorExtensionValues, Name, Positioned, Request, ServerError, Value};
 
 use crate::config::Limits;
@@ -83,11 +85,8 @@ pub fn parse(query: &str, limits: &Limits) -> Result<ExecutableDocument, Refusal
 /// Refuses a request that leaves out a variable that must have a value. The executor finds out only where the variable
 /// is used, when mutations before that place have run.
 pub fn check_variables(document: &ExecutableDocument, request: &Request) -> Result<(), Refusal> {
-    let meant = document.operations.iter().find(|(name, _)| {
-        request.operation_name.is_none()
-            || name.map(|name| name.as_str()) == request.operation_name.as_deref()
-    });
-    let definitions = meant.map(|(_, operation)| operation.node.variable_definitions.as_slice());
+    let meant = operations(document, request.operation_name.as_deref()).next();
+    let definitions = meant.map(|operation| operation.variable_definitions.as_slice());
     for definition in definitions.unwrap_or_default() {
         let definition = &definition.node;
         let name = &definition.name.node;
@@ -100,6 +99,16 @@ pub fn check_variables(document: &ExecutableDocument, request: &Request) -> Resu
         }
     }
     Ok(())
+}
+
+/// The operations that a request can mean: the one that it names, or any if it names none.
+pub fn operations<'a>(
+    document: &'a ExecutableDocument,
+    name: Option<&'a str>,
+) -> impl Iterator<Item = &'a OperationDefinition> {
+    let operations = document.operations.iter();
+    let meant = operations.filter(move |(own, _)| name.is_none() || own.map(Name::as_str) == name);
+    meant.map(|(_, operation)| &operation.node)
 }
 
 /// How many brackets are open at once, strings and comments left out. Unclosed strings are the parser's to refuse.

@@ -14,6 +14,7 @@ pub mod ws;
 
 use std::sync::Arc;
 
+use async_graphql::parser::types::{ExecutableDocument, OperationType};
 use async_graphql::{Request, Response};
 use futures_util::stream::{BoxStream, StreamExt};
 
@@ -26,7 +27,9 @@ use mutation::Mutation;
 use query::Query;
 use subscription::Subscription;
 
-pub use error::{Error, with_codes};
+use error::with_codes;
+
+pub use error::Error;
 pub use request::GraphqlRequest;
 
 type AsyncGraphqlSchema = async_graphql::Schema<Query, Mutation, Subscription>;
@@ -52,32 +55,63 @@ impl Schema {
         self.service.limits()
     }
 
+    /// Parses and bounds a request, once, before anything else looks at it; or the response that refuses it.
+    pub fn prepare(&self, request: Request) -> Result<Prepared, Box<Response>> {
+        match guard::parse(&request.query, self.service.limits()) {
+            Ok(document) => Ok(Prepared { request, document }),
+            Err(refusal) => Err(refused(refusal)),
+        }
+    }
+
     /// Executes a query or mutation.
-    pub async fn execute(&self, request: Request, viewer: Viewer) -> Response {
-        match self.prepare(request, viewer) {
+    pub async fn execute(&self, prepared: Prepared, viewer: Viewer) -> Response {
+        match self.complete(prepared, viewer) {
             Ok(request) => with_codes(self.schema.execute(request).await),
             Err(refused) => *refused,
         }
     }
 
     /// Executes any operation as a stream of responses; a query or mutation gives one.
-    pub fn execute_stream(&self, request: Request, viewer: Viewer) -> BoxStream<'static, Response> {
-        match self.prepare(request, viewer) {
+    pub fn execute_stream(&self, prepared: Prepared, viewer: Viewer) -> BoxStream<'static, Response> {
+        match self.complete(prepared, viewer) {
             Ok(request) => self.schema.execute_stream(request).map(with_codes).boxed(),
-            Err(refused) => futures_util::stream::iter([*refused]).boxed(),
+            Err(refused) => only(*refused),
         }
     }
 
-    /// Parses and bounds a request before the executor sees it, and gives it its own loaders.
-    fn prepare(&self, request: Request, viewer: Viewer) -> Result<Request, Box<Response>> {
-        let mut request = request;
-        let document = guard::parse(&request.query, self.service.limits());
-        let document = document
-            .and_then(|document| guard::check_variables(&document, &request).map(|()| document))
-            .map_err(|refusal| Box::new(Response::from_errors(vec![refusal.into()])))?;
+    /// What the executor needs: values for all variables, and loaders of the request's own.
+    fn complete(&self, prepared: Prepared, viewer: Viewer) -> Result<Request, Box<Response>> {
+        let Prepared {
+            mut request,
+            document,
+        } = prepared;
+        guard::check_variables(&document, &request).map_err(refused)?;
         request.set_parsed_query(document);
         Ok(request.data(RequestContext::new(self.service.clone(), viewer)))
     }
+}
+
+/// A request whose document was parsed and found harmless.
+pub struct Prepared {
+    request: Request,
+    document: ExecutableDocument,
+}
+
+impl Prepared {
+    /// Whether an operation that the request can mean is of this type.
+    pub fn can_be(&self, kind: OperationType) -> bool {
+        let name = self.request.operation_name.as_deref();
+        guard::operations(&self.document, name).any(|operation| operation.ty == kind)
+    }
+}
+
+/// The stream of one response.
+pub fn only(response: Response) -> BoxStream<'static, Response> {
+    futures_util::stream::iter([response]).boxed()
+}
+
+fn refused(refusal: guard::Refusal) -> Box<Response> {
+    Box::new(Response::from_errors(vec![refusal.into()]))
 }
 
 fn build(limits: &Limits) -> AsyncGraphqlSchema {

@@ -232,7 +232,10 @@ impl Session {
                 let Some(generation) = self.operations.reserve(&id, max) else {
                     return Some(Close(4409, "Subscriber already exists, or there are too many"));
                 };
-                let responses = self.schema.execute_stream(payload.into(), self.viewer.clone());
+                let responses = match self.schema.prepare(payload.into()) {
+                    Ok(prepared) => self.schema.execute_stream(prepared, self.viewer.clone()),
+                    Err(refused) => super::only(*refused),
+                };
                 let operation = operate(id.clone(), generation, responses, self.outbox.clone());
                 self.operations
                     .start(&id, generation, tokio::spawn(operation).abort_handle());

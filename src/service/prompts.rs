@@ -6,10 +6,10 @@ use super::messages::same_or_conflict;
 use super::{Error, NewMessage, Service};
 use crate::config::FaultScript;
 use crate::domain::{
-    Author, Chat, ChatId, LanguageTag, Message, MessageId, ObjectId, Position, Reply, TimeZone, Viewer,
-    WhileReplying,
+    Author, Chat, ChatId, LanguageTag, Message, MessageId, ObjectId, Position, Reply, TimeZone, UserId,
+    Viewer, WhileReplying,
 };
-use crate::engine::{Ask, Entry, LEASE_MS};
+use crate::engine::{Ask, Entry, LEASE_MS, Slot};
 
 /// A user's message that asks for a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,13 +127,13 @@ impl Service {
         let entry = self.engine.enter(chat.id).await?;
         message.created_at = entry.moment(self.clock.now());
         message.updated_at = message.created_at;
+        let by = viewer.acting_user(&chat.user_id);
         // A sending that was stored before is joined, whatever is under way.
         if let Some(stored) = self.sent_before(&message).await? {
             return self
-                .join(viewer, &entry, stored, prompt.while_replying, manner)
+                .join(&entry, &by, stored, prompt.while_replying, manner)
                 .await;
         }
-        let by = viewer.acting_user(&chat.user_id);
         let slot = self
             .engine
             .admit(&entry, reply_id, prompt.while_replying, &by)
@@ -143,20 +143,17 @@ impl Service {
             // Stored by another server meanwhile.
             drop(slot);
             return self
-                .join(viewer, &entry, stored, prompt.while_replying, manner)
+                .join(&entry, &by, stored, prompt.while_replying, manner)
                 .await;
         }
-        let reply = self.new_reply(&entry, chat.id, reply_id, Some(message.id));
-        let ask = manner.ask(behind(&message));
-        self.engine.begin(slot, reply.clone(), ask).await?;
-        Ok(Sent { message, reply })
+        self.begin_reply(&entry, slot, message, reply_id, manner).await
     }
 
     /// The reply of a message that was sent before; made now if a crash came between the two.
     async fn join(
-        self: &Arc<Self>,
-        viewer: &Viewer,
+        &self,
         entry: &Entry,
+        by: &UserId,
         message: Message,
         wish: WhileReplying,
         manner: CheckedManner,
@@ -167,10 +164,20 @@ impl Service {
         if let Some(reply) = self.store.messages(&[reply_id]).await?.pop() {
             return Ok(Sent { message, reply });
         }
-        let chat = self.chat(viewer, message.chat_id).await?;
-        let by = viewer.acting_user(&chat.user_id);
-        let slot = self.engine.admit(entry, reply_id, wish, &by).await?;
-        let reply = self.new_reply(entry, chat.id, reply_id, Some(message.id));
+        let slot = self.engine.admit(entry, reply_id, wish, by).await?;
+        self.begin_reply(entry, slot, message, reply_id, manner).await
+    }
+
+    /// Begins the reply to a message that is stored.
+    async fn begin_reply(
+        &self,
+        entry: &Entry,
+        slot: Slot,
+        message: Message,
+        reply_id: MessageId,
+        manner: CheckedManner,
+    ) -> Result<Sent, Error> {
+        let reply = self.new_reply(entry, message.chat_id, reply_id, Some(message.id));
         let ask = manner.ask(behind(&message));
         self.engine.begin(slot, reply.clone(), ask).await?;
         Ok(Sent { message, reply })

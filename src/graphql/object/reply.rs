@@ -50,24 +50,12 @@ impl Reply<'_> {
 
     /// The user's message that it answers.
     async fn in_reply_to(&self, context: &Context<'_>) -> Option<Result<Message, Error>> {
-        let id = self.generated()?.in_reply_to?;
-        context::of(context)
-            .loader
-            .load_one(id)
-            .await
-            .transpose()
-            .map(|it| it.map(Message))
+        linked(context, self.generated()?.in_reply_to?).await
     }
 
     /// The reply that this one was made in place of.
     async fn regenerates(&self, context: &Context<'_>) -> Option<Result<Message, Error>> {
-        let id = self.generated()?.regenerates?;
-        context::of(context)
-            .loader
-            .load_one(id)
-            .await
-            .transpose()
-            .map(|it| it.map(Message))
+        linked(context, self.generated()?.regenerates?).await
     }
 
     /// What the model thought before it spoke, where it told; known when the reply has ended.
@@ -112,6 +100,12 @@ impl Reply<'_> {
             message: error.message.clone(),
         })
     }
+}
+
+/// Another message that a reply names, if it is still there.
+async fn linked(context: &Context<'_>, id: domain::MessageId) -> Option<Result<Message, Error>> {
+    let loaded = context::of(context).loader.load_one(id).await;
+    loaded.transpose().map(|it| it.map(Message))
 }
 
 /// What a reply cost.

@@ -6,7 +6,6 @@ use axum::response::IntoResponse;
 use serde::Serialize;
 
 use super::accept::Answer;
-use crate::graphql::with_codes;
 
 /// A response body: a request that was not executed has no `data` at all.
 #[derive(Serialize)]
@@ -57,6 +56,6 @@ pub(super) fn refuse(status: StatusCode, message: &str) -> axum::response::Respo
     };
     let mut error = ServerError::new(message, None);
     error.extensions.get_or_insert_default().set("code", code);
-    let response = with_codes(Response::from_errors(vec![error]));
+    let response = Response::from_errors(vec![error]);
     (status, axum::Json(Body::of(&response))).into_response()
 }

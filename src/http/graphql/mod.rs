@@ -5,7 +5,6 @@ mod accept;
 mod answer;
 mod events;
 
-use async_graphql::Request;
 use async_graphql::parser::types::OperationType;
 use axum::body::Bytes;
 use axum::extract::ws::WebSocketUpgrade;
@@ -16,7 +15,7 @@ use serde::Deserialize;
 
 use super::{Faces, graphiql};
 use crate::domain::Viewer;
-use crate::graphql::{GraphqlRequest, guard, ws};
+use crate::graphql::{GraphqlRequest, only, ws};
 
 use accept::Answer;
 use answer::{answer, refuse};
@@ -63,12 +62,7 @@ pub async fn get(State(faces): State<Faces>, request: axum::extract::Request) ->
         variables,
         extensions,
     };
-    let request = Request::from(request);
-    if has_type(&request, &faces, OperationType::Mutation) {
-        let refusal = refuse(StatusCode::METHOD_NOT_ALLOWED, "Mutations are sent by POST only.");
-        return ([(header::ALLOW, "POST")], refusal).into_response();
-    }
-    execute(request, faces, kind).await
+    execute(request, faces, Method::Get, kind).await
 }
 
 /// Queries, mutations, and event streams.
@@ -92,7 +86,7 @@ pub async fn post(State(faces): State<Faces>, headers: HeaderMap, body: Bytes) -
         return not_acceptable();
     };
     match serde_json::from_slice::<GraphqlRequest>(&body) {
-        Ok(request) => execute(request.into(), faces, kind).await,
+        Ok(request) => execute(request, faces, Method::Post, kind).await,
         Err(_) => refuse(
             StatusCode::BAD_REQUEST,
             "The body is not a GraphQL request: a JSON object with a query.",
@@ -117,19 +111,35 @@ fn upgrade(upgrade: WebSocketUpgrade, faces: Faces) -> Response {
     upgrade.on_upgrade(move |socket| ws::serve(socket, faces.schema, Viewer::Anonymous, faces.shutdown))
 }
 
-async fn execute(request: Request, faces: Faces, kind: Answer) -> Response {
+/// How a request came.
+#[derive(PartialEq, Eq)]
+enum Method {
+    Get,
+    Post,
+}
+
+async fn execute(request: GraphqlRequest, faces: Faces, method: Method, kind: Answer) -> Response {
+    let prepared = match faces.schema.prepare(request.into()) {
+        Ok(prepared) => prepared,
+        Err(refused) if kind == Answer::EventStream => return events::stream(only(*refused), faces.shutdown),
+        Err(refused) => return answer(&refused, kind),
+    };
+    if method == Method::Get && prepared.can_be(OperationType::Mutation) {
+        let refusal = refuse(StatusCode::METHOD_NOT_ALLOWED, "Mutations are sent by POST only.");
+        return ([(header::ALLOW, "POST")], refusal).into_response();
+    }
     if kind == Answer::EventStream {
-        let responses = faces.schema.execute_stream(request, Viewer::Anonymous);
+        let responses = faces.schema.execute_stream(prepared, Viewer::Anonymous);
         return events::stream(responses, faces.shutdown);
     }
-    if has_type(&request, &faces, OperationType::Subscription) {
+    if prepared.can_be(OperationType::Subscription) {
         return refuse(
             StatusCode::BAD_REQUEST,
             "A subscription needs Accept: text/event-stream, or a WebSocket.",
         );
     }
     // On a task of its own, so that a client that leaves does not cut a mutation in half.
-    let executed = tokio::spawn(async move { faces.schema.execute(request, Viewer::Anonymous).await }).await;
+    let executed = tokio::spawn(async move { faces.schema.execute(prepared, Viewer::Anonymous).await }).await;
     match executed {
         Ok(response) => answer(&response, kind),
         Err(_) => refuse(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong."),
@@ -141,16 +151,4 @@ fn not_acceptable() -> Response {
         StatusCode::NOT_ACCEPTABLE,
         "Answers are application/json, application/graphql-response+json or text/event-stream.",
     )
-}
-
-/// Whether the operation that the request names is of this type. What is malformed or unknown is left to the executor.
-fn has_type(request: &Request, faces: &Faces, kind: OperationType) -> bool {
-    let Ok(document) = guard::parse(&request.query, faces.service.limits()) else {
-        return false;
-    };
-    document.operations.iter().any(|(name, operation)| {
-        let is_meant = request.operation_name.is_none()
-            || name.map(|name| name.as_str()) == request.operation_name.as_deref();
-        is_meant && operation.node.ty == kind
-    })
 }

@@ -64,7 +64,8 @@ async fn a_list_of_chats_with_their_messages_costs_at_most_six_commands() {
             }
         }
         recorder.take();
-        let response = schema.execute(Request::new(query), Viewer::Anonymous).await;
+        let prepared = schema.prepare(Request::new(query)).ok().unwrap();
+        let response = schema.execute(prepared, Viewer::Anonymous).await;
         let commands: Vec<_> = recorder
             .take()
             .iter()
