@@ -117,7 +117,7 @@ pub async fn run_on(
         shutdown.await;
         told.cancel();
     });
-    let serving = http::serve(listener, service, going_away.clone());
+    let serving = http::serve(listener, service, config.legacy, going_away.clone());
     let end = async {
         going_away.cancelled().await;
         engine.shut_down().await;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::{
-    ApiKey, BotConfig, BuiltinBotConfig, Config, ConfigError, EngineConfig, FaultScript, Limits,
-    OpenAiConfig, StoreConfig, UpstreamTimeouts, UpstreamUrl,
+    ApiKey, BotConfig, BuiltinBotConfig, Config, ConfigError, EngineConfig, FaultScript, LegacyConfig,
+    Limits, OpenAiConfig, StoreConfig, UpstreamTimeouts, UpstreamUrl,
 };
 
 /// A GraphQL server for conversations between people and AI bots.
@@ -119,6 +119,22 @@ pub struct Arguments {
     /// How many tokens of a chat's latest messages a bot is given; the message to answer always goes in.
     #[arg(long, env = "COLLOQUY_HISTORY_TOKENS", default_value_t = EngineConfig::default().history_tokens_max, global = true)]
     history_tokens: i64,
+    /// Where the routes of the documented API are besides /chat; empty for nowhere.
+    #[arg(long, env = "COLLOQUY_LEGACY_PREFIX", default_value = LegacyConfig::PREFIX, global = true)]
+    legacy_prefix: String,
+    /// End the documented API's date-times in Z: without it a browser takes them for its own zone.
+    #[arg(long, env = "COLLOQUY_LEGACY_UTC_SUFFIX", global = true)]
+    legacy_utc_suffix: bool,
+    /// The origins whose pages may call the documented API, separated by commas.
+    #[arg(
+        long,
+        env = "COLLOQUY_CORS_ORIGINS",
+        value_name = "ORIGIN",
+        value_delimiter = ',',
+        default_value = LegacyConfig::CORS_ORIGIN,
+        global = true
+    )]
+    cors_origin: Vec<String>,
     /// Serve on an address that others can reach although anybody could then read every chat.
     #[arg(long, env = "COLLOQUY_INSECURE_NO_AUTH", global = true)]
     insecure_no_auth: bool,
@@ -170,6 +186,11 @@ impl Arguments {
                 history_tokens_max: self.history_tokens,
             },
             insecure_no_auth: self.insecure_no_auth,
+            legacy: LegacyConfig {
+                prefix: self.legacy_prefix.clone(),
+                has_utc_suffix: self.legacy_utc_suffix,
+                cors_origins: self.cors_origin.clone(),
+            },
             limits: Limits::default(),
         };
         config.validate()?;

@@ -3,6 +3,7 @@
 pub mod bot;
 pub mod engine;
 pub mod faults;
+pub mod legacy;
 pub mod limits;
 pub mod upstream;
 
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 pub use bot::{BotConfig, BuiltinBotConfig};
 pub use engine::EngineConfig;
 pub use faults::{Fault, FaultScript, FaultScriptError};
+pub use legacy::LegacyConfig;
 pub use limits::Limits;
 pub use upstream::{ApiKey, OpenAiConfig, UpstreamTimeouts, UpstreamUrl};
 
@@ -59,6 +61,8 @@ pub struct Config {
     pub engine: EngineConfig,
     /// Whether the documented anonymous mode is allowed on an address that others can reach.
     pub insecure_no_auth: bool,
+    /// How the documented API is served.
+    pub legacy: LegacyConfig,
     /// What a caller may ask for.
     pub limits: Limits,
 }
@@ -122,6 +126,15 @@ pub enum ConfigError {
     /// No such bound.
     #[error("--openai-max-tokens is at least 1")]
     MaxTokens,
+    /// No such prefix.
+    #[error("--legacy-prefix is empty or a path such as {}", LegacyConfig::PREFIX)]
+    LegacyPrefix,
+    /// No such origin.
+    #[error(
+        "--cors-origin is an origin such as {}, without a path",
+        LegacyConfig::CORS_ORIGIN
+    )]
+    CorsOrigin,
     /// No such wait.
     #[error("{0} is from 1 to {max} milliseconds", max = UpstreamTimeouts::MILLIS_MAX)]
     Timeout(&'static str),
@@ -136,6 +149,7 @@ impl Config {
         if !(1..=EngineConfig::HISTORY_TOKENS_MAX).contains(&self.engine.history_tokens_max) {
             return Err(ConfigError::HistoryTokens);
         }
+        self.legacy.validate()?;
         match &self.bot {
             BotConfig::Builtin(bot) => bot.validate(),
             BotConfig::OpenAi(bot) => bot.validate(),
@@ -164,6 +178,7 @@ mod tests {
             bot: BotConfig::Builtin(BuiltinBotConfig::default()),
             engine: EngineConfig::default(),
             insecure_no_auth: false,
+            legacy: LegacyConfig::default(),
             limits: Limits::default(),
         };
         assert!(matches!(

@@ -43,6 +43,8 @@ pub struct Message {
     pub token_count: Option<TokenCount>,
     /// Whether its text was changed after it was written.
     pub is_edited: bool,
+    /// Where a bot's message got what it says, as late documented systems noted it: `document`, `web_search` and such.
+    pub citation: Option<String>,
     /// When it was written; with the id as tie-breaker, its place in the chat.
     pub created_at: Timestamp,
     /// When it was last changed.

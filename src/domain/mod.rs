@@ -25,7 +25,7 @@ pub use id::{ChatId, DocumentId, IdSource, MalformedId, MessageId, ObjectId, Use
 pub use language::Language;
 pub use locale::{LanguageTag, TimeZone};
 pub use message::{ClientKey, Message, MessageChange, MessageFilter};
-pub use page::{Page, PageRequest, Position};
+pub use page::{Page, PageRequest, Position, Slice};
 pub use reply::{FinishReason, Reply, ReplyError, ReplyOutcome, ReplyState, StopRequest, WhileReplying};
 pub use search::{SearchScope, SearchWords};
 pub use tokens::{TokenCount, Usage};

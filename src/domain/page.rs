@@ -77,6 +77,16 @@ impl PageRequest {
     }
 }
 
+/// Which part of a list to read by row numbers, as the documented API cuts its lists. What is written or deleted
+/// meanwhile moves the rows behind it; whoever walks a list uses a [`PageRequest`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slice {
+    /// Rows to pass over.
+    pub skip: u64,
+    /// At most this many rows after those.
+    pub limit: usize,
+}
+
 /// A part of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {

@@ -18,6 +18,7 @@ pub fn message(text: &str, state: ReplyState) -> Message {
         reaction: None,
         token_count: None,
         is_edited: false,
+        citation: None,
         created_at: at,
         updated_at: at,
         client_key: None,

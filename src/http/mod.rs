@@ -3,6 +3,7 @@
 mod graphiql;
 mod graphql;
 mod health;
+mod legacy;
 
 use std::sync::Arc;
 
@@ -16,7 +17,9 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::limit::RequestBodyLimitLayer;
 
+use crate::config::LegacyConfig;
 use crate::graphql::Schema;
+use crate::legacy::rest;
 use crate::service::Service;
 
 /// What the handlers share.
@@ -31,6 +34,7 @@ struct Faces {
 pub async fn serve(
     listener: TcpListener,
     service: Arc<Service>,
+    legacy: LegacyConfig,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
     let listener = listener.tap_io(|connection| {
@@ -40,12 +44,13 @@ pub async fn serve(
             tracing::warn!(error, "a connection will hold small pieces back");
         }
     });
-    axum::serve(listener, router(service, shutdown.clone()))
+    axum::serve(listener, router(service, &legacy, shutdown.clone()))
         .with_graceful_shutdown(shutdown.cancelled_owned())
         .await
 }
 
-fn router(service: Arc<Service>, shutdown: CancellationToken) -> Router {
+fn router(service: Arc<Service>, legacy: &LegacyConfig, shutdown: CancellationToken) -> Router {
+    let documented = legacy::router(&service, legacy);
     let body_bytes_max = service.limits().body_bytes_max;
     let faces = Faces {
         schema: Schema::new(service.clone()),
@@ -62,9 +67,12 @@ fn router(service: Arc<Service>, shutdown: CancellationToken) -> Router {
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .with_state(faces)
-        // From the inside out: a body too large is refused before it is read whole, answers are compressed, and a
-        // panicking handler answers 500 instead of cutting the connection.
+        // A body too large is refused before it is read whole. The documented API has a bound of its own.
         .layer(RequestBodyLimitLayer::new(body_bytes_max))
+        .merge(documented)
+        .fallback(rest::not_found)
+        // From the inside out: answers are compressed, and a panicking handler answers 500 instead of cutting the
+        // connection.
         .layer(CompressionLayer::new().compress_when(compressed))
         .layer(CatchPanicLayer::new())
 }

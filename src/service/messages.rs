@@ -151,6 +151,7 @@ impl Service {
             reaction: None,
             token_count,
             is_edited: false,
+            citation: None,
             created_at: now,
             updated_at: now,
             client_key,
@@ -172,7 +173,11 @@ impl Service {
         }
     }
 
-    async fn change_message(&self, message: Message, change: &MessageChange) -> Result<Message, Error> {
+    pub(super) async fn change_message(
+        &self,
+        message: Message,
+        change: &MessageChange,
+    ) -> Result<Message, Error> {
         // A reply's text belongs to its generation until it has ended.
         if change.text.is_some() && message.reply.is_some_and(|reply| !reply.state.is_final()) {
             return Err(Error::Conflict);

@@ -1,6 +1,7 @@
 //! Every use case and every permission check, once, for all faces.
 
 mod chats;
+mod documented;
 mod error;
 mod input;
 mod messages;
@@ -23,6 +24,7 @@ use crate::store::{Store, StoreError};
 
 pub use crate::engine::ReplyUpdate;
 pub use chats::NewChat;
+pub use documented::{MessageEdit, Numbered, NumberedPage, PostedMessage};
 pub use error::{Error, Subject};
 pub use follow::{ChatFollower, ChatUpdate};
 pub use messages::NewMessage;

@@ -282,6 +282,7 @@ impl Service {
             reaction: None,
             token_count: None,
             is_edited: false,
+            citation: None,
             created_at,
             updated_at: created_at,
             client_key: None,

@@ -16,7 +16,7 @@ use async_trait::async_trait;
 
 use crate::domain::{
     Chat, ChatChange, ChatFilter, ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page,
-    PageRequest, ReplyOutcome, SearchScope, SearchWords, StopRequest, Timestamp, UsageRow, UserId,
+    PageRequest, ReplyOutcome, SearchScope, SearchWords, Slice, StopRequest, Timestamp, UsageRow, UserId,
 };
 
 pub use embedded::EmbeddedStore;
@@ -76,6 +76,13 @@ pub trait ChatStore: Send + Sync {
         request: &PageRequest,
     ) -> Result<Page<Chat>, StoreError>;
 
+    /// A part of a user's chats by number, ordered from the greatest `created_at` to the smallest, ties from the
+    /// smallest id to the greatest, which is the order of insertion. Reads the keys of the chats passed over.
+    async fn chat_slice(&self, user: &UserId, slice: Slice) -> Result<Vec<Chat>, StoreError>;
+
+    /// How many chats a user has. Reads index keys only.
+    async fn chat_count(&self, user: &UserId) -> Result<u64, StoreError>;
+
     /// Changes a chat, sets its `updated_at` to `now` (never backwards), and returns it as it then is.
     async fn update_chat(
         &self,
@@ -110,6 +117,9 @@ pub trait MessageStore: Send + Sync {
         filter: &MessageFilter,
         request: &PageRequest,
     ) -> Result<HashMap<ChatId, Page<Message>>, StoreError>;
+
+    /// A part of a chat's messages by number. Reads the keys of the messages passed over.
+    async fn message_slice(&self, chat: ChatId, slice: Slice) -> Result<Vec<Message>, StoreError>;
 
     /// The last message of each chat that has one.
     async fn last_messages(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Message>, StoreError>;

@@ -5,15 +5,18 @@ use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, params, params_from_iter};
 
 use super::EmbeddedStore;
-use super::keyset::{Conditions, Keyset};
+use super::keyset::{Conditions, Keyset, bounds};
 use super::row::{CHAT_COLUMNS, id, read_chat};
-use crate::domain::{Chat, ChatChange, ChatFilter, ChatId, Page, PageRequest, Timestamp, UserId};
+use crate::domain::{Chat, ChatChange, ChatFilter, ChatId, Page, PageRequest, Slice, Timestamp, UserId};
 use crate::store::{ChatStore, StoreError};
 
 const BY_UPDATE: Keyset = Keyset {
     time: "updated_at",
     is_descending: true,
 };
+
+/// The number of chats of a user, from the keys of an index.
+pub(super) const COUNT: &str = "SELECT count(*) FROM chats WHERE user_id = ?";
 
 #[async_trait]
 impl ChatStore for EmbeddedStore {
@@ -69,6 +72,28 @@ impl ChatStore for EmbeddedStore {
         page.await
     }
 
+    async fn chat_slice(&self, user: &UserId, slice: Slice) -> Result<Vec<Chat>, StoreError> {
+        let user = Value::from(user);
+        let chats = self.readers.read(move |connection| {
+            let mut statement = connection.prepare_cached(&self::slice())?;
+            let [limit, skip] = bounds(slice);
+            let chats = statement.query_map(params![user, limit, skip], read_chat)?;
+            chats.collect()
+        });
+        chats.await
+    }
+
+    async fn chat_count(&self, user: &UserId) -> Result<u64, StoreError> {
+        let user = Value::from(user);
+        let count = self.readers.read(move |connection| {
+            let count: i64 = connection
+                .prepare_cached(COUNT)?
+                .query_row([user], |row| row.get(0))?;
+            Ok(count.unsigned_abs())
+        });
+        count.await
+    }
+
     async fn update_chat(
         &self,
         id: ChatId,
@@ -106,6 +131,13 @@ impl ChatStore for EmbeddedStore {
 /// The statement for a chat by its id.
 pub(super) fn by_id() -> String {
     format!("SELECT {CHAT_COLUMNS} FROM chats WHERE id = ?")
+}
+
+/// The statement for a part of a user's chats by number.
+pub(super) fn slice() -> String {
+    format!(
+        "SELECT {CHAT_COLUMNS} FROM chats WHERE user_id = ? ORDER BY created_at DESC, id LIMIT ? OFFSET ?"
+    )
 }
 
 /// The statement for a page of a user's chats, and its values.

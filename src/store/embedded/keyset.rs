@@ -2,7 +2,7 @@
 
 use rusqlite::types::Value;
 
-use crate::domain::{PageRequest, Position};
+use crate::domain::{PageRequest, Position, Slice};
 
 /// How a list is ordered: by a column of timestamps, ties broken by id.
 #[derive(Clone, Copy)]
@@ -31,6 +31,14 @@ impl Conditions {
         self.sql.push(condition.into());
         self.values.push(value.into());
     }
+}
+
+/// A part by number as the values of `LIMIT` and `OFFSET`.
+pub(super) fn bounds(slice: Slice) -> [i64; 2] {
+    [
+        i64::try_from(slice.limit).unwrap_or(i64::MAX),
+        i64::try_from(slice.skip).unwrap_or(i64::MAX),
+    ]
 }
 
 impl Keyset {

@@ -7,10 +7,10 @@ use rusqlite::types::{FromSql, Value};
 use rusqlite::{Connection, OptionalExtension, Result as SqlResult, params, params_from_iter};
 
 use super::EmbeddedStore;
-use super::keyset::{Conditions, Keyset};
+use super::keyset::{Conditions, Keyset, bounds};
 use super::row::{MESSAGE_COLUMNS, count_values, id, message_values, read_message};
 use crate::domain::{
-    ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest, Timestamp,
+    ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest, Slice, Timestamp,
 };
 use crate::store::{Inserted, MessageStore, StoreError, is_same_sending};
 
@@ -82,6 +82,16 @@ impl MessageStore for EmbeddedStore {
             chats.into_iter().map(read).collect()
         });
         pages.await
+    }
+
+    async fn message_slice(&self, chat: ChatId, slice: Slice) -> Result<Vec<Message>, StoreError> {
+        let messages = self.readers.read(move |connection| {
+            let mut statement = connection.prepare_cached(&self::slice())?;
+            let [limit, skip] = bounds(slice);
+            let messages = statement.query_map(params![chat.0, limit, skip], read_message)?;
+            messages.collect()
+        });
+        messages.await
     }
 
     async fn last_messages(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Message>, StoreError> {
@@ -189,6 +199,14 @@ pub(super) fn page(chat: ChatId, filter: &MessageFilter, request: &PageRequest) 
     }
     let select = format!("SELECT {MESSAGE_COLUMNS} FROM messages INDEXED BY messages_of_chat");
     BY_CREATION.statement(&select, conditions, request)
+}
+
+/// The statement for a part of a chat's messages by number.
+pub(super) fn slice() -> String {
+    format!(
+        "SELECT {MESSAGE_COLUMNS} FROM messages INDEXED BY messages_of_chat
+         WHERE chat_id = ? ORDER BY created_at, id LIMIT ? OFFSET ?"
+    )
 }
 
 /// The message of this id.

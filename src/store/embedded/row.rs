@@ -88,7 +88,7 @@ pub(super) fn read_chat(row: &Row<'_>) -> Result<Chat> {
 
 /// The columns that [`read_message`] reads and [`message_values`] gives, in their order.
 pub(super) const MESSAGE_COLUMNS: &str = "id, chat_id, is_bot, kind, reaction, token_count, token_is_estimated, \
-    is_edited, created_at, updated_at, client_key, reply_id, reply_state, in_reply_to, owner, lease_until, \
+    is_edited, citation, created_at, updated_at, client_key, reply_id, reply_state, in_reply_to, owner, lease_until, \
     stop_requested_at, stop_requested_by, regenerates, model, prompt_tokens, prompt_is_estimated, completion_tokens, \
     completion_is_estimated, started_at, first_piece_at, upstream_closed_at, finished_at, overhead_us, error_code, \
     error_message, reasoning, text";
@@ -104,6 +104,7 @@ pub(super) fn read_message(row: &Row<'_>) -> Result<Message> {
         reaction: columns.read()?,
         token_count: read_count(&mut columns)?,
         is_edited: columns.read()?,
+        citation: columns.read()?,
         created_at: columns.read()?,
         updated_at: columns.read()?,
         client_key: columns.read()?,
@@ -173,6 +174,7 @@ pub(super) fn message_values(message: &Message) -> Vec<Value> {
         tokens,
         is_estimated,
         message.is_edited.into(),
+        message.citation.clone().into(),
         message.created_at.millis().into(),
         message.updated_at.millis().into(),
         message

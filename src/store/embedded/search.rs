@@ -96,6 +96,7 @@ mod tests {
             reaction: None,
             token_count: None,
             is_edited: false,
+            citation: None,
             created_at: time,
             updated_at: time,
             client_key: None,

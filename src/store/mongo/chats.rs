@@ -12,7 +12,7 @@ use super::keyset::Keyset;
 use super::lists::{self, List};
 use super::operation::{ANSWER_TIMEOUT, is_duplicate_key, run};
 use super::{MongoStore, indexes};
-use crate::domain::{Chat, ChatChange, ChatFilter, ChatId, Page, PageRequest, Timestamp, UserId};
+use crate::domain::{Chat, ChatChange, ChatFilter, ChatId, Page, PageRequest, Slice, Timestamp, UserId};
 use crate::store::{ChatStore, StoreError};
 
 const BY_UPDATE: Keyset = Keyset {
@@ -71,6 +71,7 @@ impl ChatStore for MongoStore {
         let list = List {
             filter,
             sort: BY_UPDATE.sort(request),
+            skip: 0,
             limit,
             index: indexes::CHAT_LIST,
         };
@@ -80,6 +81,27 @@ impl ChatStore for MongoStore {
             items: read_list(page.items, read_chat),
             has_more: page.has_more,
         })
+    }
+
+    async fn chat_slice(&self, user: &UserId, slice: Slice) -> Result<Vec<Chat>, StoreError> {
+        let list = List {
+            filter: doc! { "user_id": stored_user_id(user) },
+            sort: doc! { "created_at": -1, "_id": 1 },
+            skip: slice.skip,
+            limit: slice.limit,
+            index: indexes::CHAT_ORDER,
+        };
+        Ok(read_list(lists::read(&self.chats, list).await?, read_chat))
+    }
+
+    async fn chat_count(&self, user: &UserId) -> Result<u64, StoreError> {
+        let count = vec![
+            doc! { "$match": { "user_id": stored_user_id(user) } },
+            doc! { "$group": { "_id": "$user_id", "count": { "$sum": 1 } } },
+        ];
+        let counts = lists::aggregate(&self.chats, count, 1, indexes::CHAT_ORDER).await?;
+        let counts = counts.iter().filter_map(|count| Fields(count).integer("count"));
+        Ok(counts.sum::<i64>().unsigned_abs())
     }
 
     async fn update_chat(

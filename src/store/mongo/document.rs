@@ -1,6 +1,7 @@
 //! Chats and messages as documents. Both are written as documented: every documented field in its documented order,
 //! optional ones as null. A message carries what Colloquy adds in `client_key`, `reply_id`, `reply` and
-//! `token_is_estimated`, each left out when there is nothing to say.
+//! `token_is_estimated`, each left out when there is nothing to say; so is `citation`, which only late documented
+//! systems knew.
 
 use mongodb::bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
 
@@ -55,6 +56,9 @@ pub(super) fn encode_message(message: &Message) -> Document {
         "created_ts": stored_date(message.created_at),
         "updated_ts": stored_date(message.updated_at),
     };
+    if let Some(citation) = &message.citation {
+        document.insert("citation", citation);
+    }
     if message.token_count.is_some_and(|count| count.is_estimated) {
         document.insert("token_is_estimated", true);
     }
@@ -87,6 +91,7 @@ pub(super) fn read_message(document: &RawDocument) -> Option<Message> {
             is_estimated: fields.flag("token_is_estimated").unwrap_or_default(),
         }),
         is_edited: fields.flag("is_edited").unwrap_or_default(),
+        citation: fields.text("citation").map(str::to_owned),
         created_at,
         updated_at: fields.date("updated_ts").unwrap_or_else(|| minted_at(id)),
         client_key: fields.text("client_key").and_then(ClientKey::parse),
@@ -214,6 +219,7 @@ mod tests {
                 is_estimated: true,
             }),
             reaction: Some("👍".to_owned()),
+            citation: Some("document + ai".to_owned()),
             client_key: ClientKey::parse("k"),
             reply_id: Some(MessageId(ID)),
             reply: Some(reply),

@@ -6,6 +6,8 @@ use mongodb::options::IndexOptions;
 
 /// The index that a user's list of chats is read from.
 pub(super) const CHAT_LIST: &str = "user_id_1_updated_at_-1__id_-1";
+/// The index that a user's chats are read from by number, and counted in.
+pub(super) const CHAT_ORDER: &str = "user_id_1_created_at_-1__id_1";
 /// The index that a chat's list of messages is read from.
 pub(super) const MESSAGE_LIST: &str = "chat_id_1_created_ts_1__id_1";
 /// The documented index that messages are counted in.
@@ -29,6 +31,7 @@ pub(super) fn of_chats() -> Vec<IndexModel> {
         named("status_1", doc! { "status": 1 }),
         named("created_at_1", doc! { "created_at": 1 }),
         named(CHAT_LIST, doc! { "user_id": 1, "updated_at": -1, "_id": -1 }),
+        named(CHAT_ORDER, doc! { "user_id": 1, "created_at": -1, "_id": 1 }),
     ]
 }
 

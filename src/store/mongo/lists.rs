@@ -19,6 +19,8 @@ pub(super) struct List {
     pub(super) filter: Document,
     /// The order they are read in.
     pub(super) sort: Document,
+    /// How many to pass over.
+    pub(super) skip: u64,
     /// How many to read.
     pub(super) limit: usize,
     /// The index to read them from. Naming it keeps the server from trying the documented ones, which need a sort.
@@ -37,7 +39,8 @@ pub(super) async fn read(
             .sort(list.sort)
             .hint(Hint::Name(list.index.to_owned()));
         let limit = i64::try_from(list.limit).unwrap_or(i64::MAX);
-        find.limit(limit)
+        find.skip(list.skip)
+            .limit(limit)
             .batch_size(batch_size(list.limit))
             .max_time(ANSWER_TIMEOUT)
             .await?
@@ -133,7 +136,7 @@ async fn read_union(
     aggregate(collection, pipeline, count, index).await
 }
 
-/// A list as the stages of a pipeline.
+/// A list as the stages of a pipeline, from its beginning.
 fn stages(list: List) -> Vec<Document> {
     let limit = i64::try_from(list.limit).unwrap_or(i64::MAX);
     vec![

@@ -13,7 +13,7 @@ use super::lists::{self, List};
 use super::operation::{is_duplicate_key, run};
 use super::{MongoStore, indexes};
 use crate::domain::{
-    ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest, Timestamp,
+    ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest, Slice, Timestamp,
 };
 use crate::store::{Inserted, MessageStore, StoreError, is_same_sending};
 
@@ -91,6 +91,7 @@ impl MessageStore for MongoStore {
             Some(List {
                 filter,
                 sort: BY_CREATION.sort(request),
+                skip: 0,
                 limit,
                 index: indexes::MESSAGE_LIST,
             })
@@ -115,6 +116,17 @@ impl MessageStore for MongoStore {
             .collect())
     }
 
+    async fn message_slice(&self, chat: ChatId, slice: Slice) -> Result<Vec<Message>, StoreError> {
+        let list = List {
+            filter: doc! { "chat_id": stored_id(chat.0) },
+            sort: doc! { "created_ts": 1, "_id": 1 },
+            skip: slice.skip,
+            limit: slice.limit,
+            index: indexes::MESSAGE_LIST,
+        };
+        Ok(read_list(lists::read(&self.messages, list).await?, read_message))
+    }
+
     async fn last_messages(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Message>, StoreError> {
         let request = PageRequest::last(1);
         let documents = lists::of_each_chat(&self.messages, chats, |chat| {
@@ -122,6 +134,7 @@ impl MessageStore for MongoStore {
             Some(List {
                 filter: doc! { "chat_id": chat },
                 sort,
+                skip: 0,
                 limit: 1,
                 index: indexes::MESSAGE_LIST,
             })

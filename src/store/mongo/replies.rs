@@ -110,6 +110,7 @@ impl ReplyStore for MongoStore {
         let list = List {
             filter,
             sort: doc! { "reply.lease_until": 1 },
+            skip: 0,
             limit,
             index: indexes::REPLY_LEASE,
         };
@@ -123,6 +124,7 @@ impl ReplyStore for MongoStore {
             Some(List {
                 filter,
                 sort,
+                skip: 0,
                 limit: 1,
                 index: indexes::REPLY_CHAT,
             })

@@ -56,6 +56,7 @@ async fn a_message_reads_back_exactly_as_it_was_written(scratch: &Scratch) {
                 is_estimated: n % 2 == 0,
             }),
             is_edited: n % 3 == 0,
+            citation: (n % 3 == 1).then(|| "document + ai".to_owned()),
             created_at: make::at(n as i64 - 2),
             updated_at: make::at(1_732_460_400_123),
             client_key: make::key(&format!("key-{n}")).filter(|_| n % 2 == 0),

@@ -8,4 +8,5 @@ mod messages;
 mod pages;
 mod replies;
 mod search;
+mod slices;
 mod usage;

@@ -48,6 +48,10 @@ async fn assert_indexes(scratch: &Scratch) {
         doc! { "user_id": 1, "updated_at": -1, "_id": -1 }
     );
     assert_eq!(
+        chats["user_id_1_created_at_-1__id_1"],
+        doc! { "user_id": 1, "created_at": -1, "_id": 1 }
+    );
+    assert_eq!(
         messages["chat_id_1_created_ts_1__id_1"],
         doc! { "chat_id": 1, "created_ts": 1, "_id": 1 }
     );

@@ -2,7 +2,7 @@
 
 use colloquy::domain::{
     Author, Chat, ChatChange, ChatFilter, ChatStatus, DocumentId, Message, MessageChange, MessageFilter,
-    MessageId, ObjectId, PageRequest, Position, ReplyState, SearchScope, SearchWords, UserId,
+    MessageId, ObjectId, PageRequest, Position, ReplyState, SearchScope, SearchWords, Slice, UserId,
 };
 use colloquy::store::{ChatStore, MessageStore, ReplyStore, SearchStore, UsageStore};
 use mongodb::Database;
@@ -136,6 +136,10 @@ async fn no_command_scans_a_collection_or_sorts_in_memory() {
     }
     let year = make::at(i64::from(u32::MAX));
     store.usage(&chats[0].user_id, make::at(0), year).await.unwrap();
+    let slice = Slice { skip: 2, limit: 3 };
+    store.chat_slice(&chats[0].user_id, slice).await.unwrap();
+    store.chat_count(&chats[0].user_id).await.unwrap();
+    store.message_slice(ids[0], slice).await.unwrap();
     store.chats(&ids).await.unwrap();
     store.messages(&[reply, MessageId(make::id())]).await.unwrap();
     store.last_messages(&ids).await.unwrap();
@@ -204,6 +208,28 @@ async fn counts_and_sums_read_keys_alone() {
         assert_eq!(cost.documents, 0, "{command}\n{cost:?}");
         assert!(cost.keys > 1000, "{command}\n{cost:?}");
     }
+    scratch.remove().await;
+}
+
+#[tokio::test]
+async fn a_part_by_number_reads_the_keys_before_it_and_no_document_outside_it() {
+    let scratch = Scratch::mongo().await;
+    let (store, recorder) = Recorder::open(&scratch).await;
+    let (chats, _) = fill(&store).await;
+    recorder.take();
+    let slice = Slice { skip: 9, limit: 4 };
+    let user = &chats[0].user_id;
+    assert_eq!(store.chat_count(user).await.unwrap(), 20);
+    assert_eq!(store.chat_slice(user, slice).await.unwrap().len(), 4);
+    assert_eq!(store.message_slice(chats[1].id, slice).await.unwrap().len(), 4);
+    let database = scratch.database().await;
+    let mut costs = Vec::new();
+    for command in recorder.take() {
+        let cost = explain(&database, &command).await.unwrap();
+        costs.push((cost.keys, cost.documents));
+    }
+    // Of an aggregation the keys are told twice: where they are read, and where they are counted.
+    assert_eq!(costs, [(40, 0), (13, 4), (13, 4)]);
     scratch.remove().await;
 }
 

@@ -54,6 +54,7 @@ pub fn message(chat: ChatId) -> Message {
         reaction: None,
         token_count: None,
         is_edited: false,
+        citation: None,
         created_at: now,
         updated_at: now,
         client_key: None,

@@ -13,6 +13,7 @@ CREATE TABLE chats (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX chats_of_user ON chats (user_id, updated_at, id);
+CREATE INDEX chats_by_creation ON chats (user_id, created_at DESC, id);
 
 CREATE TABLE messages (
     -- Names the row for the full-text index; without it, VACUUM may number the rows anew.
@@ -25,6 +26,7 @@ CREATE TABLE messages (
     token_count             INTEGER,
     token_is_estimated      INTEGER,
     is_edited               INTEGER NOT NULL,
+    citation                TEXT,
     created_at              INTEGER NOT NULL,
     updated_at              INTEGER NOT NULL,
     client_key              TEXT,

@@ -1,0 +1,70 @@
+//! The documented REST API: which pages may call it, and where it is described.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+
+use crate::config::LegacyConfig;
+use crate::legacy::convert::DateFormat;
+use crate::legacy::rest::Rest;
+use crate::service::Service;
+
+/// How long a browser may remember that it was let in.
+const PREFLIGHT_AGE_MAX: Duration = Duration::from_secs(600);
+
+/// The routes, over a service with the documented bounds.
+pub fn router(service: &Service, config: &LegacyConfig) -> Router {
+    let documented = service.with_limits(service.limits().documented());
+    let dates = DateFormat {
+        has_utc_suffix: config.has_utc_suffix,
+    };
+    let (routes, _) = Rest::new(Arc::new(documented), dates).routes(&config.prefix);
+    let origins: Arc<[HeaderValue]> = config
+        .cors_origins
+        .iter()
+        .filter_map(|origin| HeaderValue::from_str(origin).ok())
+        .collect();
+    let methods = [
+        Method::DELETE,
+        Method::GET,
+        Method::HEAD,
+        Method::OPTIONS,
+        Method::PATCH,
+        Method::POST,
+        Method::PUT,
+    ];
+    let cors = CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins.iter().cloned()))
+        .allow_credentials(true)
+        .allow_methods(methods)
+        .allow_headers(AllowHeaders::mirror_request())
+        .max_age(PREFLIGHT_AGE_MAX);
+    routes
+        .layer(cors)
+        .layer(middleware::from_fn_with_state(origins, refuse_foreign_preflight))
+}
+
+/// A preflight of an origin that is not let in is refused in as many words, as documented; the layer below would just
+/// leave the permission out.
+async fn refuse_foreign_preflight(
+    State(origins): State<Arc<[HeaderValue]>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let headers = request.headers();
+    let is_preflight =
+        request.method() == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let is_foreign = headers
+        .get(header::ORIGIN)
+        .is_some_and(|origin| !origins.contains(origin));
+    if is_preflight && is_foreign {
+        return (StatusCode::BAD_REQUEST, "Disallowed CORS origin").into_response();
+    }
+    next.run(request).await
+}

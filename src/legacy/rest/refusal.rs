@@ -1,0 +1,111 @@
+//! Why a request is refused, as the documented status and body.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::fault::{Complaint, Fault, Part};
+use crate::service::{Error, Subject};
+
+/// How long a client is asked to wait while the store is away, in seconds.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("2");
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub enum Refusal {
+    /// It is invalid.
+    Invalid(Vec<Fault>),
+    /// Its body is too large.
+    TooLarge,
+    /// The use case refused it.
+    Service(Error),
+}
+
+/// The body of a refusal.
+#[derive(Serialize, ToSchema)]
+pub struct Detail {
+    /// What is the matter.
+    detail: String,
+}
+
+/// The body of a refusal of what is invalid.
+#[derive(Serialize, ToSchema)]
+pub struct Faults {
+    /// What is the matter, one entry for each fault.
+    detail: Vec<Fault>,
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::by_service(error, Part::Body)
+    }
+}
+
+impl Refusal {
+    /// A refusal by a use case whose labels came in `part`.
+    pub fn by_service(error: Error, part: Part) -> Self {
+        // What is too long is not sent back.
+        let too_long = |part, field, max| {
+            let fault = Fault::of_field(part, field, &Complaint::StringTooLong { max }, Value::Null);
+            Self::Invalid(vec![fault])
+        };
+        match error {
+            Error::InvalidTitle { max } => too_long(Part::Body, "title", max),
+            Error::InvalidText { max } => too_long(Part::Body, "message", max),
+            Error::InvalidLabel { label, max } => too_long(part, label, max),
+            error => Self::Service(error),
+        }
+    }
+
+    /// There is no such chat or message.
+    pub fn not_found(subject: Subject) -> Self {
+        Self::Service(Error::NotFound(subject))
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Invalid(detail) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, Json(Faults { detail })).into_response()
+            }
+            Self::TooLarge => detail(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large"),
+            Self::Service(error) => refused(&error),
+        }
+    }
+}
+
+/// A refusal in one sentence.
+pub fn detail(status: StatusCode, text: &str) -> Response {
+    let detail = text.to_owned();
+    (status, Json(Detail { detail })).into_response()
+}
+
+fn refused(error: &Error) -> Response {
+    let status = match error {
+        Error::NotFound(_) => StatusCode::NOT_FOUND,
+        Error::Conflict => StatusCode::CONFLICT,
+        Error::Unavailable(_) | Error::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Internal(_) | Error::Panicked(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    if status.is_server_error() {
+        let error = error as &dyn std::error::Error;
+        tracing::error!(error, "a request of the REST API failed");
+    }
+    let text = match error {
+        // The documented sentence, not the one for people who edit by GraphQL.
+        Error::Conflict => "Message is still being written".to_owned(),
+        error => error.to_string(),
+    };
+    let mut response = detail(status, &text);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
+    }
+    response
+}

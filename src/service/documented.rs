@@ -1,0 +1,329 @@
+//! The use cases as the documented REST API has them: lists by number, messages by way of their chat, and one change
+//! of several fields.
+
+use super::{Error, Service, Subject};
+use crate::domain::{
+    Author, Chat, ChatChange, ChatEvent, ChatId, ChatStatus, Message, MessageChange, MessageFilter,
+    MessageId, ObjectId, PageRequest, Position, Slice, Timestamp, TokenCount, UserId, Viewer,
+};
+use crate::store::Inserted;
+
+/// How long the same text in the same chat that comes by another way is taken for the same sending, in milliseconds:
+/// an early browser client sends each text over the socket and posts it as well.
+const SAME_SENDING_MS: i64 = 2_000;
+/// How many of the latest messages such a text is looked for in.
+const SAME_SENDING_MESSAGES_MAX: usize = 50;
+
+/// Characters of the first message that become the title of a chat that was made as `pending`.
+const PENDING_TITLE_CHARS: usize = 50;
+/// The status by which late documented clients make a chat that has no title of its own yet.
+const PENDING: &str = "pending";
+
+/// A page of a list by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NumberedPage {
+    /// Which page, from 1 on; 0 is taken for 1.
+    pub number: u64,
+    /// How many items a page has.
+    pub size: usize,
+}
+
+impl NumberedPage {
+    /// The rows of the page, or `None` if a list of `total` rows ends before it.
+    fn slice(self, total: u64) -> Option<Slice> {
+        let size = u64::try_from(self.size).unwrap_or(u64::MAX);
+        let skip = self.number.saturating_sub(1).saturating_mul(size);
+        (skip < total).then_some(Slice {
+            skip,
+            limit: self.size,
+        })
+    }
+}
+
+/// A part of a list, and how long the list is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Numbered<T> {
+    /// The items of the page.
+    pub items: Vec<T>,
+    /// How many there are on all pages.
+    pub total: u64,
+}
+
+/// A message to store as it is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostedMessage {
+    /// The chat to write in.
+    pub chat_id: ChatId,
+    /// Who writes.
+    pub author: Author,
+    /// What it says.
+    pub text: String,
+    /// What sort of content it is; `text` if not given.
+    pub kind: Option<String>,
+    /// How many tokens it has, where known.
+    pub token_count: Option<i64>,
+    /// The reaction to it.
+    pub reaction: Option<String>,
+    /// Whether it was edited before.
+    pub is_edited: bool,
+}
+
+/// What to change of a message; `None` leaves a field as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MessageEdit {
+    /// The new text, which marks the message as edited unless `is_edited` says otherwise.
+    pub text: Option<String>,
+    /// The new reaction.
+    pub reaction: Option<String>,
+    /// The new edited mark.
+    pub is_edited: Option<bool>,
+}
+
+impl Service {
+    /// A page of a user's chats, the last made first.
+    pub async fn chats_by_number(
+        &self,
+        viewer: &Viewer,
+        user: UserId,
+        page: NumberedPage,
+    ) -> Result<Numbered<Chat>, Error> {
+        self.check_page(page)?;
+        let user = self.acting_for(viewer, Some(user))?;
+        let total = self.store.chat_count(&user).await?;
+        let items = match page.slice(total) {
+            Some(slice) => self.store.chat_slice(&user, slice).await?,
+            None => Vec::new(),
+        };
+        Ok(Numbered { items, total })
+    }
+
+    /// A chat with a page of its messages, the oldest first.
+    pub async fn chat_with_messages(
+        &self,
+        viewer: &Viewer,
+        id: ChatId,
+        page: NumberedPage,
+    ) -> Result<(Chat, Numbered<Message>), Error> {
+        self.check_page(page)?;
+        let chat = self.chat(viewer, id).await?;
+        let counts = self.store.message_counts(&[id]).await?;
+        let total = counts.get(&id).copied().unwrap_or_default();
+        let items = match page.slice(total) {
+            Some(slice) => self.store.message_slice(id, slice).await?,
+            None => Vec::new(),
+        };
+        Ok((chat, Numbered { items, total }))
+    }
+
+    /// Changes a chat's title or status; whether there was anything to change.
+    pub async fn edit_chat(&self, viewer: &Viewer, id: ChatId, change: &ChatChange) -> Result<bool, Error> {
+        if *change == ChatChange::default() {
+            self.chat(viewer, id).await?;
+            return Ok(false);
+        }
+        self.update_chat(viewer, id, change).await?;
+        Ok(true)
+    }
+
+    /// The message of that id in that chat; one of another chat is not found.
+    pub async fn message_of_chat(
+        &self,
+        viewer: &Viewer,
+        chat: ChatId,
+        id: MessageId,
+    ) -> Result<Message, Error> {
+        self.chat(viewer, chat).await?;
+        let message = self.store.messages(&[id]).await?.pop();
+        message
+            .filter(|message| message.chat_id == chat)
+            .ok_or(Error::NotFound(Subject::Message))
+    }
+
+    /// Stores a message and asks for no reply; the chat keeps its place in its owner's list. A user's text that came
+    /// by another way a moment ago is that message.
+    pub async fn post_message(&self, viewer: &Viewer, posted: PostedMessage) -> Result<Message, Error> {
+        self.check_text(&posted.text)?;
+        let kind = posted.kind.unwrap_or_else(|| Message::TEXT.to_owned());
+        self.check_label("type", &kind)?;
+        if let Some(reaction) = &posted.reaction {
+            self.check_label("reaction", reaction)?;
+        }
+        let chat = self.chat(viewer, posted.chat_id).await?;
+        let counted = posted.token_count.map(TokenCount::reported);
+        let token_count = Some(counted.unwrap_or_else(|| TokenCount::estimate(&posted.text)));
+        // Under the door, so that the same text by the other way is either there or yet to come.
+        let entry = self.engine.enter(chat.id).await?;
+        let now = self.clock.now();
+        if posted.author == Author::User
+            && let Some(sent) = self.sent_by_another_way(chat.id, &posted.text, now).await?
+        {
+            return Ok(sent);
+        }
+        let created_at = entry.moment(now);
+        let message = Message {
+            id: MessageId(self.ids.next()),
+            chat_id: chat.id,
+            author: posted.author,
+            text: posted.text,
+            kind,
+            reaction: posted.reaction,
+            token_count,
+            is_edited: posted.is_edited,
+            citation: None,
+            created_at,
+            updated_at: created_at,
+            client_key: None,
+            reply_id: None,
+            reply: None,
+        };
+        if message.author == Author::User {
+            self.name_pending_chat(&chat, &message.text).await?;
+        }
+        match self.store.insert_message(&message).await? {
+            Inserted::New => {
+                let added = ChatEvent::MessageAdded(message.id);
+                self.feed.publish(message.chat_id, added).await;
+                Ok(message)
+            }
+            Inserted::Existing(existing) => Ok(*existing),
+        }
+    }
+
+    /// Changes a message's text, reaction and edited mark in one; `None` if there was nothing to change.
+    pub async fn edit_message(
+        &self,
+        viewer: &Viewer,
+        chat: ChatId,
+        id: MessageId,
+        edit: MessageEdit,
+    ) -> Result<Option<Message>, Error> {
+        if let Some(text) = &edit.text {
+            self.check_text(text)?;
+        }
+        if let Some(reaction) = &edit.reaction {
+            self.check_label("reaction", reaction)?;
+        }
+        let message = self.message_of_chat(viewer, chat, id).await?;
+        if edit == MessageEdit::default() {
+            return Ok(None);
+        }
+        // A figure that somebody reported stays, as it always did here; an estimate follows the text.
+        let is_counted_anew =
+            message.author == Author::User && message.token_count.is_none_or(|count| count.is_estimated);
+        let change = MessageChange {
+            token_count: edit
+                .text
+                .as_deref()
+                .filter(|_| is_counted_anew)
+                .map(TokenCount::estimate),
+            is_edited: edit.is_edited.or(edit.text.is_some().then_some(true)),
+            text: edit.text,
+            reaction: edit.reaction.map(Some),
+        };
+        self.change_message(message, &change).await.map(Some)
+    }
+
+    /// Gives a message of a chat its one reaction, or takes it away.
+    pub async fn react(
+        &self,
+        viewer: &Viewer,
+        chat: ChatId,
+        id: MessageId,
+        reaction: Option<String>,
+    ) -> Result<Message, Error> {
+        if let Some(reaction) = &reaction {
+            self.check_label("reaction", reaction)?;
+        }
+        let message = self.message_of_chat(viewer, chat, id).await?;
+        let change = MessageChange {
+            reaction: Some(reaction),
+            ..MessageChange::default()
+        };
+        self.change_message(message, &change).await
+    }
+
+    /// Deletes a message of a chat.
+    pub async fn delete_message_of_chat(
+        &self,
+        viewer: &Viewer,
+        chat: ChatId,
+        id: MessageId,
+    ) -> Result<(), Error> {
+        self.message_of_chat(viewer, chat, id).await?;
+        self.delete_message(viewer, id).await.map(drop)
+    }
+
+    fn check_page(&self, page: NumberedPage) -> Result<(), Error> {
+        let max = self.limits.page_size_max;
+        if (1..=max).contains(&page.size) {
+            Ok(())
+        } else {
+            Err(Error::InvalidPageSize { max })
+        }
+    }
+
+    /// A user's message of this text that was sent for a reply a moment ago. Messages that were posted have no
+    /// reply, so whoever posts one twice on purpose has two.
+    async fn sent_by_another_way(
+        &self,
+        chat: ChatId,
+        text: &str,
+        now: Timestamp,
+    ) -> Result<Option<Message>, Error> {
+        let filter = MessageFilter {
+            author: Some(Author::User),
+            kind: None,
+        };
+        let request = PageRequest {
+            after: Some(Position {
+                at: now.plus_millis(-SAME_SENDING_MS),
+                id: ObjectId::from_bytes([u8::MAX; 12]),
+            }),
+            ..PageRequest::last(SAME_SENDING_MESSAGES_MAX)
+        };
+        let mut pages = self.store.message_pages(&[chat], &filter, &request).await?;
+        let recent = pages.remove(&chat).map(|page| page.items).unwrap_or_default();
+        Ok(recent
+            .into_iter()
+            .rev()
+            .find(|message| message.reply_id.is_some() && message.text == text))
+    }
+
+    /// Makes the beginning of a user's first message the title of a chat that was made as `pending`, and the chat
+    /// active: late documented clients give a new chat no title of its own.
+    async fn name_pending_chat(&self, chat: &Chat, text: &str) -> Result<(), Error> {
+        if chat.status.0 != PENDING {
+            return Ok(());
+        }
+        let counts = self.store.message_counts(&[chat.id]).await?;
+        if counts.get(&chat.id).is_some_and(|count| *count > 0) {
+            return Ok(());
+        }
+        let mut title: String = text.chars().take(PENDING_TITLE_CHARS).collect();
+        if title.len() < text.len() {
+            title.push_str("...");
+        }
+        let change = ChatChange {
+            title: Some(title),
+            status: Some(ChatStatus::active()),
+        };
+        self.store.update_chat(chat.id, &change, self.clock.now()).await?;
+        self.feed.publish(chat.id, ChatEvent::ChatUpdated).await;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_behind_the_end_has_no_rows_however_far_behind() {
+        let slice = |number, total| NumberedPage { number, size: 20 }.slice(total);
+        assert_eq!(slice(1, 0), None);
+        assert_eq!(slice(1, 1), Some(Slice { skip: 0, limit: 20 }));
+        assert_eq!(slice(2, 20), None);
+        assert_eq!(slice(2, 21), Some(Slice { skip: 20, limit: 20 }));
+        assert_eq!(slice(u64::MAX, u64::MAX - 1), None);
+    }
+}
