@@ -7,7 +7,7 @@ use syn::visit::{self, Visit};
 use crate::support::sources::{Source, sources};
 
 /// Each module of the crate with the modules it may import, from the lowest layer to the highest.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("domain", &[]),
     ("config", &["domain"]),
     ("store", &["domain"]),
@@ -16,7 +16,8 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("engine", &["domain", "config", "store", "feed", "bot"]),
     ("service", &["domain", "config", "store", "feed", "engine"]),
     ("graphql", &["domain", "config", "service"]),
-    ("http", &["domain", "config", "service", "graphql"]),
+    ("legacy", &["domain", "config", "service"]),
+    ("http", &["domain", "config", "service", "graphql", "legacy"]),
     (
         "app",
         &[
@@ -36,11 +37,11 @@ const PRIVATE: [(&str, &str); 5] = [
 ];
 
 /// Foreign crates, with the only places that may use them.
-const CONFINED: [(&str, &[&str]); 18] = [
+const CONFINED: [(&str, &[&str]); 20] = [
     ("mongodb", &["store::mongo"]),
     ("rusqlite", &["store::embedded"]),
     ("async_graphql", &["graphql", "http::graphql"]),
-    ("axum", &["http", "graphql::ws"]),
+    ("axum", &["http", "legacy", "graphql::ws"]),
     ("headers_accept", &["http::graphql"]),
     ("tower_http", &["http"]),
     ("rust_embed", &["http"]),
@@ -55,6 +56,8 @@ const CONFINED: [(&str, &[&str]); 18] = [
     ("eventsource_stream", &["bot::openai"]),
     ("secrecy", &["config", "bot::openai"]),
     ("url", &["config"]),
+    ("utoipa", &["legacy::rest", "http"]),
+    ("utoipa_axum", &["legacy::rest"]),
 ];
 
 const LINES_MAX: usize = 600;

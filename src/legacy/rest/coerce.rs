@@ -103,6 +103,7 @@ pub fn user_id_in(text: &str) -> Result<UserId, Complaint> {
         Ok(number) => Ok(UserId::Int(number)),
         Err(Complaint::IntParsing) if text.len() > UserId::TEXT_BYTES_MAX => Err(Complaint::StringTooLong {
             max: UserId::TEXT_BYTES_MAX,
+            unit: "bytes",
         }),
         Err(Complaint::IntParsing) if !text.is_empty() => Ok(UserId::Text(text.to_owned())),
         Err(complaint) => Err(complaint),
@@ -194,7 +195,10 @@ mod tests {
         assert_eq!(user_id(&json!(1.5)), Err(Complaint::IntFromFloat));
         assert_eq!(
             user_id(&json!("x".repeat(256))),
-            Err(Complaint::StringTooLong { max: 255 })
+            Err(Complaint::StringTooLong {
+                max: 255,
+                unit: "bytes"
+            })
         );
     }
 }

@@ -36,6 +36,8 @@ pub enum Complaint {
     StringTooLong {
         /// The bound.
         max: usize,
+        /// What it counts.
+        unit: &'static str,
     },
     /// It is nothing that could be a whole number.
     IntType,
@@ -85,7 +87,7 @@ impl Complaint {
         let fixed = match self {
             Self::AtLeast(min) => return format!("Input should be greater than or equal to {min}"),
             Self::AtMost(max) => return format!("Input should be less than or equal to {max}"),
-            Self::StringTooLong { max } => return format!("String should have at most {max} bytes"),
+            Self::StringTooLong { max, unit } => return format!("String should have at most {max} {unit}"),
             Self::Missing => "Field required",
             Self::StringType => "Input should be a valid string",
             Self::IntType => "Input should be a valid integer",
@@ -104,7 +106,7 @@ impl Complaint {
         match self {
             Self::AtLeast(min) => Some(json!({ "ge": min })),
             Self::AtMost(max) => Some(json!({ "le": max })),
-            Self::StringTooLong { max } => Some(json!({ "max_length": max })),
+            Self::StringTooLong { max, .. } => Some(json!({ "max_length": max })),
             Self::NotJson { error } => Some(json!({ "error": error })),
             _ => None,
         }

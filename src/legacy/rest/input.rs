@@ -155,20 +155,25 @@ fn json_fault(body: &[u8], error: &serde_json::Error) -> Fault {
     // The column counts the byte that is wrong; at the end there is none.
     let behind = if error.classify() == Category::Eof { 0 } else { 1 };
     let offset = start + error.column().saturating_sub(behind);
-    let before = body.get(..offset).unwrap_or(body);
-    Fault::of_json(String::from_utf8_lossy(before).chars().count(), documented(error))
+    let before = String::from_utf8_lossy(body.get(..offset).unwrap_or(body));
+    Fault::of_json(before.chars().count(), documented(error, &before))
 }
 
 /// The nearest of what the documented system says of broken JSON.
-fn documented(error: &serde_json::Error) -> &'static str {
+fn documented(error: &serde_json::Error, before: &str) -> &'static str {
     let text = error.to_string();
+    let is_within_object = text.starts_with("EOF while parsing an object");
+    if is_within_object || text.starts_with("EOF while parsing a list") {
+        return match before.trim_end().chars().next_back() {
+            Some('{') => "Expecting property name enclosed in double quotes",
+            Some(',') if is_within_object => "Expecting property name enclosed in double quotes",
+            Some(',' | '[' | ':') => "Expecting value",
+            _ => "Expecting ',' delimiter",
+        };
+    }
     let known = [
         ("trailing characters", "Extra data"),
         ("EOF while parsing a string", "Unterminated string starting at"),
-        (
-            "EOF while parsing an object",
-            "Expecting property name enclosed in double quotes",
-        ),
         (
             "key must be a string",
             "Expecting property name enclosed in double quotes",
@@ -179,7 +184,6 @@ fn documented(error: &serde_json::Error) -> &'static str {
         ),
         ("expected `:`", "Expecting ':' delimiter"),
         ("expected `,`", "Expecting ',' delimiter"),
-        ("EOF while parsing a list", "Expecting value"),
         ("control character", "Invalid control character at"),
         ("invalid escape", "Invalid \\escape"),
         ("lone", "Invalid \\uXXXX escape"),

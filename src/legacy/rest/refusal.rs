@@ -48,14 +48,14 @@ impl Refusal {
     /// A refusal by a use case whose labels came in `part`.
     pub fn by_service(error: Error, part: Part) -> Self {
         // What is too long is not sent back.
-        let too_long = |part, field, max| {
-            let fault = Fault::of_field(part, field, &Complaint::StringTooLong { max }, Value::Null);
+        let too_long = |part, field, max, unit| {
+            let fault = Fault::of_field(part, field, &Complaint::StringTooLong { max, unit }, Value::Null);
             Self::Invalid(vec![fault])
         };
         match error {
-            Error::InvalidTitle { max } => too_long(Part::Body, "title", max),
-            Error::InvalidText { max } => too_long(Part::Body, "message", max),
-            Error::InvalidLabel { label, max } => too_long(part, label, max),
+            Error::InvalidTitle { max } => too_long(Part::Body, "title", max, "characters"),
+            Error::InvalidText { max } => too_long(Part::Body, "message", max, "bytes"),
+            Error::InvalidLabel { label, max } => too_long(part, label, max, "characters"),
             error => Self::Service(error),
         }
     }

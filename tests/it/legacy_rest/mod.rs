@@ -1,0 +1,10 @@
+//! The documented REST API, row by row.
+
+mod chats;
+mod client;
+mod lists;
+mod messages;
+mod refusals;
+mod routes;
+mod transcript;
+mod two_ways;
