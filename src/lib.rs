@@ -18,5 +18,6 @@ pub mod engine;
 pub mod feed;
 pub mod graphql;
 pub mod http;
+pub mod legacy;
 pub mod service;
 pub mod store;

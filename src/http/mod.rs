@@ -16,6 +16,7 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::graphql::Schema;
+use crate::legacy;
 use crate::service::Service;
 
 /// What the handlers share.
@@ -39,6 +40,7 @@ pub async fn serve(
 
 fn router(service: Arc<Service>, shutdown: CancellationToken) -> Router {
     let body_bytes_max = service.limits().body_bytes_max;
+    let documented_socket = legacy::socket::router(&service, shutdown.clone());
     let faces = Faces {
         schema: Schema::new(service.clone()),
         service,
@@ -54,6 +56,7 @@ fn router(service: Arc<Service>, shutdown: CancellationToken) -> Router {
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .with_state(faces)
+        .merge(documented_socket)
         // From the inside out: a body too large is refused before it is read whole, answers are compressed, and a
         // panicking handler answers 500 instead of cutting the connection.
         .layer(RequestBodyLimitLayer::new(body_bytes_max))

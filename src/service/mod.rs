@@ -75,6 +75,11 @@ impl Service {
         &self.limits
     }
 
+    /// The present moment in microseconds since the Unix epoch, for frames and answers that name it.
+    pub fn now_micros(&self) -> i64 {
+        self.clock.now_micros()
+    }
+
     /// Answers when the store can be read and written.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.store.ping().await

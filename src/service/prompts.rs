@@ -6,8 +6,8 @@ use super::messages::same_or_conflict;
 use super::{Error, NewMessage, Service};
 use crate::config::FaultScript;
 use crate::domain::{
-    Author, Chat, ChatId, LanguageTag, Message, MessageId, ObjectId, Position, Reply, ReplyState, TimeZone,
-    Viewer, WhileReplying,
+    Author, Chat, ChatChange, ChatEvent, ChatId, ChatStatus, LanguageTag, Message, MessageFilter, MessageId,
+    ObjectId, PageRequest, Position, Reply, ReplyState, TimeZone, Viewer, WhileReplying,
 };
 use crate::engine::{Ask, Entry, LEASE_MS};
 
@@ -24,7 +24,19 @@ pub struct Prompt {
     pub while_replying: WhileReplying,
     /// How the sender wants to be answered.
     pub manner: Manner,
+    /// Whether to answer a message of the same text that was written less than [`RECENT_MS`] ago and asked for no
+    /// reply, rather than to store it again: some documented clients say everything by two ways at once.
+    pub adopts_recent: bool,
+    /// Whether the message gives a chat its title that was made [`ChatStatus::PENDING`], and makes it active.
+    pub names_pending_chat: bool,
 }
+
+/// How long a message waits to be asked for by another way, in milliseconds.
+pub const RECENT_MS: i64 = 2_000;
+/// How many messages of a chat are looked at for one to adopt, with the replies to them.
+const RECENT_MESSAGES_MAX: usize = 32;
+/// The characters of a title that is made of a message.
+const TITLE_CHARS: usize = 50;
 
 /// How a sender wants to be answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,6 +88,8 @@ pub struct Sent {
     pub message: Message,
     /// The bot's message, as it was when the call returned.
     pub reply: Message,
+    /// Whether an earlier call began the reply.
+    pub joins: bool,
 }
 
 impl Service {
@@ -138,7 +152,21 @@ impl Service {
             .engine
             .admit(&entry, reply_id, prompt.while_replying, &by)
             .await?;
-        let stored = self.store_message(&message).await?;
+        // A message with a name of its own is told apart by that.
+        let adopted = match prompt.adopts_recent && message.client_key.is_none() {
+            true => self.recent_like(&message).await?,
+            false => None,
+        };
+        let stored = match adopted {
+            Some(recent) => {
+                message = recent.clone();
+                recent
+            }
+            None => self.store_message(&message).await?,
+        };
+        if prompt.names_pending_chat {
+            self.name_pending(&chat, &message.text).await;
+        }
         if stored.id != message.id {
             // Stored by another server meanwhile.
             drop(slot);
@@ -149,7 +177,52 @@ impl Service {
         let reply = self.new_reply(&entry, chat.id, reply_id, Some(message.id));
         let ask = manner.ask(behind(&message));
         self.engine.begin(slot, reply.clone(), ask).await?;
-        Ok(Sent { message, reply })
+        Ok(Sent {
+            message,
+            reply,
+            joins: false,
+        })
+    }
+
+    /// A message that says the same, was written a moment ago, and neither asked for a reply nor got one.
+    async fn recent_like(&self, message: &Message) -> Result<Option<Message>, Error> {
+        let chat = message.chat_id;
+        let (all, last) = (MessageFilter::default(), PageRequest::last(RECENT_MESSAGES_MAX));
+        let mut pages = self.store.message_pages(&[chat], &all, &last).await?;
+        let recent = pages.remove(&chat).map_or_else(Vec::new, |page| page.items);
+        let since = message.created_at.plus_millis(-RECENT_MS);
+        let is_answered = |id| {
+            recent
+                .iter()
+                .any(|other| other.reply.as_ref().and_then(|reply| reply.in_reply_to) == Some(id))
+        };
+        let found = recent.iter().find(|other| {
+            other.author == message.author
+                && other.text == message.text
+                && other.created_at > since
+                && other.reply_id.is_none()
+                && !is_answered(other.id)
+        });
+        Ok(found.cloned())
+    }
+
+    /// Gives a pending chat the title that its first message makes. The message is stored by then, so a failure costs
+    /// only the title and is not the sender's.
+    async fn name_pending(&self, chat: &Chat, text: &str) {
+        if chat.status.0 != ChatStatus::PENDING {
+            return;
+        }
+        let change = ChatChange {
+            title: title_of(text),
+            status: Some(ChatStatus::active()),
+        };
+        match self.store.update_chat(chat.id, &change, self.clock.now()).await {
+            Ok(_) => self.feed.publish(chat.id, ChatEvent::ChatUpdated).await,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(chat.id = %chat.id, error, "a pending chat could not be named");
+            }
+        }
     }
 
     /// The reply of a message that was sent before; made now if a crash came between the two.
@@ -165,7 +238,11 @@ impl Service {
             return Err(Error::Conflict);
         };
         if let Some(reply) = self.store.messages(&[reply_id]).await?.pop() {
-            return Ok(Sent { message, reply });
+            return Ok(Sent {
+                message,
+                reply,
+                joins: true,
+            });
         }
         let chat = self.chat(viewer, message.chat_id).await?;
         let by = viewer.acting_user(&chat.user_id);
@@ -173,7 +250,11 @@ impl Service {
         let reply = self.new_reply(entry, chat.id, reply_id, Some(message.id));
         let ask = manner.ask(behind(&message));
         self.engine.begin(slot, reply.clone(), ask).await?;
-        Ok(Sent { message, reply })
+        Ok(Sent {
+            message,
+            reply,
+            joins: false,
+        })
     }
 
     async fn regenerate_now(
@@ -307,6 +388,15 @@ async fn to_its_end<T: Send + 'static>(
         Ok(done) => done,
         Err(panic) => Err(Error::Panicked(panic)),
     }
+}
+
+/// The title that a message makes: its beginning; `None` if it says nothing.
+fn title_of(text: &str) -> Option<String> {
+    let mut title: String = text.chars().take(TITLE_CHARS).collect();
+    if title.len() < text.len() {
+        title.push_str("...");
+    }
+    (!title.trim().is_empty()).then_some(title)
 }
 
 /// The place of a message in its chat.

@@ -7,7 +7,7 @@ use syn::visit::{self, Visit};
 use crate::support::sources::{Source, sources};
 
 /// Each module of the crate with the modules it may import, from the lowest layer to the highest.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("domain", &[]),
     ("config", &["domain"]),
     ("store", &["domain"]),
@@ -16,7 +16,8 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("engine", &["domain", "config", "store", "feed", "bot"]),
     ("service", &["domain", "config", "store", "feed", "engine"]),
     ("graphql", &["domain", "config", "service"]),
-    ("http", &["domain", "config", "service", "graphql"]),
+    ("legacy", &["domain", "config", "service"]),
+    ("http", &["domain", "config", "service", "graphql", "legacy"]),
     (
         "app",
         &[
@@ -40,7 +41,7 @@ const CONFINED: [(&str, &[&str]); 17] = [
     ("mongodb", &["store::mongo"]),
     ("rusqlite", &["store::embedded"]),
     ("async_graphql", &["graphql", "http::graphql"]),
-    ("axum", &["http", "graphql::ws"]),
+    ("axum", &["http", "graphql::ws", "legacy"]),
     ("tower_http", &["http"]),
     ("rust_embed", &["http"]),
     ("clap", &["cli"]),

@@ -129,6 +129,8 @@ impl ReplyMutation {
                 timezone: input.timezone,
                 faults: input.faults,
             },
+            adopts_recent: false,
+            names_pending_chat: false,
         };
         let sent = context.service.send_message(&context.viewer, prompt).await?;
         Ok(SendMessagePayload {
