@@ -8,6 +8,7 @@ mod conformance;
 mod crash;
 mod docs;
 mod graphql;
+mod legacy_mt;
 mod mongo;
 mod schema;
 mod support;
