@@ -30,7 +30,7 @@ impl Random {
 fn malformed(random: &mut Random) -> Vec<u8> {
     // Of a kind that is never known, so that nothing is stored.
     let frame = upload("नमस्ते \u{1} \"you\"").to_string();
-    let mut bytes = frame.replace("message_upload", "message_unload").into_bytes();
+    let mut bytes = frame.replace("message_upload", "message_nothing").into_bytes();
     let place = random.below(bytes.len());
     match random.below(6) {
         0 => bytes.truncate(place),
