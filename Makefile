@@ -25,8 +25,11 @@ help: ## List these targets
 run: web ## Run the server with everything built in: no MongoDB, Redis or Docker (options: ARGS="...")
 	cargo run --release --locked -- $(ARGS)
 
-test: web $(CLIENT_MODULES) ## Run every test, against a real MongoDB, real GraphQL clients and a real llama.cpp
-	llama=$$(scripts/ensure-llama.sh) && COLLOQUY_TEST_LLAMA=$$llama scripts/with-mongod.sh cargo test --locked
+test: web $(CLIENT_MODULES) ## Run every test, against a real MongoDB, real clients, a real browser and a real llama.cpp
+	llama=$$(scripts/ensure-llama.sh) && export COLLOQUY_TEST_LLAMA=$$llama && \
+	websockets=$$(scripts/ensure-websockets.sh) && export COLLOQUY_TEST_WEBSOCKETS_PYTHON=$$websockets && \
+	chromium=$$(scripts/ensure-chromium.sh) && export COLLOQUY_TEST_CHROMIUM=$$chromium && \
+	scripts/with-mongod.sh cargo test --locked
 
 check: web ## Everything that must pass before a change is merged
 	cargo fmt --check

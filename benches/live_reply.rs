@@ -289,6 +289,7 @@ fn streaming() -> Message {
         reaction: None,
         token_count: None,
         is_edited: false,
+        citation: None,
         created_at: at,
         updated_at: at,
         client_key: None,

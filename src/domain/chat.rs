@@ -10,6 +10,8 @@ pub struct ChatStatus(pub String);
 impl ChatStatus {
     /// The status of a new chat.
     pub const ACTIVE: &'static str = "active";
+    /// The status with which some documented clients make a chat that shall be named after its first message.
+    pub const PENDING: &'static str = "pending";
 
     /// The status of a new chat.
     pub fn active() -> Self {

@@ -47,6 +47,11 @@ impl fmt::Display for Timestamp {
 pub trait Clock: Send + Sync {
     /// The present moment.
     fn now(&self) -> Timestamp;
+
+    /// The present moment in microseconds since the Unix epoch, for what is shown and not kept.
+    fn now_micros(&self) -> i64 {
+        self.now().millis().saturating_mul(1_000)
+    }
 }
 
 /// The machine's clock.
@@ -60,6 +65,14 @@ impl Clock for SystemClock {
     )]
     fn now(&self) -> Timestamp {
         Timestamp(Utc::now().timestamp_millis())
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the other place that reads the machine's clock"
+    )]
+    fn now_micros(&self) -> i64 {
+        Utc::now().timestamp_micros()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The documented REST API: which pages may call it, and where it is described.
+//! The documented REST API and socket: where they are, and which pages may call them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,23 +8,26 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::config::LegacyConfig;
-use crate::legacy::convert::DateFormat;
+use crate::legacy::dates::DateFormat;
 use crate::legacy::rest::Rest;
+use crate::legacy::socket;
 use crate::service::Service;
 
 /// How long a browser may remember that it was let in.
 const PREFLIGHT_AGE_MAX: Duration = Duration::from_secs(600);
 
 /// The routes, over a service with the documented bounds.
-pub fn router(service: &Service, config: &LegacyConfig) -> Router {
-    let documented = service.with_limits(service.limits().documented());
+pub fn router(service: &Service, config: &LegacyConfig, shutdown: CancellationToken) -> Router {
+    let documented = Arc::new(service.with_limits(service.limits().documented()));
     let dates = DateFormat {
         has_utc_suffix: config.has_utc_suffix,
     };
-    let (routes, _) = Rest::new(Arc::new(documented), dates).routes(&config.prefix);
+    let socket = socket::routes(documented.clone(), dates, &config.prefix, shutdown);
+    let (routes, _) = Rest::new(documented, dates).routes(&config.prefix);
     let origins: Arc<[HeaderValue]> = config
         .cors_origins
         .iter()
@@ -46,6 +49,7 @@ pub fn router(service: &Service, config: &LegacyConfig) -> Router {
         .allow_headers(AllowHeaders::mirror_request())
         .max_age(PREFLIGHT_AGE_MAX);
     routes
+        .merge(socket)
         .layer(cors)
         .layer(middleware::from_fn_with_state(origins, refuse_foreign_preflight))
 }

@@ -50,7 +50,7 @@ pub async fn serve(
 }
 
 fn router(service: Arc<Service>, legacy: &LegacyConfig, shutdown: CancellationToken) -> Router {
-    let documented = legacy::router(&service, legacy);
+    let documented = legacy::router(&service, legacy, shutdown.clone());
     let body_bytes_max = service.limits().body_bytes_max;
     let faces = Faces {
         schema: Schema::new(service.clone()),

@@ -3,21 +3,10 @@
 
 use super::{Error, Service, Subject};
 use crate::domain::{
-    Author, Chat, ChatChange, ChatEvent, ChatId, ChatStatus, Message, MessageChange, MessageFilter,
-    MessageId, ObjectId, PageRequest, Position, Slice, Timestamp, TokenCount, UserId, Viewer,
+    Author, Chat, ChatChange, ChatEvent, ChatId, Message, MessageChange, MessageId, Slice, TokenCount,
+    UserId, Viewer,
 };
 use crate::store::Inserted;
-
-/// How long the same text in the same chat that comes by another way is taken for the same sending, in milliseconds:
-/// an early browser client sends each text over the socket and posts it as well.
-const SAME_SENDING_MS: i64 = 2_000;
-/// How many of the latest messages such a text is looked for in.
-const SAME_SENDING_MESSAGES_MAX: usize = 50;
-
-/// Characters of the first message that become the title of a chat that was made as `pending`.
-const PENDING_TITLE_CHARS: usize = 50;
-/// The status by which late documented clients make a chat that has no title of its own yet.
-const PENDING: &str = "pending";
 
 /// A page of a list by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +144,7 @@ impl Service {
         let entry = self.engine.enter(chat.id).await?;
         let now = self.clock.now();
         if posted.author == Author::User
-            && let Some(sent) = self.sent_by_another_way(chat.id, &posted.text, now).await?
+            && let Some(sent) = self.sent_a_moment_ago(chat.id, &posted.text, now).await?
         {
             return Ok(sent);
         }
@@ -176,17 +165,16 @@ impl Service {
             reply_id: None,
             reply: None,
         };
+        // The chat keeps its place, so it is not touched as by a message that is sent.
+        if let Inserted::Existing(existing) = self.store.insert_message(&message).await? {
+            return Ok(*existing);
+        }
+        let added = ChatEvent::MessageAdded(message.id);
+        self.feed.publish(message.chat_id, added).await;
         if message.author == Author::User {
-            self.name_pending_chat(&chat, &message.text).await?;
+            self.name_pending_chat(&chat, &message).await;
         }
-        match self.store.insert_message(&message).await? {
-            Inserted::New => {
-                let added = ChatEvent::MessageAdded(message.id);
-                self.feed.publish(message.chat_id, added).await;
-                Ok(message)
-            }
-            Inserted::Existing(existing) => Ok(*existing),
-        }
+        Ok(message)
     }
 
     /// Changes a message's text, reaction and edited mark in one; `None` if there was nothing to change.
@@ -260,56 +248,6 @@ impl Service {
         } else {
             Err(Error::InvalidPageSize { max })
         }
-    }
-
-    /// A user's message of this text that was sent for a reply a moment ago. Messages that were posted have no
-    /// reply, so whoever posts one twice on purpose has two.
-    async fn sent_by_another_way(
-        &self,
-        chat: ChatId,
-        text: &str,
-        now: Timestamp,
-    ) -> Result<Option<Message>, Error> {
-        let filter = MessageFilter {
-            author: Some(Author::User),
-            kind: None,
-        };
-        let request = PageRequest {
-            after: Some(Position {
-                at: now.plus_millis(-SAME_SENDING_MS),
-                id: ObjectId::from_bytes([u8::MAX; 12]),
-            }),
-            ..PageRequest::last(SAME_SENDING_MESSAGES_MAX)
-        };
-        let mut pages = self.store.message_pages(&[chat], &filter, &request).await?;
-        let recent = pages.remove(&chat).map(|page| page.items).unwrap_or_default();
-        Ok(recent
-            .into_iter()
-            .rev()
-            .find(|message| message.reply_id.is_some() && message.text == text))
-    }
-
-    /// Makes the beginning of a user's first message the title of a chat that was made as `pending`, and the chat
-    /// active: late documented clients give a new chat no title of its own.
-    async fn name_pending_chat(&self, chat: &Chat, text: &str) -> Result<(), Error> {
-        if chat.status.0 != PENDING {
-            return Ok(());
-        }
-        let counts = self.store.message_counts(&[chat.id]).await?;
-        if counts.get(&chat.id).is_some_and(|count| *count > 0) {
-            return Ok(());
-        }
-        let mut title: String = text.chars().take(PENDING_TITLE_CHARS).collect();
-        if title.len() < text.len() {
-            title.push_str("...");
-        }
-        let change = ChatChange {
-            title: Some(title),
-            status: Some(ChatStatus::active()),
-        };
-        self.store.update_chat(chat.id, &change, self.clock.now()).await?;
-        self.feed.publish(chat.id, ChatEvent::ChatUpdated).await;
-        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 mod chats;
 mod documented;
 mod error;
+mod habits;
 mod input;
 mod messages;
 mod pages;
@@ -75,6 +76,11 @@ impl Service {
     /// The bounds on what callers may ask for.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// The present moment in microseconds since the Unix epoch, for frames and answers that name it.
+    pub fn now_micros(&self) -> i64 {
+        self.clock.now_micros()
     }
 
     /// Answers when the store can be read and written.

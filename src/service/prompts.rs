@@ -24,6 +24,9 @@ pub struct Prompt {
     pub while_replying: WhileReplying,
     /// How the sender wants to be answered.
     pub manner: Manner,
+    /// Whether a documented client sends it: then it answers the same text if that was posted a moment ago, and
+    /// names a chat that was made [`crate::domain::ChatStatus::PENDING`].
+    pub is_documented: bool,
 }
 
 /// How a sender wants to be answered.
@@ -76,6 +79,8 @@ pub struct Sent {
     pub message: Message,
     /// The bot's message, as it was when the call returned.
     pub reply: Message,
+    /// Whether an earlier call began the reply.
+    pub joins: bool,
 }
 
 impl Service {
@@ -138,13 +143,30 @@ impl Service {
             .engine
             .admit(&entry, reply_id, prompt.while_replying, &by)
             .await?;
-        let stored = self.store_message(&message).await?;
-        if stored.id != message.id {
-            // Stored by another server meanwhile.
-            drop(slot);
-            return self
-                .join(&entry, &by, stored, prompt.while_replying, manner)
-                .await;
+        // A message with a name of its own is told apart by that.
+        let posted = match prompt.is_documented && message.client_key.is_none() {
+            true => {
+                self.posted_a_moment_ago(chat.id, &message.text, message.created_at)
+                    .await?
+            }
+            false => None,
+        };
+        let message = match posted {
+            Some(posted) => posted,
+            None => {
+                let stored = self.store_message(&message).await?;
+                if stored.id != message.id {
+                    // Stored by another server meanwhile.
+                    drop(slot);
+                    return self
+                        .join(&entry, &by, stored, prompt.while_replying, manner)
+                        .await;
+                }
+                message
+            }
+        };
+        if prompt.is_documented {
+            self.name_pending_chat(&chat, &message).await;
         }
         self.begin_reply(&entry, slot, message, reply_id, manner).await
     }
@@ -162,7 +184,11 @@ impl Service {
             return Err(Error::Conflict);
         };
         if let Some(reply) = self.store.messages(&[reply_id]).await?.pop() {
-            return Ok(Sent { message, reply });
+            return Ok(Sent {
+                message,
+                reply,
+                joins: true,
+            });
         }
         let slot = self.engine.admit(entry, reply_id, wish, by).await?;
         self.begin_reply(entry, slot, message, reply_id, manner).await
@@ -180,7 +206,11 @@ impl Service {
         let reply = self.new_reply(entry, message.chat_id, reply_id, Some(message.id));
         let ask = manner.ask(behind(&message));
         self.engine.begin(slot, reply.clone(), ask).await?;
-        Ok(Sent { message, reply })
+        Ok(Sent {
+            message,
+            reply,
+            joins: false,
+        })
     }
 
     async fn regenerate_now(

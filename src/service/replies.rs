@@ -1,8 +1,10 @@
 //! Replies: followed and stopped.
 
+use futures_util::future::join_all;
+
 use super::{Error, Service, Subject};
 use crate::domain::{
-    Author, Message, MessageId, ReplyCursor, ReplyState, Timestamp, TokenCount, UserId, Viewer,
+    Author, ChatId, Message, MessageId, ReplyCursor, ReplyState, Timestamp, TokenCount, UserId, Viewer,
 };
 use crate::engine::ReplyReader;
 
@@ -87,6 +89,26 @@ impl Service {
             receipt: StopReceipt::for_whoever_asks(&message),
             message,
         })
+    }
+
+    /// Stops every reply of a chat that is under way, those that wait for their turn included, whoever asked for them:
+    /// the messages of those that stopped.
+    pub async fn stop_replies(&self, viewer: &Viewer, chat: ChatId) -> Result<Vec<Message>, Error> {
+        let chat = self.chat(viewer, chat).await?;
+        let by = viewer.acting_user(&chat.user_id);
+        let mut under_way = self.engine.replies_under_way(chat.id).await?;
+        // From the end of the queue: one that waits must not have its turn when the one before it stops.
+        under_way.reverse();
+        let stops = under_way.into_iter().map(|id| self.engine.stop(id, by.clone()));
+        let mut stopped = Vec::new();
+        for message in join_all(stops).await {
+            let is_stopped = |message: &Message| {
+                let outcome = StopReceipt::for_whoever_asks(message).outcome;
+                outcome != StopOutcome::EndedBefore
+            };
+            stopped.extend(message?.filter(is_stopped));
+        }
+        Ok(stopped)
     }
 
     /// Follows a reply from a cursor, or from a snapshot if there is none or it does not fit.

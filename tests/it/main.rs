@@ -8,6 +8,7 @@ mod conformance;
 mod crash;
 mod docs;
 mod graphql;
+mod legacy_mt;
 mod legacy_rest;
 mod mongo;
 mod schema;

@@ -24,7 +24,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::convert::DateFormat;
+use super::dates::DateFormat;
 use crate::service::Service;
 
 /// What the routes share.

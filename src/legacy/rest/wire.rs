@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::{self, ChatId, MessageId, UserId};
-use crate::legacy::convert::DateFormat;
+use crate::legacy::dates::DateFormat;
 
 /// A user, as the number or the text that it is.
 #[derive(Serialize, ToSchema)]
@@ -56,8 +56,8 @@ impl Chat {
             document_id: chat.document_id.map(|id| id.to_string()),
             title: chat.title,
             status: chat.status.0,
-            created_at: dates.text(chat.created_at),
-            updated_at: dates.text(chat.updated_at),
+            created_at: dates.millis(chat.created_at),
+            updated_at: dates.millis(chat.updated_at),
         }
     }
 }
@@ -107,8 +107,8 @@ impl Message {
             reaction: message.reaction,
             kind: message.kind,
             is_edited: message.is_edited,
-            created_ts: dates.text(message.created_at),
-            updated_ts: dates.text(message.updated_at),
+            created_ts: dates.millis(message.created_at),
+            updated_ts: dates.millis(message.updated_at),
             citation: message.citation,
         }
     }

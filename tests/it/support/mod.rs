@@ -3,6 +3,7 @@
 pub mod follow;
 pub mod llama;
 pub mod make;
+pub mod mt;
 pub mod scratch;
 pub mod server;
 pub mod socket;

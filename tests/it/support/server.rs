@@ -125,6 +125,16 @@ impl Server {
         data["sendMessage"]["reply"]["id"].as_str().unwrap().to_owned()
     }
 
+    /// What the server holds in memory, in KiB, as the kernel counts it.
+    pub fn memory_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
     /// Tells the server to end, and waits until it has: its exit status and what it logged.
     pub fn stop(mut self) -> (ExitStatus, String) {
         let pid = Pid::from_child(&self.process);

@@ -1,0 +1,176 @@
+//! The documented socket: `/chat/ws/{chat_id}`, by `docs/mt-protocol.md`.
+//!
+//! Three tasks serve one socket. The reader decodes what the client sends and never waits for the writer. The worker
+//! does it, one thing after the other. The talker writes what came of it and what happens in the chat, and asks for
+//! the next only when the socket has taken the last; so a socket's memory is constant, and a slow one gets merged
+//! pieces.
+
+mod reader;
+mod stage;
+mod talker;
+mod worker;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{WebSocket, WebSocketUpgrade};
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use axum::{Json, Router};
+use futures_util::StreamExt;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::dates::DateFormat;
+use super::room::Rooms;
+use crate::domain::{ChatId, Timestamp, Viewer};
+use crate::service::Service;
+
+use reader::Reader;
+use stage::Stage;
+use talker::Talker;
+use worker::Worker;
+
+/// How often the server sends a WebSocket ping.
+const PING_EVERY: Duration = Duration::from_secs(20);
+/// How long a peer may be silent, pongs included, before it is taken for dead.
+const SILENCE_MAX: Duration = Duration::from_secs(45);
+/// How long one frame may wait for the peer to take it.
+const WRITE_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long the closing handshake may take.
+const CLOSE_WAIT_MAX: Duration = Duration::from_secs(1);
+/// Frames of a client that wait to be worked on; further ones wait in the socket.
+const COMMANDS_MAX: usize = 8;
+/// What came of a client's frames and waits to be written.
+const TOLD_MAX: usize = 8;
+/// The largest frame that is taken off the line to be refused: as documented. What is longer cuts the line.
+const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Why the server closes a socket.
+#[derive(Clone, Copy, Debug)]
+struct Close(u16, &'static str);
+
+const DEAD_PEER: Close = Close(1001, "No answer to pings");
+const TOO_BIG: Close = Close(1009, "Frame too big");
+const GOING_AWAY: Close = Close(1012, "Service restart");
+const SLOW_CONSUMER: Close = Close(1013, "Slow consumer");
+
+/// What the sockets share.
+#[derive(Clone)]
+struct Face {
+    service: Arc<Service>,
+    dates: DateFormat,
+    rooms: Rooms,
+    shutdown: CancellationToken,
+}
+
+/// The routes of the socket below `/chat`, and below `prefix` once more unless it is empty, over a service whose bounds
+/// should be those of the documented API. Open sockets are told to go away when `shutdown` is cancelled.
+pub fn routes(service: Arc<Service>, dates: DateFormat, prefix: &str, shutdown: CancellationToken) -> Router {
+    let face = Face {
+        service,
+        dates,
+        rooms: Rooms::default(),
+        shutdown,
+    };
+    let routes = Router::new()
+        .route("/chat/ws/{chat_id}", any(open))
+        .route("/chat/ws/{chat_id}/status", get(status).fallback(only_get))
+        .with_state(face);
+    match prefix {
+        "" => routes,
+        prefix => routes.clone().nest(prefix, routes),
+    }
+}
+
+/// How many sockets of a chat are open here, whether or not there is such a chat.
+async fn status(State(face): State<Face>, Path(chat_id): Path<String>) -> Response {
+    let connection_count = face.rooms.count(&chat_id);
+    let timestamp = face.dates.micros(face.service.now_micros());
+    Json(json!({
+        "chat_id": chat_id,
+        "is_active": connection_count > 0,
+        "connection_count": connection_count,
+        "timestamp": timestamp,
+    }))
+    .into_response()
+}
+
+async fn only_get() -> Response {
+    let detail = Json(json!({ "detail": "Method Not Allowed" }));
+    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET")], detail).into_response()
+}
+
+/// What the address of a socket may hold besides the chat. Ours.
+#[derive(Deserialize)]
+struct Parameters {
+    /// The cursor of the last frame that came, to go on behind it.
+    after: Option<String>,
+}
+
+/// Opens a socket for whatever id: what is wrong with it is said frame by frame.
+async fn open(
+    State(face): State<Face>,
+    Path(chat_id): Path<String>,
+    parameters: Result<Query<Parameters>, QueryRejection>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let Ok(upgrade) = upgrade else {
+        let detail = Json(json!({ "detail": "Not Found" }));
+        return (StatusCode::NOT_FOUND, detail).into_response();
+    };
+    let after = parameters.ok().and_then(|Query(parameters)| parameters.after);
+    upgrade
+        .max_message_size(face.service.limits().body_bytes_max)
+        .max_frame_size(FRAME_BYTES_MAX)
+        .read_buffer_size(8 * 1024)
+        .write_buffer_size(16 * 1024)
+        .on_upgrade(move |socket| serve(socket, face, chat_id, after))
+}
+
+/// Serves a socket until either side closes it. Replies go on without it.
+async fn serve(socket: WebSocket, face: Face, chat_id: String, after: Option<String>) {
+    let seat = face.rooms.enter(&chat_id);
+    let (sink, mut stream) = socket.split();
+    let (tell, told) = mpsc::channel(TOLD_MAX);
+    let (commands, queue) = mpsc::channel(COMMANDS_MAX);
+    let (finished, finishes) = mpsc::channel(1);
+    let opened_at = Timestamp::from_millis(face.service.now_micros().div_euclid(1_000));
+    let talker = Talker::new(
+        face.service.clone(),
+        Viewer::Anonymous,
+        Stage::new(chat_id.clone(), face.dates, opened_at),
+    );
+    let talking = tokio::spawn(talker.run(sink, told, finishes));
+    let worker = Worker::new(
+        face.service.clone(),
+        Viewer::Anonymous,
+        ChatId::parse(&chat_id).ok(),
+        after,
+        tell.clone(),
+    );
+    // It outlives the socket until what was received is done: a client may send and leave.
+    tokio::spawn(worker.run(queue));
+    let reader = Reader {
+        text_bytes_max: face.service.limits().text_bytes_max,
+        commands,
+        tell,
+        shutdown: face.shutdown,
+    };
+    let reason = tokio::select! {
+        reason = reader.read(&mut stream) => reason,
+        () = finished.closed() => None,
+    };
+    drop(seat);
+    if let Some(reason) = reason {
+        let _ = finished.send(reason).await;
+    }
+    drop(finished);
+    let _ = talking.await;
+}

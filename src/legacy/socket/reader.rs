@@ -1,0 +1,79 @@
+//! Reads what a client sends, and hands it on.
+
+use axum::extract::ws::Message;
+use futures_util::{Stream, StreamExt};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::talker::Told;
+use super::worker::{Command, language_of};
+use super::{CLOSE_WAIT_MAX, Close, DEAD_PEER, GOING_AWAY, SILENCE_MAX, TOO_BIG};
+use crate::legacy::frame::{ClientFrame, DecodeError};
+use crate::legacy::texts;
+
+pub(super) struct Reader {
+    pub(super) text_bytes_max: usize,
+    pub(super) commands: mpsc::Sender<Command>,
+    pub(super) tell: mpsc::Sender<Told>,
+    pub(super) shutdown: CancellationToken,
+}
+
+impl Reader {
+    /// Reads until the socket ends; why the server closes it, or `None` if the client did.
+    pub(super) async fn read<S>(self, stream: &mut S) -> Option<Close>
+    where
+        S: Stream<Item = Result<Message, axum::Error>> + Unpin,
+    {
+        let mut last_heard = Instant::now();
+        loop {
+            let received = tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => return Some(GOING_AWAY),
+                received = stream.next() => received?,
+                () = tokio::time::sleep_until(last_heard + SILENCE_MAX) => return Some(DEAD_PEER),
+            };
+            last_heard = Instant::now();
+            let frame = match received {
+                Ok(Message::Text(text)) => ClientFrame::decode(text.as_bytes()),
+                Ok(Message::Binary(_)) => Err(DecodeError::NotJson),
+                Ok(Message::Ping(_) | Message::Pong(_)) => continue,
+                Ok(Message::Close(_)) => {
+                    // Reading on sends the answer: without one the client takes its goodbye for a broken line.
+                    let _ = tokio::time::timeout(CLOSE_WAIT_MAX, stream.next()).await;
+                    return None;
+                }
+                Err(error) => return is_too_big(&error).then_some(TOO_BIG),
+            };
+            tokio::select! {
+                () = self.shutdown.cancelled() => return Some(GOING_AWAY),
+                () = self.hand_on(frame) => {}
+            }
+        }
+    }
+
+    async fn hand_on(&self, frame: Result<ClientFrame, DecodeError>) {
+        let command = match frame {
+            // Nobody needs to know the chat for that.
+            Err(DecodeError::NotJson) => {
+                let _ = self.tell.send(Told::Error(texts::INVALID_JSON.to_owned())).await;
+                return;
+            }
+            Err(DecodeError::Unprocessable) => Command::Refuse(texts::UNPROCESSABLE.to_owned()),
+            Ok(ClientFrame::Unknown) => Command::Ignore,
+            Ok(ClientFrame::Stop { message }) => Command::Stop(message),
+            // Refused before it waits for anything, so that what waits is bounded.
+            Ok(ClientFrame::Upload(upload)) if upload.message.len() > self.text_bytes_max => {
+                Command::Refuse(texts::too_long(language_of(&upload), self.text_bytes_max))
+            }
+            Ok(ClientFrame::Upload(upload)) => Command::Upload(upload),
+        };
+        // The worker is there as long as somebody can send to it.
+        let _ = self.commands.send(command).await;
+    }
+}
+
+/// Whether a frame was over the bound. The WebSocket library's own error type is not at hand here, only its words.
+fn is_too_big(error: &axum::Error) -> bool {
+    error.to_string().starts_with("Space limit exceeded")
+}

@@ -1,0 +1,199 @@
+//! Does what a client asks for, one thing after the other.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+use tokio::sync::mpsc;
+
+use super::stage::{Answer, Own};
+use super::talker::Told;
+use crate::domain::{ChatId, Language, LanguageTag, MessageId, TimeZone, Viewer, WhileReplying};
+use crate::legacy::frame::Upload;
+use crate::legacy::texts;
+use crate::service::{ChatFollower, Error, Manner, Prompt, ReplyUpdate, Service, Subject};
+
+/// What a client asks for.
+pub(super) enum Command {
+    Upload(Upload),
+    /// With what to echo.
+    Stop(String),
+    /// Nothing that is known. In a chat that is not there even that is refused.
+    Ignore,
+    /// Something that is refused with these words.
+    Refuse(String),
+}
+
+pub(super) struct Worker {
+    service: Arc<Service>,
+    viewer: Viewer,
+    chat: Option<ChatId>,
+    after: Option<String>,
+    tell: mpsc::Sender<Told>,
+    is_followed: bool,
+}
+
+impl Worker {
+    /// A worker for a socket of a chat, which may not exist.
+    pub(super) fn new(
+        service: Arc<Service>,
+        viewer: Viewer,
+        chat: Option<ChatId>,
+        after: Option<String>,
+        tell: mpsc::Sender<Told>,
+    ) -> Self {
+        Self {
+            service,
+            viewer,
+            chat,
+            after,
+            tell,
+            is_followed: false,
+        }
+    }
+
+    /// Works until nobody can ask for anything more.
+    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Command>) {
+        // A chat that cannot be followed now is tried again with each frame.
+        let _ = self.enter().await;
+        while let Some(command) = queue.recv().await {
+            let language = match &command {
+                Command::Upload(upload) => language_of(upload),
+                _ => Language::English,
+            };
+            if let Err(error) = self.work(command).await {
+                self.tell(match error {
+                    Error::NotFound(Subject::Chat) => Told::Denied,
+                    error => {
+                        let cause = &error as &dyn std::error::Error;
+                        tracing::debug!(error = cause, "a frame was refused");
+                        Told::Error(texts::refusal(language, &error))
+                    }
+                })
+                .await;
+            }
+        }
+    }
+
+    async fn work(&mut self, command: Command) -> Result<(), Error> {
+        let chat = self.enter().await?;
+        match command {
+            Command::Upload(upload) => self.upload(chat, upload).await,
+            Command::Stop(echo) => {
+                self.tell(Told::Stopping).await;
+                let stopped = self.service.stop_replies(&self.viewer, chat).await;
+                let ids = match &stopped {
+                    Ok(messages) => messages.iter().map(|message| message.id).collect(),
+                    Err(_) => Vec::new(),
+                };
+                self.tell(Told::Stopped { echo, ids }).await;
+                stopped.map(|_| ())
+            }
+            Command::Ignore => Ok(()),
+            Command::Refuse(words) => {
+                self.tell(Told::Error(words)).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// The chat, if it is there, which from then on is followed.
+    async fn enter(&mut self) -> Result<ChatId, Error> {
+        let chat = self.chat.ok_or(Error::NotFound(Subject::Chat))?;
+        if self.is_followed {
+            self.service.chat(&self.viewer, chat).await?;
+            return Ok(chat);
+        }
+        let mut follower = self.follow(chat).await?;
+        if self.after.is_none() {
+            // That nothing of before is told, which nobody here asked for; the replies under way come next. Taken now,
+            // so that they are not mistaken for those that are asked for later.
+            follower.next().await;
+        }
+        self.is_followed = true;
+        let updates = stream::unfold(follower, |mut follower| async move {
+            let update = follower.next().await?;
+            Some((update, follower))
+        });
+        self.tell(Told::Follow(updates.boxed())).await;
+        Ok(chat)
+    }
+
+    async fn follow(&mut self, chat: ChatId) -> Result<ChatFollower, Error> {
+        let after = self.after.as_deref();
+        match self.service.follow_chat(&self.viewer, chat, after).await {
+            // A cursor that is none is as good as none.
+            Err(Error::InvalidCursor) => {
+                self.after = None;
+                self.service.follow_chat(&self.viewer, chat, None).await
+            }
+            followed => followed,
+        }
+    }
+
+    async fn upload(&mut self, chat_id: ChatId, upload: Upload) -> Result<(), Error> {
+        let language = language_of(&upload);
+        let prompt = Prompt {
+            chat_id,
+            text: upload.message,
+            client_key: upload.client_message_id,
+            while_replying: WhileReplying::Queue,
+            manner: Manner {
+                language: LanguageTag::parse(&upload.selected_language).map(|tag| tag.as_str().to_owned()),
+                timezone: TimeZone::parse(&upload.timezone).map(|zone| zone.name().to_owned()),
+                faults: None,
+            },
+            is_documented: true,
+        };
+        self.tell(Told::Sending).await;
+        let sent = self.service.send_message(&self.viewer, prompt).await;
+        let sent = match sent {
+            Ok(sent) => sent,
+            Err(error) => {
+                self.tell(Told::NotSent).await;
+                return Err(error);
+            }
+        };
+        // Of one that an earlier sending began the chat tells nothing more.
+        let joined = match sent.joins {
+            true => replay(&self.service, &self.viewer, sent.reply.id).await.ok(),
+            false => None,
+        };
+        let answer = Answer {
+            message: sent.message,
+            user_id: upload.user_id,
+            reply_id: sent.reply.id,
+            own: Own {
+                is_unconfirmed: upload.is_unconfirmed,
+                language,
+            },
+            joined,
+        };
+        self.tell(Told::Sent(Box::new(answer))).await;
+        Ok(())
+    }
+
+    async fn tell(&self, told: Told) {
+        // A client that has left is told nothing; what it asked for is done all the same.
+        let _ = self.tell.send(told).await;
+    }
+}
+
+/// A reply from its beginning.
+pub(super) async fn replay(
+    service: &Service,
+    viewer: &Viewer,
+    id: MessageId,
+) -> Result<BoxStream<'static, ReplyUpdate>, Error> {
+    let reader = service.follow_reply(viewer, id, None).await?;
+    let updates = stream::unfold(reader, |mut reader| async move {
+        let update = reader.next().await?;
+        Some((update, reader))
+    });
+    Ok(updates.boxed())
+}
+
+/// The language of the fixed texts that an upload gets.
+pub(super) fn language_of(upload: &Upload) -> Language {
+    Language::from_tag(&upload.selected_language).unwrap_or(Language::English)
+}

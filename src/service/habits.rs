@@ -1,0 +1,119 @@
+//! What documented clients are used to: to say the same thing by two ways at once, and to leave the naming of a chat to
+//! its first message.
+
+use super::{Error, Service};
+use crate::domain::{
+    Author, Chat, ChatChange, ChatEvent, ChatId, ChatStatus, Message, MessageFilter, ObjectId, PageRequest,
+    Position, Timestamp,
+};
+
+/// How long the same text in the same chat that comes by the other way is taken for the same sending, in milliseconds:
+/// an early browser client sends each text over the socket and posts it as well.
+const SAME_SENDING_MS: i64 = 2_000;
+/// How many of the latest messages such a text is looked for in.
+const SAME_SENDING_MESSAGES_MAX: usize = 50;
+/// The characters of a message that become the title of a chat.
+const TITLE_CHARS: usize = 50;
+
+impl Service {
+    /// A user's message of this text that was sent for a reply a moment ago. Messages that were posted ask for none,
+    /// so whoever posts one twice on purpose has two.
+    pub(super) async fn sent_a_moment_ago(
+        &self,
+        chat: ChatId,
+        text: &str,
+        now: Timestamp,
+    ) -> Result<Option<Message>, Error> {
+        let mut recent = self.recent(chat, now).await?.into_iter().rev();
+        Ok(recent.find(|message| is_of_user(message, text) && message.reply_id.is_some()))
+    }
+
+    /// A user's message of this text that was posted a moment ago, and that nobody answered since.
+    pub(super) async fn posted_a_moment_ago(
+        &self,
+        chat: ChatId,
+        text: &str,
+        now: Timestamp,
+    ) -> Result<Option<Message>, Error> {
+        let recent = self.recent(chat, now).await?;
+        let is_answered = |message: &Message| {
+            recent.iter().any(|other| {
+                other
+                    .reply
+                    .as_ref()
+                    .is_some_and(|reply| reply.in_reply_to == Some(message.id))
+            })
+        };
+        let posted = |message: &&Message| {
+            is_of_user(message, text) && message.reply_id.is_none() && !is_answered(message)
+        };
+        Ok(recent.iter().find(posted).cloned())
+    }
+
+    async fn recent(&self, chat: ChatId, now: Timestamp) -> Result<Vec<Message>, Error> {
+        let request = PageRequest {
+            after: Some(Position {
+                at: now.plus_millis(-SAME_SENDING_MS),
+                id: ObjectId::from_bytes([u8::MAX; 12]),
+            }),
+            ..PageRequest::last(SAME_SENDING_MESSAGES_MAX)
+        };
+        let all = MessageFilter::default();
+        let mut pages = self.store.message_pages(&[chat], &all, &request).await?;
+        Ok(pages.remove(&chat).map(|page| page.items).unwrap_or_default())
+    }
+
+    /// Makes the beginning of a user's first message, which is stored, the title of a chat that was made
+    /// [`ChatStatus::PENDING`], and the chat active: late documented clients give a new chat no title of its own. A
+    /// failure costs only the title and is not the sender's.
+    pub(super) async fn name_pending_chat(&self, chat: &Chat, first: &Message) {
+        if chat.status.0 != ChatStatus::PENDING {
+            return;
+        }
+        if let Err(error) = self.try_to_name(chat.id, &first.text).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(chat.id = %chat.id, error, "a pending chat could not be named");
+        }
+    }
+
+    async fn try_to_name(&self, chat: ChatId, text: &str) -> Result<(), Error> {
+        let counts = self.store.message_counts(&[chat]).await?;
+        if counts.get(&chat).is_some_and(|count| *count > 1) {
+            return Ok(());
+        }
+        let change = ChatChange {
+            title: title_of(text),
+            status: Some(ChatStatus::active()),
+        };
+        self.store.update_chat(chat, &change, self.clock.now()).await?;
+        self.feed.publish(chat, ChatEvent::ChatUpdated).await;
+        Ok(())
+    }
+}
+
+fn is_of_user(message: &Message, text: &str) -> bool {
+    message.author == Author::User && message.text == text
+}
+
+/// The title that a text makes; `None` if it says nothing.
+fn title_of(text: &str) -> Option<String> {
+    let mut title: String = text.chars().take(TITLE_CHARS).collect();
+    if title.len() < text.len() {
+        title.push_str("...");
+    }
+    (!title.trim().is_empty()).then_some(title)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_is_the_beginning_of_a_text_in_whole_characters() {
+        let devanagari = "क".repeat(51);
+        let cut = format!("{}...", "क".repeat(50));
+        assert_eq!(title_of(&devanagari), Some(cut));
+        assert_eq!(title_of("Hello"), Some("Hello".to_owned()));
+        assert_eq!(title_of(" \n "), None);
+    }
+}

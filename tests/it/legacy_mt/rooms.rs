@@ -1,0 +1,179 @@
+//! Several sockets of one chat, some of which come late or come back.
+
+use serde_json::{Value, json};
+
+use super::{SLOW, STEADY, messages, post, status};
+use crate::on_both_stores;
+use crate::support::mt::{Mt, kind_of, kinds, replies};
+use crate::support::scratch::Scratch;
+use crate::support::server::Server;
+
+on_both_stores! {
+    the_room_sees_everything_but_the_confirmations,
+    the_server_is_silent_until_a_client_speaks,
+    messages_written_by_another_way_are_shown,
+    a_reply_goes_on_when_its_sender_leaves,
+    a_socket_that_comes_in_the_middle_is_shown_the_whole_reply,
+    a_socket_that_comes_back_with_its_cursor_misses_and_repeats_nothing,
+    a_server_that_goes_down_closes_with_1012,
+}
+
+async fn the_room_sees_everything_but_the_confirmations(scratch: &Scratch) {
+    let server = Server::start_with(scratch, &STEADY);
+    let chat = server.create_chat("A chat").await;
+    let mut others = Vec::new();
+    for _ in 0..3 {
+        let mut other = Mt::open(&server, &chat).await;
+        other.expect_silence().await;
+        others.push(other);
+    }
+    let mut stranger = Mt::open(&server, &server.create_chat("Another").await).await;
+    let mut sender = Mt::open(&server, &chat).await;
+    sender.upload("Tell me about the sea").await;
+    let seen = sender.until("stop_typing_indicator").await;
+    let text = &replies(&seen)[0];
+    for other in &mut others {
+        let frames = other.until("stop_typing_indicator").await;
+        let order = [
+            "typing_indicator",
+            "new_message",
+            "start",
+            "chunk",
+            "end",
+            "stop_typing_indicator",
+        ];
+        assert_eq!(kinds(&frames), order);
+        let shown = &replies(&frames)[0];
+        assert_eq!((&shown.stream, &shown.text), (&text.stream, &text.text));
+        other.expect_silence().await;
+    }
+    stranger.expect_silence().await;
+}
+
+async fn the_server_is_silent_until_a_client_speaks(scratch: &Scratch) {
+    let server = Server::start(scratch);
+    let chat = server.create_chat("A chat").await;
+    let mut socket = Mt::open(&server, &chat).await;
+    socket.upload("hello").await;
+    socket.until("stop_typing_indicator").await;
+    let mut another = Mt::open(&server, &chat).await;
+    another.expect_silence().await;
+}
+
+async fn messages_written_by_another_way_are_shown(scratch: &Scratch) {
+    let server = Server::start(scratch);
+    let chat = server.create_chat("A chat").await;
+    let mut socket = Mt::open(&server, &chat).await;
+    socket.expect_silence().await;
+    for (author, is_bot) in [("USER", false), ("BOT", true)] {
+        let id = post(&server, &chat, "written elsewhere", author).await;
+        let shown = socket.expect("new_message").await;
+        assert_eq!(
+            (&shown["messageId"], &shown["message"]),
+            (&json!(id), &json!("written elsewhere"))
+        );
+        assert_eq!(shown["isBot"], is_bot);
+    }
+    let reply = server.send(&chat, "hello").await;
+    let frames = socket.until("stop_typing_indicator").await;
+    let order = [
+        "typing_indicator",
+        "new_message",
+        "start",
+        "chunk",
+        "end",
+        "stop_typing_indicator",
+    ];
+    assert_eq!(kinds(&frames), order);
+    assert_eq!(replies(&frames)[0].stream, reply);
+}
+
+async fn a_reply_goes_on_when_its_sender_leaves(scratch: &Scratch) {
+    let server = Server::start_with(scratch, &STEADY);
+    let chat = server.create_chat("A chat").await;
+    let mut watcher = Mt::open(&server, &chat).await;
+    watcher.expect_silence().await;
+    let mut sender = Mt::open(&server, &chat).await;
+    sender.upload("Tell me about the sea").await;
+    sender.until("chunk").await;
+    sender.leave().await;
+    assert_eq!(status(&server, &chat).await["connection_count"], 1);
+    let frames = watcher.until("stop_typing_indicator").await;
+    let stored = messages(&server, &chat).await;
+    assert_eq!(stored[1]["reply"]["state"], "COMPLETE");
+    assert_eq!(stored[1]["text"], replies(&frames)[0].text);
+}
+
+async fn a_socket_that_comes_in_the_middle_is_shown_the_whole_reply(scratch: &Scratch) {
+    let server = Server::start_with(scratch, &STEADY);
+    let chat = server.create_chat("A chat").await;
+    let mut sender = Mt::open(&server, &chat).await;
+    sender.upload("Tell me about the sea").await;
+    let mut seen = sender.until("chunk").await;
+    let mut late = Mt::open(&server, &chat).await;
+    let frames = late.until("stop_typing_indicator").await;
+    seen.extend(sender.until("stop_typing_indicator").await);
+    let (shown, whole) = (&replies(&frames)[0], &replies(&seen)[0]);
+    assert_eq!(shown.text, whole.text);
+    // To a client that comes back, the old name stands for what it has of it.
+    assert_ne!(shown.stream, whole.stream);
+    assert!(
+        frames
+            .iter()
+            .all(|frame| frame["messageId"].is_null() || frame["messageId"] == whole.stream.as_str())
+    );
+}
+
+async fn a_socket_that_comes_back_with_its_cursor_misses_and_repeats_nothing(scratch: &Scratch) {
+    let server = Server::start_with(scratch, &["--builtin-pace", "400", "--builtin-words", "300"]);
+    let chat = server.create_chat("A chat").await;
+    let mut socket = Mt::open(&server, &chat).await;
+    socket.upload("Tell me about the sea").await;
+    let mut frames = Vec::new();
+    let mut drops = 0;
+    loop {
+        let frame = socket.frame().await;
+        let cursor = frame["cursor"].as_str().map(str::to_owned);
+        let kind = kind_of(&frame);
+        frames.push(frame);
+        match (kind, cursor) {
+            ("end", _) => break,
+            ("chunk", Some(after)) if frames.len() % 10 == 0 => {
+                drops += 1;
+                drop(socket);
+                socket = Mt::open_at(&server, &format!("/chat/ws/{chat}?after={after}")).await;
+            }
+            _ => {}
+        }
+    }
+    assert!(drops > 10, "{drops}");
+    let shown = replies(&frames);
+    assert_eq!(shown.len(), 1);
+    assert_eq!(messages(&server, &chat).await[1]["text"], shown[0].text);
+    // A cursor that is none is as good as none.
+    let mut socket = Mt::open_at(&server, &format!("/chat/ws/{chat}?after=x")).await;
+    socket.expect_silence().await;
+    socket.upload("hello").await;
+    socket.until("stop_typing_indicator").await;
+}
+
+async fn a_server_that_goes_down_closes_with_1012(scratch: &Scratch) {
+    let server = Server::start_with(scratch, &SLOW);
+    let chat = server.create_chat("A chat").await;
+    let mut sockets = vec![
+        Mt::open(&server, &chat).await,
+        Mt::open(&server, "nonsense").await,
+    ];
+    sockets[0].upload("Tell me about the sea").await;
+    sockets[0].until("chunk").await;
+    let ended = tokio::task::spawn_blocking(move || server.stop());
+    for socket in &mut sockets {
+        assert_eq!(socket.closed().await, 1012);
+    }
+    let (exit, log) = ended.await.unwrap();
+    assert!(exit.success(), "{log}");
+    let server = Server::start_with(scratch, &SLOW);
+    let stored = messages(&server, &chat).await;
+    assert_eq!(stored[1]["reply"]["state"], "INTERRUPTED");
+    assert_ne!(stored[1]["text"], Value::from(""));
+}

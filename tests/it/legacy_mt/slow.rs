@@ -1,0 +1,103 @@
+//! Sockets that read slowly or not at all.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use serde_json::json;
+use tokio::net::TcpSocket;
+use tokio_tungstenite::client_async;
+use tokio_tungstenite::tungstenite::Message;
+
+use super::{messages, status};
+use crate::support::mt::{Mt, replies};
+use crate::support::scratch::Scratch;
+use crate::support::server::Server;
+
+/// Far more than what the kernel holds of it for a peer that does not read.
+const HUGE: [&str; 4] = ["--builtin-pace", "0", "--builtin-faults", "huge=1000KB"];
+const REPLIES: usize = 6;
+/// What many stuck sockets may take, in KiB: each holds a frame and its task, and nothing that grows.
+const GROWTH_KIB_MAX: u64 = 64 * 1024;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_reader_gets_every_character_of_every_reply() {
+    let scratch = Scratch::embedded().await;
+    let server = Server::start_with(&scratch, &HUGE);
+    let chat = server.create_chat("A chat").await;
+    let mut slow = narrow(&server, &chat).await;
+    let mut quick = Mt::open(&server, &chat).await;
+    let mut frames = Vec::new();
+    // More than the kernel takes for one that reads next to nothing.
+    for n in 0..REPLIES {
+        quick.upload(&format!("number {n}")).await;
+        quick.until("stop_typing_indicator").await;
+        frames.push(slow.frame().await);
+    }
+    for _ in 0..REPLIES {
+        frames.extend(slow.until("stop_typing_indicator").await);
+    }
+    let shown = replies(&frames);
+    let stored = messages(&server, &chat).await;
+    assert_eq!(shown.len(), REPLIES);
+    // Those that ended before it came to them may come in another order.
+    for shown in &shown {
+        let stored = stored
+            .iter()
+            .find(|message| message["id"] == shown.stream.as_str())
+            .unwrap();
+        assert!(stored["text"] == shown.text, "{}", shown.text.len());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_takes_nothing_for_ten_seconds_is_closed_and_costs_nobody_anything() {
+    let scratch = Scratch::embedded().await;
+    let server = Server::start_with(&scratch, &HUGE);
+    let chat = server.create_chat("A chat").await;
+    let mut stuck = Vec::new();
+    for _ in 0..20 {
+        stuck.push(narrow(&server, &chat).await);
+    }
+    let mut reader = Mt::open(&server, &chat).await;
+    reader.upload("first").await;
+    reader.until("stop_typing_indicator").await;
+    let before = server.memory_kib();
+    for n in 0..REPLIES {
+        reader.upload(&format!("another {n}")).await;
+        let frames = reader.until("stop_typing_indicator").await;
+        assert!(replies(&frames)[0].text.len() >= 1000 * 1024);
+    }
+    let after = server.memory_kib();
+    assert!(after < before + GROWTH_KIB_MAX, "{before} KiB, then {after} KiB");
+    // A stop gets through from one that reads nothing.
+    stuck[0].send(json!({ "mt": "stop" })).await;
+    let waited = tokio::time::timeout(Duration::from_secs(30), async {
+        while status(&server, &chat).await["connection_count"] != 1 {}
+    });
+    waited.await.expect("stuck sockets are still open");
+    // What the kernel had taken can be read, and then the line is at its end, with the reason if there was room.
+    let mut stuck = stuck.remove(1);
+    let end = loop {
+        match stuck.0.next().await {
+            Some(Ok(Message::Close(close))) => break close,
+            Some(Ok(_)) => {}
+            Some(Err(_)) | None => break None,
+        }
+    };
+    assert!(end.is_none_or(|close| u16::from(close.code) == 1013));
+}
+
+/// A socket that takes little before it is read, so that the server feels it.
+async fn narrow(server: &Server, chat: &str) -> Mt {
+    let address = server.url.strip_prefix("http://").unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let stream = socket.connect(address.parse().unwrap()).await.unwrap();
+    let stream = tokio_tungstenite::MaybeTlsStream::Plain(stream);
+    let (socket, _) = client_async(format!("ws://{address}/chat/ws/{chat}"), stream)
+        .await
+        .unwrap();
+    let mut socket = Mt(socket);
+    socket.expect_silence().await;
+    socket
+}
