@@ -184,6 +184,7 @@ async fn fill(store: &dyn Store, clock: &dyn Clock, ids: &IdSource, chat: ChatId
             reaction: None,
             token_count: Some(TokenCount::reported(20)),
             is_edited: false,
+            citation: None,
             created_at: at,
             updated_at: at,
             client_key: None,
