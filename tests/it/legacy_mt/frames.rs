@@ -137,7 +137,8 @@ async fn times_are_naive_with_microseconds_and_of_the_present_minute() {
             "{timestamp}"
         );
         let millis = format!("{}.000", &timestamp[..19]);
-        assert!(millis.as_str() >= &before.to_string()[..19] && &millis[..19] <= &after.to_string()[..19]);
+        let (low, high) = (before.to_string(), after.to_string());
+        assert!(millis[..19] >= low[..19] && millis[..19] <= high[..19]);
         timestamps.push(timestamp.to_owned());
         if let Some(time) = frame["time"].as_str() {
             assert!(minutes.iter().any(|minute| minute == time), "{time}");
