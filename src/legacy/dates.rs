@@ -25,12 +25,13 @@ impl DateFormat {
     /// A moment in microseconds since the Unix epoch as text. One outside the years 1 to 9999, which only a damaged
     /// document holds, is the nearest of them.
     pub fn micros(self, micros: i64) -> String {
-        let form = match micros.rem_euclid(1_000_000) {
+        let time = moment(micros);
+        let form = match time.timestamp_subsec_nanos() {
             0 => "%Y-%m-%dT%H:%M:%S",
             _ => "%Y-%m-%dT%H:%M:%S%.6f",
         };
         let zone = if self.has_utc_suffix { "Z" } else { "" };
-        format!("{}{zone}", moment(micros).naive_utc().format(form))
+        format!("{}{zone}", time.naive_utc().format(form))
     }
 }
 

@@ -139,7 +139,7 @@ fn a_search_reads_the_messages_that_have_the_words_and_sorts_them() {
 fn usage_reads_the_messages_of_its_time_and_gathers_them() {
     let steps = plan(&migrated(), usage::ROWS);
     let expected = [
-        "SEARCH chats USING COVERING INDEX chats_of_user (user_id=?)",
+        "SEARCH chats USING COVERING INDEX chats_by_creation (user_id=?)",
         "SEARCH messages USING INDEX messages_of_chat (chat_id=? AND created_at>? AND created_at<?)",
         "USE TEMP B-TREE FOR GROUP BY",
     ];
