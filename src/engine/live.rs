@@ -9,8 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::{Message, MessageId, ReplyCursor, StopRequest, TextDigest};
 
-/// The most bytes of text in one [`ReplyUpdate::Partial`]. A blocked socket holds at most one of them.
-pub const PARTIAL_BYTES_MAX: usize = 16 * 1024;
+/// The most bytes of text in one [`ReplyUpdate::Snapshot`] or [`ReplyUpdate::Partial`]. A blocked socket holds at most
+/// one of them, however long the reply.
+pub const UPDATE_BYTES_MAX: usize = 16 * 1024;
 
 /// The most readers that whoever changes a reply wakes by itself: about as many as cost as much as a task that does it.
 const READERS_WOKEN_HERE_MAX: usize = 16;
@@ -18,11 +19,11 @@ const READERS_WOKEN_HERE_MAX: usize = 16;
 /// What a reader is told.
 #[derive(Clone, Debug)]
 pub enum ReplyUpdate {
-    /// The whole text so far: it replaces whatever the reader had.
+    /// The text so far, or the beginning of a long one, whose rest follows: it replaces whatever the reader had.
     Snapshot {
         /// The message as it was when the reply began, or as it is stored if it has ended.
         message: Arc<Message>,
-        /// The text.
+        /// The text, at most [`UPDATE_BYTES_MAX`] bytes.
         text: String,
         /// The place behind it.
         cursor: ReplyCursor,
@@ -31,7 +32,7 @@ pub enum ReplyUpdate {
     Partial {
         /// The reply.
         id: MessageId,
-        /// The text; never empty, at most [`PARTIAL_BYTES_MAX`] bytes.
+        /// The text; never empty, at most [`UPDATE_BYTES_MAX`] bytes.
         text: String,
         /// The place behind it.
         cursor: ReplyCursor,
@@ -79,7 +80,9 @@ struct Announcement(Arc<Changes>);
 struct State {
     /// Readers of an older edition have read a text that is not a beginning of this one.
     edition: u64,
+    /// While it grows.
     text: String,
+    /// As it was when the reply began; once it has ended, with the whole text.
     message: Arc<Message>,
     has_ended: bool,
 }
@@ -90,7 +93,11 @@ impl LiveReply {
         let has_ended = message.reply.as_ref().is_none_or(|reply| reply.state.is_final());
         let state = State {
             edition: 0,
-            text: message.text.clone(),
+            text: if has_ended {
+                String::new()
+            } else {
+                message.text.clone()
+            },
             message: Arc::new(message),
             has_ended,
         };
@@ -145,34 +152,42 @@ impl LiveReply {
 
     /// Ends the reply with the message as it is stored.
     pub fn end(&self, message: Message) {
+        self.change(|state| state.end(message));
+    }
+
+    /// Ends the reply with the text it has, where nothing is stored of it any more.
+    pub fn end_as_it_is(&self) {
         self.change(|state| {
-            state.set_text(&message.text);
+            let message = Message {
+                text: std::mem::take(&mut state.text),
+                ..Message::clone(&state.message)
+            };
             state.message = Arc::new(message);
             state.has_ended = true;
         });
     }
 
-    /// Ends the reply with the text it has, where nothing is stored of it any more.
-    pub fn end_as_it_is(&self) {
-        self.change(|state| state.has_ended = true);
-    }
-
     /// The message with the text so far.
     pub fn message_so_far(&self) -> Message {
         self.read(|state| Message {
-            text: state.text.clone(),
+            text: state.text().to_owned(),
             ..Message::clone(&state.message)
         })
     }
 
     /// The text so far.
     pub fn text(&self) -> String {
-        self.read(|state| state.text.clone())
+        self.read(|state| state.text().to_owned())
     }
 
     /// The length of the text so far, in bytes.
     pub fn length(&self) -> usize {
-        self.read(|state| state.text.len())
+        self.read(|state| state.text().len())
+    }
+
+    /// Whether the reply has ended as exactly this message.
+    pub fn ended_as(&self, message: &Message) -> bool {
+        self.read(|state| state.has_ended && *state.message == *message)
     }
 
     /// The message as it is stored, once the reply has ended.
@@ -262,6 +277,23 @@ impl Drop for Announcement {
 }
 
 impl State {
+    fn text(&self) -> &str {
+        match self.has_ended {
+            true => &self.message.text,
+            false => &self.text,
+        }
+    }
+
+    /// Its text is that of the message from now on: readers share it with whoever is shown the message.
+    fn end(&mut self, message: Message) {
+        if !message.text.starts_with(self.text.as_str()) {
+            self.edition += 1;
+        }
+        self.text = String::new();
+        self.message = Arc::new(message);
+        self.has_ended = true;
+    }
+
     fn set_text(&mut self, text: &str) {
         match text.strip_prefix(self.text.as_str()) {
             Some(rest) => self.text.push_str(rest),
@@ -310,39 +342,34 @@ impl ReplyReader {
             Some(place) => Some(place.digest.cursor()),
             None => self.cursor.take(),
         };
+        let text = state.text();
         if cursor.is_some() || self.place.is_none() {
-            let confirmed = cursor.and_then(|cursor| cursor.verify(&state.text));
+            let confirmed = cursor.and_then(|cursor| cursor.verify(text));
             let is_confirmed = confirmed.is_some();
-            let digest = confirmed.unwrap_or_else(|| TextDigest::of(&state.text));
+            let beginning = beginning(text);
+            let digest = confirmed.unwrap_or_else(|| TextDigest::of(beginning));
             let cursor = digest.cursor();
             self.place = Some(Place {
                 edition: state.edition,
                 digest,
             });
             if !is_confirmed {
-                let (message, text) = (state.message.clone(), state.text.clone());
                 return Some(ReplyUpdate::Snapshot {
-                    message,
-                    text,
+                    message: state.message.clone(),
+                    text: beginning.to_owned(),
                     cursor,
                 });
             }
         }
         let place = self.place.as_mut()?;
         let cursor = place.digest.cursor();
-        let rest = usize::try_from(cursor.offset)
-            .ok()
-            .and_then(|offset| state.text.get(offset..))
-            .unwrap_or("");
-        if !rest.is_empty() {
-            let piece = rest
-                .get(..rest.floor_char_boundary(PARTIAL_BYTES_MAX))
-                .unwrap_or(rest);
+        let offset = usize::try_from(cursor.offset).ok();
+        let piece = beginning(offset.and_then(|offset| text.get(offset..)).unwrap_or(""));
+        if !piece.is_empty() {
             place.digest.push(piece);
-            let text = piece.to_owned();
             return Some(ReplyUpdate::Partial {
                 id: self.live.id,
-                text,
+                text: piece.to_owned(),
                 cursor: place.digest.cursor(),
             });
         }
@@ -354,6 +381,12 @@ impl ReplyReader {
             }
         })
     }
+}
+
+/// As much of a text as one update takes.
+fn beginning(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(UPDATE_BYTES_MAX))
+        .unwrap_or(text)
 }
 
 #[cfg(test)]

@@ -42,11 +42,12 @@ impl Client {
     fn apply(&mut self, update: ReplyUpdate) {
         let cursor = match update {
             ReplyUpdate::Snapshot { text, cursor, .. } => {
+                assert!(text.len() <= UPDATE_BYTES_MAX);
                 self.text = text;
                 cursor
             }
             ReplyUpdate::Partial { text, cursor, .. } => {
-                assert!(!text.is_empty() && text.len() <= PARTIAL_BYTES_MAX);
+                assert!(!text.is_empty() && text.len() <= UPDATE_BYTES_MAX);
                 self.text.push_str(&text);
                 cursor
             }
@@ -209,9 +210,28 @@ async fn a_lagging_reader_gets_the_missed_pieces_merged_into_bounded_ones() {
     let mut client = Client::default();
     client.drain(&mut reader, 1);
     (0..10_000).for_each(|_| live.append("हिन्दी "));
-    let pieces = live.length().div_ceil(PARTIAL_BYTES_MAX - 4);
+    let pieces = live.length().div_ceil(UPDATE_BYTES_MAX - 4);
     client.drain(&mut reader, pieces);
     assert_eq!(client.text, live.text());
+}
+
+#[tokio::test]
+async fn a_late_reader_of_a_long_text_gets_a_bounded_snapshot_and_the_rest_behind_it() {
+    let text = "हिन्दी ".repeat(10_000);
+    for live in [
+        LiveReply::new(message(&text, ReplyState::Streaming)),
+        LiveReply::new(message(&text, ReplyState::Complete)),
+    ] {
+        let live = Arc::new(live);
+        let mut client = Client::default();
+        let mut reader = live.read_from(None);
+        client.drain(&mut reader, 1);
+        assert!(client.text.len() > UPDATE_BYTES_MAX - 4);
+        // Dropped in the middle, it goes on where it was.
+        let mut reader = live.read_from(client.cursor);
+        client.drain(&mut reader, usize::MAX);
+        assert_eq!(client.text, text);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

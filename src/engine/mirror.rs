@@ -1,4 +1,4 @@
-//! A reply that another server generates, or none any more, seen through its checkpoints.
+//! A reply that another server generates, seen through its checkpoints, or one that nobody generates any more.
 
 use std::sync::{Arc, Weak};
 
@@ -8,31 +8,25 @@ use super::{BEAT_EVERY, Engine, LiveReply};
 use crate::domain::{Message, MessageId};
 
 impl Engine {
-    /// A live reply that follows what the store has of `message`, shared by all its readers on this server.
+    /// A live reply that follows what the store has of `message`, shared by all its readers on this server: however
+    /// many read slowly, there is one text.
     pub(super) fn mirror(self: &Arc<Self>, message: Message) -> Arc<LiveReply> {
         let id = message.id;
-        if message.reply.as_ref().is_none_or(|reply| reply.state.is_final()) {
-            return Arc::new(LiveReply::new(message));
-        }
+        let has_ended = message.reply.as_ref().is_none_or(|reply| reply.state.is_final());
         let mut registry = self.registry();
-        if let Some(mirror) = registry.mirrors.get(&id).and_then(Weak::upgrade) {
+        let found = registry.mirrors.get(&id);
+        // One that has ended may have been edited since.
+        if let Some(mirror) = found.filter(|mirror| !has_ended || mirror.ended_as(&message)) {
             return mirror;
         }
         let mirror = Arc::new(LiveReply::new(message));
-        registry.mirrors.insert(id, Arc::downgrade(&mirror));
-        let (engine, reflection) = (self.clone(), Arc::downgrade(&mirror));
-        self.tasks.spawn(async move {
-            engine.reflect(id, &reflection).await;
-            let mut registry = engine.registry();
-            // A newer mirror may have taken the place of one whose readers had left.
-            if registry
-                .mirrors
-                .get(&id)
-                .is_some_and(|current| current.ptr_eq(&reflection))
-            {
-                registry.mirrors.remove(&id);
-            }
-        });
+        registry.mirrors.insert(id, mirror.clone());
+        drop(registry);
+        if !has_ended {
+            let (engine, reflection) = (self.clone(), Arc::downgrade(&mirror));
+            self.tasks
+                .spawn(async move { engine.reflect(id, &reflection).await });
+        }
         mirror
     }
 

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use weak_table::WeakValueHashMap;
 
 use crate::bot::Bot;
 use crate::config::EngineConfig;
@@ -31,7 +32,7 @@ use desk::Desks;
 pub use admission::BeginError;
 pub use desk::{Entry, REPLIES_PER_CHAT_MAX, Slot};
 pub use history::Ask;
-pub use live::{Applied, LiveReply, PARTIAL_BYTES_MAX, ReplyReader, ReplyUpdate};
+pub use live::{Applied, LiveReply, ReplyReader, ReplyUpdate, UPDATE_BYTES_MAX};
 
 /// How long an owner vouches for a reply at each beat, in milliseconds. A reply whose server died is closed at most
 /// this long plus [`SWEEP_EVERY`] after its last beat.
@@ -68,7 +69,8 @@ pub struct Engine {
 #[derive(Default)]
 struct Registry {
     live: HashMap<MessageId, Arc<LiveReply>>,
-    mirrors: HashMap<MessageId, Weak<LiveReply>>,
+    /// Those that somebody reads.
+    mirrors: WeakValueHashMap<MessageId, Weak<LiveReply>>,
 }
 
 impl Engine {

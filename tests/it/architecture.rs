@@ -37,7 +37,7 @@ const PRIVATE: [(&str, &str); 5] = [
 ];
 
 /// Foreign crates, with the only places that may use them.
-const CONFINED: [(&str, &[&str]); 20] = [
+const CONFINED: [(&str, &[&str]); 21] = [
     ("mongodb", &["store::mongo"]),
     ("rusqlite", &["store::embedded"]),
     ("async_graphql", &["graphql", "http::graphql"]),
@@ -58,6 +58,7 @@ const CONFINED: [(&str, &[&str]); 20] = [
     ("url", &["config"]),
     ("utoipa", &["legacy::rest", "http"]),
     ("utoipa_axum", &["legacy::rest"]),
+    ("weak_table", &["engine"]),
 ];
 
 const LINES_MAX: usize = 600;

@@ -19,13 +19,13 @@ pub enum ReplyEvent {
     Finished(ReplyFinished),
 }
 
-/// The whole text so far: it replaces whatever the client had. Comes first where no cursor was given, or one that
-/// does not fit.
+/// The text so far, or the first 16 KiB of it, whose rest follows as partials: it replaces whatever the client had.
+/// Comes first where no cursor was given, or one that does not fit.
 #[derive(SimpleObject)]
 pub struct ReplySnapshot {
     /// The message as it was when the reply began, or as it is stored if it has ended.
     message: Message,
-    /// The text so far.
+    /// The text, at most 16 KiB of UTF-8.
     text: String,
     /// The place behind it.
     cursor: String,

@@ -10,8 +10,6 @@ use crate::legacy::frame::{Progress, ServerFrame, Stamp};
 use crate::legacy::texts;
 use crate::service::{ChatUpdate, ReplyUpdate};
 
-/// Text of one chunk, in bytes: what is longer is cut, so that a slow line takes each frame in time.
-const CHUNK_BYTES_MAX: usize = 16 * 1024;
 /// Replies that are remembered to have ended: as many as can be told twice.
 const ENDED_MAX: usize = 32;
 
@@ -233,7 +231,7 @@ impl Stage {
         match update {
             ReplyUpdate::Snapshot { message, text, .. } => {
                 self.enter(message);
-                self.chunks(message.id, text, cursor);
+                self.chunk(message.id, text, cursor);
             }
             ReplyUpdate::Partial {
                 id,
@@ -247,7 +245,7 @@ impl Stage {
                     has_started: true,
                     offset: behind,
                 });
-                self.chunks(*id, text, cursor);
+                self.chunk(*id, text, cursor);
             }
             ReplyUpdate::Finished { message, .. } => self.finish(message, cursor),
         }
@@ -286,28 +284,24 @@ impl Stage {
         format!("{id}_{}", self.voice.now_micros)
     }
 
-    /// Says a text piece by piece; the beginning of the stream comes with the first.
-    fn chunks(&mut self, id: MessageId, text: &str, cursor: Option<&str>) {
-        let Some(stream) = self.streams.get_mut(&id) else {
+    /// Says a piece; the beginning of the stream comes with the first.
+    fn chunk(&mut self, id: MessageId, partial: &str, cursor: Option<&str>) {
+        let stream = self.streams.get_mut(&id);
+        let Some(stream) = stream.filter(|_| !partial.is_empty()) else {
             return;
         };
-        let mut rest = text;
-        while !rest.is_empty() {
-            start(&mut self.voice, id, stream);
-            let (partial, after) = rest.split_at(rest.floor_char_boundary(CHUNK_BYTES_MAX));
-            rest = after;
-            self.voice.say(ServerFrame::Chunk {
-                stream: &stream.name,
-                partial,
-                progress: Progress {
-                    message_id: &id.to_string(),
-                    offset: stream.offset,
-                    cursor: cursor.filter(|_| rest.is_empty()),
-                    state: None,
-                },
-            });
-            stream.offset += partial.len() as u64;
-        }
+        start(&mut self.voice, id, stream);
+        self.voice.say(ServerFrame::Chunk {
+            stream: &stream.name,
+            partial,
+            progress: Progress {
+                message_id: &id.to_string(),
+                offset: stream.offset,
+                cursor,
+                state: None,
+            },
+        });
+        stream.offset += partial.len() as u64;
     }
 
     fn end(&mut self, id: MessageId, stream: &Stream, cursor: Option<&str>, state: Option<ReplyState>) {
