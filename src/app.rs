@@ -13,7 +13,7 @@ use crate::domain::tokens::load_vocabulary;
 use crate::domain::{Clock, IdSource, SystemClock, Timestamp};
 use crate::engine::Engine;
 use crate::feed::{Feed, LocalFeed};
-use crate::http;
+use crate::http::{self, ServeError};
 use crate::service::Service;
 use crate::store::{EmbeddedStore, MongoStore, Store, StoreError};
 
@@ -32,9 +32,9 @@ pub enum RunError {
     /// The bot could not be set up.
     #[error("the bot could not be set up")]
     Bot(#[from] OpenAiSetupError),
-    /// The listener failed.
-    #[error("the listener failed")]
-    Listener(#[from] std::io::Error),
+    /// The faces could not be served.
+    #[error("nothing can be served")]
+    Serve(#[from] ServeError),
 }
 
 /// Opens the store, with everything it needs set up.
@@ -117,7 +117,13 @@ pub async fn run_on(
         shutdown.await;
         told.cancel();
     });
-    let serving = http::serve(listener, service, config.legacy, going_away.clone());
+    let serving = http::serve(
+        listener,
+        service,
+        config.legacy,
+        config.trusted_documents,
+        going_away.clone(),
+    );
     let end = async {
         going_away.cancelled().await;
         engine.shut_down().await;

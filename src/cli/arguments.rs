@@ -1,13 +1,15 @@
 //! Flags and environment variables.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::{
     ApiKey, BotConfig, BuiltinBotConfig, Config, ConfigError, EngineConfig, FaultScript, LegacyConfig,
-    Limits, OpenAiConfig, StoreConfig, UpstreamTimeouts, UpstreamUrl,
+    Limits, OpenAiConfig, StoreConfig, TrustedDocuments, UpstreamTimeouts, UpstreamUrl,
 };
 
 /// A GraphQL server for conversations between people and AI bots.
@@ -135,6 +137,9 @@ pub struct Arguments {
         global = true
     )]
     cors_origin: Vec<String>,
+    /// Run no documents but these: a folder of .graphql files, or a manifest in JSON (docs/documents.md).
+    #[arg(long, env = "COLLOQUY_TRUSTED_DOCUMENTS", value_name = "PATH", global = true)]
+    trusted_documents: Option<PathBuf>,
     /// Serve on an address that others can reach although anybody could then read every chat.
     #[arg(long, env = "COLLOQUY_INSECURE_NO_AUTH", global = true)]
     insecure_no_auth: bool,
@@ -192,6 +197,11 @@ impl Arguments {
                 cors_origins: self.cors_origin.clone(),
             },
             limits: Limits::default(),
+            trusted_documents: self
+                .trusted_documents
+                .as_deref()
+                .map(|path| TrustedDocuments::load(path).map(Arc::new))
+                .transpose()?,
         };
         config.validate()?;
         Ok(config)

@@ -1,6 +1,7 @@
 //! What the server is told at its start: checked once, then passed down.
 
 pub mod bot;
+pub mod documents;
 pub mod engine;
 pub mod faults;
 pub mod legacy;
@@ -9,8 +10,10 @@ pub mod upstream;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use bot::{BotConfig, BuiltinBotConfig};
+pub use documents::{TrustedDocuments, TrustedDocumentsError, sha256};
 pub use engine::EngineConfig;
 pub use faults::{Fault, FaultScript, FaultScriptError};
 pub use legacy::LegacyConfig;
@@ -65,6 +68,8 @@ pub struct Config {
     pub legacy: LegacyConfig,
     /// What a caller may ask for.
     pub limits: Limits,
+    /// The only documents that run; all, if there are none.
+    pub trusted_documents: Option<Arc<TrustedDocuments>>,
 }
 
 /// Why a configuration is refused.
@@ -135,6 +140,9 @@ pub enum ConfigError {
         LegacyConfig::CORS_ORIGIN
     )]
     CorsOrigin,
+    /// No such documents.
+    #[error("the trusted documents (--trusted-documents) cannot be used")]
+    TrustedDocuments(#[from] TrustedDocumentsError),
     /// No such wait.
     #[error("{0} is from 1 to {max} milliseconds", max = UpstreamTimeouts::MILLIS_MAX)]
     Timeout(&'static str),
@@ -180,6 +188,7 @@ mod tests {
             insecure_no_auth: false,
             legacy: LegacyConfig::default(),
             limits: Limits::default(),
+            trusted_documents: None,
         };
         assert!(matches!(
             config.validate(),

@@ -1,6 +1,7 @@
 //! The GraphQL schema over the service, and the guard in front of it.
 
 pub mod context;
+pub mod documents;
 mod error;
 pub mod guard;
 mod loader;
@@ -15,14 +16,15 @@ pub mod ws;
 use std::sync::Arc;
 
 use async_graphql::parser::types::{ExecutableDocument, OperationType};
-use async_graphql::{Request, Response};
+use async_graphql::{Request, Response, ServerError};
 use futures_util::stream::{BoxStream, StreamExt};
 
-use crate::config::Limits;
+use crate::config::{Limits, TrustedDocuments, TrustedDocumentsError};
 use crate::domain::Viewer;
 use crate::service::Service;
 
 use context::RequestContext;
+use documents::Documents;
 use mutation::Mutation;
 use query::Query;
 use subscription::Subscription;
@@ -39,15 +41,27 @@ type AsyncGraphqlSchema = async_graphql::Schema<Query, Mutation, Subscription>;
 pub struct Schema {
     schema: AsyncGraphqlSchema,
     service: Arc<Service>,
+    documents: Documents,
 }
 
 impl Schema {
-    /// The schema over `service`, bounded by its limits.
-    pub fn new(service: Arc<Service>) -> Self {
-        Self {
+    /// The schema over `service`, bounded by its limits. Where there are trusted documents, nothing else runs; each of
+    /// them is tried first.
+    pub fn new(
+        service: Arc<Service>,
+        trusted: Option<Arc<TrustedDocuments>>,
+    ) -> Result<Self, TrustedDocumentsError> {
+        for (id, text) in trusted.iter().flat_map(|trusted| trusted.iter()) {
+            guard::parse(text, service.limits()).map_err(|refusal| TrustedDocumentsError::Unrunnable {
+                id: id.to_owned(),
+                reason: ServerError::from(refusal).message,
+            })?;
+        }
+        Ok(Self {
             schema: build(service.limits()),
             service,
-        }
+            documents: Documents::new(trusted),
+        })
     }
 
     /// The bounds on what callers may ask for.
@@ -55,12 +69,13 @@ impl Schema {
         self.service.limits()
     }
 
-    /// Parses and bounds a request, once, before anything else looks at it; or the response that refuses it.
-    pub fn prepare(&self, request: Request) -> Result<Prepared, Box<Response>> {
-        match guard::parse(&request.query, self.service.limits()) {
-            Ok(document) => Ok(Prepared { request, document }),
-            Err(refusal) => Err(refused(refusal)),
-        }
+    /// Finds, parses and bounds the document of a request, once, before anything else looks at it; or the response that
+    /// refuses it.
+    pub fn prepare(&self, request: GraphqlRequest) -> Result<Prepared, Box<Response>> {
+        let text = self.documents.find(&request).map_err(refused)?;
+        let document = guard::parse(&text, self.service.limits()).map_err(refused)?;
+        let request = request.of(&text);
+        Ok(Prepared { request, document })
     }
 
     /// Executes a query or mutation.
@@ -110,7 +125,7 @@ pub fn only(response: Response) -> BoxStream<'static, Response> {
     futures_util::stream::iter([response]).boxed()
 }
 
-fn refused(refusal: guard::Refusal) -> Box<Response> {
+fn refused(refusal: impl Into<ServerError>) -> Box<Response> {
     Box::new(Response::from_errors(vec![refusal.into()]))
 }
 

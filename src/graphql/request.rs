@@ -8,13 +8,15 @@ use serde_json::{Map, Value as Json};
 /// The parameters of a request. Unknown ones are ignored; a known one of another type is refused.
 #[derive(Debug, PartialEq, Eq)]
 pub struct GraphqlRequest {
-    /// The document.
-    pub query: String,
+    /// The document, unless it is named another way.
+    pub query: Option<String>,
+    /// The id of the document, as the persisted documents of GraphQL over HTTP have it.
+    pub document_id: Option<String>,
     /// Which of its operations is meant.
     pub operation_name: Option<String>,
     /// Values of its variables.
     pub variables: Option<Map<String, Json>>,
-    /// What else the client has to say; nobody listens yet.
+    /// What else the client has to say: `persistedQuery` names the document by its hash.
     pub extensions: Option<Map<String, Json>>,
 }
 
@@ -35,23 +37,36 @@ impl<'de> Deserialize<'de> for GraphqlRequest {
             Some(Json::String(text)) => Ok(Some(text)),
             Some(_) => Err(wrong()),
         };
-        Ok(Self {
+        let request = Self {
             operation_name: text("operationName")?,
-            query: text("query")?.ok_or_else(|| D::Error::missing_field("query"))?,
+            query: text("query")?,
+            document_id: text("documentId")?,
             variables,
             extensions,
-        })
+        };
+        match request.names_a_document() {
+            true => Ok(request),
+            false => Err(D::Error::missing_field("query")),
+        }
     }
 }
 
-impl From<GraphqlRequest> for Request {
-    fn from(request: GraphqlRequest) -> Self {
-        let mut made = Self::new(request.query);
-        if let Some(variables) = request.variables {
+impl GraphqlRequest {
+    /// Whether there is a document to look for.
+    pub fn names_a_document(&self) -> bool {
+        let extensions = self.extensions.as_ref();
+        let is_persisted = extensions.is_some_and(|extensions| extensions.contains_key("persistedQuery"));
+        self.query.is_some() || self.document_id.is_some() || is_persisted
+    }
+
+    /// The request of a document, as the executor takes it.
+    pub(super) fn of(self, document: &str) -> Request {
+        let mut made = Request::new(document);
+        if let Some(variables) = self.variables {
             made = made.variables(Variables::from_json(Json::Object(variables)));
         }
-        made.operation_name = request.operation_name;
-        let extensions = request.extensions.into_iter().flatten();
+        made.operation_name = self.operation_name;
+        let extensions = self.extensions.into_iter().flatten();
         made.extensions.0 = extensions
             .filter_map(|(name, value)| Some((name, Value::from_json(value).ok()?)))
             .collect();
@@ -69,6 +84,8 @@ mod tests {
             r#"{"query":"{a}"}"#,
             r#"{"query":"{a}","operationName":null,"variables":null,"extensions":null}"#,
             r#"{"query":"{a}","variables":{"a":[1]},"extensions":{"x":{}},"other":7}"#,
+            r#"{"documentId":"a"}"#,
+            r#"{"extensions":{"persistedQuery":{}}}"#,
         ] {
             assert!(serde_json::from_str::<GraphqlRequest>(good).is_ok(), "{good}");
         }
@@ -76,6 +93,8 @@ mod tests {
             "{}",
             r#"[{"query":"{a}"}]"#,
             r#"{"query":7}"#,
+            r#"{"documentId":7}"#,
+            r#"{"extensions":{"x":{}}}"#,
             r#"{"query":null}"#,
             r#"{"query":"{a}","operationName":7}"#,
             r#"{"query":"{a}","variables":[]}"#,

@@ -232,7 +232,7 @@ impl Session {
                 let Some(generation) = self.operations.reserve(&id, max) else {
                     return Some(Close(4409, "Subscriber already exists, or there are too many"));
                 };
-                let responses = match self.schema.prepare(payload.into()) {
+                let responses = match self.schema.prepare(payload) {
                     Ok(prepared) => self.schema.execute_stream(prepared, self.viewer.clone()),
                     Err(refused) => super::only(*refused),
                 };

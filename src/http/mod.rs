@@ -17,7 +17,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::limit::RequestBodyLimitLayer;
 
-use crate::config::LegacyConfig;
+use crate::config::{LegacyConfig, TrustedDocuments, TrustedDocumentsError};
 use crate::graphql::Schema;
 use crate::legacy::rest;
 use crate::service::Service;
@@ -30,13 +30,26 @@ struct Faces {
     shutdown: CancellationToken,
 }
 
+/// Why nothing is served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The listener failed.
+    #[error("the listener failed")]
+    Listener(#[from] std::io::Error),
+    /// The trusted documents cannot be used.
+    #[error("the trusted documents cannot be used")]
+    TrustedDocuments(#[from] TrustedDocumentsError),
+}
+
 /// Serves on `listener` until `shutdown` is cancelled and the connections have ended; open sockets are told to go away.
 pub async fn serve(
     listener: TcpListener,
     service: Arc<Service>,
     legacy: LegacyConfig,
+    trusted_documents: Option<Arc<TrustedDocuments>>,
     shutdown: CancellationToken,
-) -> std::io::Result<()> {
+) -> Result<(), ServeError> {
+    let schema = Schema::new(service.clone(), trusted_documents)?;
     let listener = listener.tap_io(|connection| {
         // Else the kernel holds a piece back until the client has acknowledged the one before, up to 40 ms.
         if let Err(error) = connection.set_nodelay(true) {
@@ -44,16 +57,22 @@ pub async fn serve(
             tracing::warn!(error, "a connection will hold small pieces back");
         }
     });
-    axum::serve(listener, router(service, &legacy, shutdown.clone()))
+    axum::serve(listener, router(schema, service, &legacy, shutdown.clone()))
         .with_graceful_shutdown(shutdown.cancelled_owned())
-        .await
+        .await?;
+    Ok(())
 }
 
-fn router(service: Arc<Service>, legacy: &LegacyConfig, shutdown: CancellationToken) -> Router {
+fn router(
+    schema: Schema,
+    service: Arc<Service>,
+    legacy: &LegacyConfig,
+    shutdown: CancellationToken,
+) -> Router {
     let documented = legacy::router(&service, legacy, shutdown.clone());
     let body_bytes_max = service.limits().body_bytes_max;
     let faces = Faces {
-        schema: Schema::new(service.clone()),
+        schema,
         service,
         shutdown,
     };

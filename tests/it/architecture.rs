@@ -37,7 +37,7 @@ const PRIVATE: [(&str, &str); 5] = [
 ];
 
 /// Foreign crates, with the only places that may use them.
-const CONFINED: [(&str, &[&str]); 21] = [
+const CONFINED: [(&str, &[&str]); 24] = [
     ("mongodb", &["store::mongo"]),
     ("rusqlite", &["store::embedded"]),
     ("async_graphql", &["graphql", "http::graphql"]),
@@ -59,6 +59,9 @@ const CONFINED: [(&str, &[&str]); 21] = [
     ("utoipa", &["legacy::rest", "http"]),
     ("utoipa_axum", &["legacy::rest"]),
     ("weak_table", &["engine"]),
+    ("moka", &["graphql::documents"]),
+    ("sha2", &["config"]),
+    ("hex", &["config"]),
 ];
 
 const LINES_MAX: usize = 600;

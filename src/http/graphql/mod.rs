@@ -25,6 +25,7 @@ use answer::{answer, refuse};
 #[serde(rename_all = "camelCase")]
 struct Parameters {
     query: Option<String>,
+    document_id: Option<String>,
     operation_name: Option<String>,
     variables: Option<String>,
     extensions: Option<String>,
@@ -43,12 +44,6 @@ pub async fn get(State(faces): State<Faces>, request: axum::extract::Request) ->
         Ok(Query(parameters)) => parameters,
         Err(_) => return refuse(StatusCode::BAD_REQUEST, "The query string is malformed."),
     };
-    let Some(query) = parameters.query else {
-        return match kind {
-            Answer::Html => graphiql::page(),
-            _ => refuse(StatusCode::BAD_REQUEST, "The query string has no query."),
-        };
-    };
     let map = |json: Option<String>| json.as_deref().map_or(Ok(None), serde_json::from_str);
     let (Ok(variables), Ok(extensions)) = (map(parameters.variables), map(parameters.extensions)) else {
         return refuse(
@@ -57,12 +52,17 @@ pub async fn get(State(faces): State<Faces>, request: axum::extract::Request) ->
         );
     };
     let request = GraphqlRequest {
-        query,
+        query: parameters.query,
+        document_id: parameters.document_id,
         operation_name: parameters.operation_name,
         variables,
         extensions,
     };
-    execute(request, faces, Method::Get, kind).await
+    match request.names_a_document() {
+        true => execute(request, faces, Method::Get, kind).await,
+        false if kind == Answer::Html => graphiql::page(),
+        false => refuse(StatusCode::BAD_REQUEST, "The query string has no query."),
+    }
 }
 
 /// Queries, mutations, and event streams.
@@ -119,7 +119,7 @@ enum Method {
 }
 
 async fn execute(request: GraphqlRequest, faces: Faces, method: Method, kind: Answer) -> Response {
-    let prepared = match faces.schema.prepare(request.into()) {
+    let prepared = match faces.schema.prepare(request) {
         Ok(prepared) => prepared,
         Err(refused) if kind == Answer::EventStream => return events::stream(only(*refused), faces.shutdown),
         Err(refused) => return answer(&refused, kind),

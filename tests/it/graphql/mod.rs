@@ -3,6 +3,7 @@
 mod bad_input;
 mod chat_events;
 mod chats;
+mod documents;
 mod http;
 mod prompts;
 mod replies;

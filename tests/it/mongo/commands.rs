@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use async_graphql::Request;
 use colloquy::bot::BuiltinBot;
 use colloquy::config::{EngineConfig, Limits};
 use colloquy::domain::{IdSource, SystemClock, Viewer};
@@ -11,7 +10,7 @@ use colloquy::feed::LocalFeed;
 use colloquy::graphql::Schema;
 use colloquy::service::Service;
 use colloquy::store::{ChatStore, MessageStore};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::recorder::Recorder;
 use crate::support::make;
@@ -35,14 +34,15 @@ async fn a_list_of_chats_with_their_messages_costs_at_most_six_commands() {
         "owner".to_owned(),
     );
     let ids = IdSource::new(clock.clone(), [1; 8]);
-    let schema = Schema::new(Arc::new(Service::new(
+    let service = Arc::new(Service::new(
         store.clone(),
         feed,
         engine,
         clock,
         ids,
         Limits::default(),
-    )));
+    ));
+    let schema = Schema::new(service, None).unwrap();
 
     let query = "{ chats(first: 20, userId: 7) { edges { node { title lastMessage { text } messageCount
         messages(first: 5) { edges { node { text author reply { state } } } pageInfo { hasNextPage } } } } } }";
@@ -64,7 +64,8 @@ async fn a_list_of_chats_with_their_messages_costs_at_most_six_commands() {
             }
         }
         recorder.take();
-        let prepared = schema.prepare(Request::new(query)).ok().unwrap();
+        let request = serde_json::from_value(json!({ "query": query })).unwrap();
+        let prepared = schema.prepare(request).ok().unwrap();
         let response = schema.execute(prepared, Viewer::Anonymous).await;
         let commands: Vec<_> = recorder
             .take()
