@@ -72,3 +72,25 @@ fn every_file_that_the_documents_name_exists() {
         }
     }
 }
+
+#[test]
+fn every_obligation_of_graphql_ws_has_a_test_and_every_test_an_obligation() {
+    let page = fs::read_to_string(Path::new(ROOT).join("docs/graphql-ws.md")).unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_suffix("` |"));
+    let obligations: BTreeSet<_> = rows
+        .filter_map(|row| row.rsplit('`').next())
+        .map(str::to_owned)
+        .collect();
+    let mut tests = BTreeSet::new();
+    for file in ["websocket.rs", "peers.rs"] {
+        let text = fs::read_to_string(Path::new(ROOT).join("tests/it/graphql").join(file)).unwrap();
+        let items = syn::parse_file(&text).unwrap().items;
+        tests.extend(items.iter().filter_map(|item| match item {
+            syn::Item::Fn(item) if !item.attrs.is_empty() && !item.attrs[0].path().is_ident("doc") => {
+                Some(item.sig.ident.to_string())
+            }
+            _ => None,
+        }));
+    }
+    assert_eq!(obligations, tests);
+}

@@ -103,10 +103,7 @@ fn upgrade(upgrade: WebSocketUpgrade, faces: Faces) -> Response {
         .read_buffer_size(8 * 1024)
         .write_buffer_size(16 * 1024);
     if upgrade.selected_protocol().is_none() {
-        return refuse(
-            StatusCode::BAD_REQUEST,
-            "The subprotocol is graphql-transport-ws.",
-        );
+        return upgrade.on_upgrade(ws::refuse);
     }
     upgrade.on_upgrade(move |socket| ws::serve(socket, faces.schema, Viewer::Anonymous, faces.shutdown))
 }

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::{self, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 
 use super::server::Server;
 
@@ -17,33 +16,51 @@ use super::server::Server;
 const WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// A client's end of a socket.
-pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub struct Socket(WebSocketStream<BufReader<TcpStream>>);
 
 /// What came from the server.
 #[derive(Debug, PartialEq)]
 pub enum Received {
     /// A message of the protocol.
     Message(Value),
-    /// The end of the socket, with its close code.
-    Closed(u16),
+    /// The end of the socket, with its close code and the reason.
+    Closed(u16, String),
 }
 
 impl Socket {
     /// Opens a socket with the subprotocol, and sends nothing.
     pub async fn open(server: &Server) -> Self {
-        Self::open_as(server, "graphql-transport-ws").await.unwrap()
+        let (socket, chosen) = Self::shake(server, Some("graphql-transport-ws")).await;
+        assert_eq!(chosen.as_deref(), Some("graphql-transport-ws"));
+        socket
     }
 
-    /// Opens a socket with a subprotocol of one's own.
-    pub async fn open_as(server: &Server, subprotocol: &str) -> Result<Self, tungstenite::Error> {
-        let url = server.at("/graphql").replacen("http", "ws", 1);
-        let mut request = url.into_client_request()?;
-        let subprotocol = HeaderValue::from_str(subprotocol)?;
-        request
-            .headers_mut()
-            .insert("sec-websocket-protocol", subprotocol);
-        let (socket, _) = connect_async(request).await?;
-        Ok(Self(socket))
+    /// Opens a socket that offers these subprotocols, and says which was chosen. By hand, because client libraries take
+    /// a server that chooses none for one that failed.
+    pub async fn shake(server: &Server, subprotocols: Option<&str>) -> (Self, Option<String>) {
+        let host = server.url.strip_prefix("http://").unwrap();
+        let mut line = BufReader::new(TcpStream::connect(host).await.unwrap());
+        let offer = subprotocols.map(|offer| format!("Sec-WebSocket-Protocol: {offer}\r\n"));
+        let request = format!(
+            "GET /graphql HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{}\r\n",
+            offer.unwrap_or_default()
+        );
+        line.write_all(request.as_bytes()).await.unwrap();
+        let (mut answer, mut chosen) = (String::new(), None);
+        line.read_line(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 101"), "{answer}");
+        loop {
+            let mut header = String::new();
+            line.read_line(&mut header).await.unwrap();
+            match header.trim_end().split_once(": ") {
+                Some(("sec-websocket-protocol", protocol)) => chosen = Some(protocol.to_owned()),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        let socket = WebSocketStream::from_raw_socket(line, Role::Client, None).await;
+        (Self(socket), chosen)
     }
 
     /// Opens a socket that is acknowledged.
@@ -83,7 +100,9 @@ impl Socket {
                 Some(Ok(Message::Text(text))) => {
                     return Received::Message(serde_json::from_str(&text).unwrap());
                 }
-                Some(Ok(Message::Close(Some(frame)))) => return Received::Closed(frame.code.into()),
+                Some(Ok(Message::Close(Some(frame)))) => {
+                    return Received::Closed(frame.code.into(), frame.reason.to_string());
+                }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 other => panic!("{other:?}"),
             }
@@ -94,7 +113,7 @@ impl Socket {
     pub async fn message(&mut self) -> Value {
         match self.receive().await {
             Received::Message(message) => message,
-            Received::Closed(code) => panic!("closed with {code}"),
+            Received::Closed(code, reason) => panic!("closed with {code}: {reason}"),
         }
     }
 
@@ -103,13 +122,13 @@ impl Socket {
         assert_eq!(self.receive().await, Received::Message(message));
     }
 
-    /// Receives to the end of the socket: the messages, and the close code.
-    pub async fn drain(&mut self) -> (Vec<Value>, u16) {
+    /// Receives to the end of the socket: the messages, the close code and the reason.
+    pub async fn drain(&mut self) -> (Vec<Value>, u16, String) {
         let mut messages = Vec::new();
         loop {
             match self.receive().await {
                 Received::Message(message) => messages.push(message),
-                Received::Closed(code) => return (messages, code),
+                Received::Closed(code, reason) => return (messages, code, reason),
             }
         }
     }
@@ -126,6 +145,9 @@ impl Socket {
 
     /// Receives the end of the socket, with this code.
     pub async fn expect_close(&mut self, code: u16) {
-        assert_eq!(self.receive().await, Received::Closed(code));
+        match self.receive().await {
+            Received::Closed(closed, _) => assert_eq!(closed, code),
+            message => panic!("{message:?} instead of {code}"),
+        }
     }
 }

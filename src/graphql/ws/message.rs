@@ -1,0 +1,63 @@
+//! The messages of the protocol document, as JSON.
+
+use async_graphql::Response;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::graphql::GraphqlRequest;
+
+/// What a client sends.
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum ClientMessage {
+    ConnectionInit {
+        #[serde(default)]
+        #[expect(
+            dead_code,
+            reason = "checked to be an object; a credential will be read from it"
+        )]
+        payload: Option<Map<String, Value>>,
+    },
+    Ping {
+        #[serde(default)]
+        payload: Option<Map<String, Value>>,
+    },
+    Pong {},
+    Subscribe {
+        id: String,
+        payload: GraphqlRequest,
+    },
+    Complete {
+        id: String,
+    },
+}
+
+/// What the server sends.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum ServerMessage<'a> {
+    ConnectionAck,
+    Pong {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        payload: Option<Map<String, Value>>,
+    },
+    Next {
+        id: &'a str,
+        payload: &'a Response,
+    },
+    Error {
+        id: &'a str,
+        payload: &'a [async_graphql::ServerError],
+    },
+    Complete {
+        id: &'a str,
+    },
+}
+
+impl ServerMessage<'_> {
+    /// As it goes over the line.
+    pub(super) fn encode(&self) -> String {
+        // Maps with string keys and finite numbers only: there is nothing that JSON cannot hold.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}

@@ -1,0 +1,112 @@
+//! One WebSocket that speaks `graphql-transport-ws`, by the protocol document of graphql-ws.
+//!
+//! async-graphql's own handler departs from that document in close codes, duplicate ids and the init deadline, and
+//! stops reading while it writes; so this is ours, over the same executor.
+
+mod close;
+mod message;
+mod operation;
+mod operations;
+mod session;
+
+use std::time::Duration;
+
+use axum::extract::ws::{Message, WebSocket};
+use futures_util::{SinkExt, StreamExt};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::Schema;
+use crate::domain::Viewer;
+
+use close::Close;
+use operations::Operations;
+use session::Session;
+
+/// The WebSocket subprotocol.
+pub const SUBPROTOCOL: &str = "graphql-transport-ws";
+/// How long a client may take to send `connection_init`.
+const INIT_WAIT_MAX: Duration = Duration::from_secs(3);
+/// How often the server sends a WebSocket ping.
+const PING_EVERY: Duration = Duration::from_secs(20);
+/// How long a peer may be silent, pongs included, before it is taken for dead.
+const SILENCE_MAX: Duration = Duration::from_secs(45);
+/// How long one frame may wait for the peer to take it.
+const WRITE_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long the closing handshake may take.
+const CLOSE_WAIT_MAX: Duration = Duration::from_secs(1);
+/// Messages that wait for the writer. An operation whose message finds no room is not asked for its next.
+const OUTBOX_MESSAGES_MAX: usize = 16;
+
+enum Outgoing {
+    /// A message of an operation: left out if the operation was completed by the client meanwhile.
+    Of {
+        id: String,
+        generation: u64,
+        text: String,
+        is_last: bool,
+    },
+    /// Any other message.
+    Frame(Message),
+}
+
+/// Closes a socket whose client offered no subprotocol that is spoken here.
+pub async fn refuse(mut socket: WebSocket) {
+    let frame = Message::Close(Some(Close::BAD_SUBPROTOCOL.frame()));
+    let _ = tokio::time::timeout(CLOSE_WAIT_MAX, socket.send(frame)).await;
+    // What the client says goodbye with.
+    let _ = tokio::time::timeout(CLOSE_WAIT_MAX, socket.recv()).await;
+}
+
+/// Serves a socket until either side closes it. Operations end with it; replies do not.
+pub async fn serve(socket: WebSocket, schema: Schema, viewer: Viewer, shutdown: CancellationToken) {
+    let (mut sink, mut stream) = socket.split();
+    let (outbox, mut outgoing) = mpsc::channel::<Outgoing>(OUTBOX_MESSAGES_MAX);
+    let (finished, mut finishes) = mpsc::channel::<Close>(1);
+    let operations = Operations::default();
+    let alive = operations.clone();
+    // Reading never waits for writing: a stop or a pong gets through while a frame is stuck.
+    let writer = tokio::spawn(async move {
+        let mut close = None;
+        loop {
+            let frame = tokio::select! {
+                biased;
+                reason = finishes.recv() => { close = reason; break }
+                outgoing = outgoing.recv() => match outgoing {
+                    Some(Outgoing::Frame(frame)) => frame,
+                    Some(Outgoing::Of { id, generation, text, is_last }) => {
+                        if !alive.is_current(&id, generation, is_last) { continue }
+                        Message::Text(text.into())
+                    }
+                    None => break,
+                }
+            };
+            match tokio::time::timeout(WRITE_WAIT_MAX, sink.send(frame)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return,
+                Err(_) => {
+                    close = Some(Close::SLOW_CONSUMER);
+                    break;
+                }
+            }
+        }
+        let frame = close.unwrap_or(Close::GOING_AWAY).frame();
+        // A peer that does not even take the close frame is dropped with the socket.
+        let _ = tokio::time::timeout(CLOSE_WAIT_MAX, sink.send(Message::Close(Some(frame)))).await;
+    });
+    let mut session = Session::new(schema, viewer, outbox, operations.clone());
+    let writer_end = writer.abort_handle();
+    tokio::select! {
+        reason = session.read(&mut stream, &shutdown) => {
+            if let Some(reason) = reason {
+                let _ = finished.send(reason).await;
+                operations.abort_all();
+                drop(session);
+                let _ = writer.await;
+            }
+        }
+        () = finished.closed() => {}
+    }
+    operations.abort_all();
+    writer_end.abort();
+}

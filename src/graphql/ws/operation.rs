@@ -1,0 +1,73 @@
+//! One operation of a socket, to its end.
+
+use std::panic::AssertUnwindSafe;
+
+use async_graphql::{Response, ServerError, Value};
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::mpsc;
+
+use super::Outgoing;
+use super::message::ServerMessage;
+
+/// Runs one operation. Its next response is asked for when the last one has found room in the outbox, so a slow
+/// socket slows its own operations and no other's, and pieces merge instead of queueing.
+pub(super) async fn operate(
+    id: String,
+    generation: u64,
+    mut responses: BoxStream<'static, Response>,
+    outbox: mpsc::Sender<Outgoing>,
+) {
+    let message = |text, is_last| Outgoing::Of {
+        id: id.clone(),
+        generation,
+        text,
+        is_last,
+    };
+    let mut has_begun = false;
+    loop {
+        // A panicking resolver must not leave the client waiting.
+        let next = AssertUnwindSafe(responses.next()).catch_unwind().await;
+        let text = match next {
+            Ok(None) => break,
+            // A request error: nothing was executed, so the operation never began.
+            Ok(Some(response)) if !has_begun && is_request_error(&response) => {
+                let text = ServerMessage::Error {
+                    id: &id,
+                    payload: &response.errors,
+                }
+                .encode();
+                let _ = outbox.send(message(text, true)).await;
+                return;
+            }
+            Ok(Some(response)) => ServerMessage::Next {
+                id: &id,
+                payload: &response,
+            }
+            .encode(),
+            Err(_) => {
+                let error = ServerError::new("Something went wrong.", None);
+                let text = ServerMessage::Error {
+                    id: &id,
+                    payload: &[error],
+                }
+                .encode();
+                let _ = outbox.send(message(text, true)).await;
+                return;
+            }
+        };
+        has_begun = true;
+        if outbox.send(message(text, false)).await.is_err() {
+            return;
+        }
+    }
+    let _ = outbox
+        .send(message(ServerMessage::Complete { id: &id }.encode(), true))
+        .await;
+}
+
+/// Whether the errors are about the request as a whole, so that there is no data at all. A subscription whose source
+/// could not be made is such a one too.
+fn is_request_error(response: &Response) -> bool {
+    !response.errors.is_empty() && response.data == Value::Null
+}
