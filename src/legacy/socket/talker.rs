@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::stage::{Answer, Stage};
 use super::worker::replay;
-use super::{CLOSE_WAIT_MAX, Close, PING_EVERY, SLOW_CONSUMER, TOO_BIG, WRITE_WAIT_MAX};
+use super::{CLOSE_WAIT_MAX, Close, PING_EVERY, SLOW_CONSUMER, TOLD_MAX, TOO_BIG, WRITE_WAIT_MAX};
 use crate::domain::{ChatCursor, MessageId, Viewer};
 use crate::service::{ChatUpdate, ReplyUpdate, Service};
 
@@ -92,8 +92,8 @@ impl Talker {
                 () = tokio::time::sleep_until(self.stop_deadline), if self.stage.awaits_ends() => {
                     self.at_once(Stage::end_stop);
                 }
-                Some(told) = told.recv(), if !self.stage.awaits_ends() => self.hear(told),
-                _ = pings.tick() => match write(&mut sink, Message::Ping(Default::default())).await {
+                Some(first) = told.recv(), if !self.stage.awaits_ends() => self.hear_all(first, &mut told),
+                _ = pings.tick() => match in_time(sink.send(Message::Ping(Default::default()))).await {
                     Ok(()) => {}
                     Err(Broken(close)) => break close,
                 },
@@ -125,6 +125,19 @@ impl Talker {
                 // Most of the frame was not read: to drop the socket now would take the farewell back.
                 tokio::time::sleep(CLOSE_WAIT_MAX).await;
             }
+        }
+    }
+
+    /// Hears something, and behind a short refusal what waits already: a flood of them is not one of flushes.
+    fn hear_all(&mut self, first: Told, told: &mut mpsc::Receiver<Told>) {
+        let mut next = Some(first);
+        let mut left = TOLD_MAX;
+        while let Some(now) = next.take() {
+            left -= 1;
+            if left > 0 && matches!(now, Told::Denied | Told::Error(_)) {
+                next = told.try_recv().ok();
+            }
+            self.hear(now);
         }
     }
 
@@ -194,14 +207,18 @@ async fn next(follower: &mut Option<Updates>) -> Option<(ChatUpdate, ChatCursor)
 }
 
 async fn write_all<S: Sink<Message> + Unpin>(sink: &mut S, frames: Vec<String>) -> Result<(), Broken> {
-    for frame in frames {
-        write(sink, Message::Text(frame.into())).await?;
+    if frames.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    for frame in frames {
+        in_time(sink.feed(Message::Text(frame.into()))).await?;
+    }
+    in_time(sink.flush()).await
 }
 
-async fn write<S: Sink<Message> + Unpin>(sink: &mut S, frame: Message) -> Result<(), Broken> {
-    match tokio::time::timeout(WRITE_WAIT_MAX, sink.send(frame)).await {
+/// Waits until the peer has taken so much that a frame is written.
+async fn in_time<E>(writing: impl Future<Output = Result<(), E>>) -> Result<(), Broken> {
+    match tokio::time::timeout(WRITE_WAIT_MAX, writing).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(Broken(None)),
         Err(_) => Err(Broken(Some(SLOW_CONSUMER))),

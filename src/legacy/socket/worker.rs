@@ -31,6 +31,8 @@ pub(super) struct Worker {
     after: Option<String>,
     tell: mpsc::Sender<Told>,
     is_followed: bool,
+    /// Commands next in the queue that had come before the chat was last seen: it is not looked for again for each.
+    covered: usize,
 }
 
 impl Worker {
@@ -49,6 +51,7 @@ impl Worker {
             after,
             tell,
             is_followed: false,
+            covered: 0,
         }
     }
 
@@ -61,7 +64,7 @@ impl Worker {
                 Command::Upload(upload) => language_of(upload),
                 _ => Language::English,
             };
-            if let Err(error) = self.work(command).await {
+            if let Err(error) = self.work(command, queue.len()).await {
                 self.tell(match error {
                     Error::NotFound(Subject::Chat) => Told::Denied,
                     error => {
@@ -75,8 +78,15 @@ impl Worker {
         }
     }
 
-    async fn work(&mut self, command: Command) -> Result<(), Error> {
-        let chat = self.enter().await?;
+    /// Does one thing, behind which so many wait.
+    async fn work(&mut self, command: Command, waiting: usize) -> Result<(), Error> {
+        let chat = match &command {
+            Command::Ignore | Command::Refuse(_) => self.see(waiting).await?,
+            Command::Upload(_) | Command::Stop(_) => {
+                self.covered = 0;
+                self.enter().await?
+            }
+        };
         match command {
             Command::Upload(upload) => self.upload(chat, upload).await,
             Command::Stop(echo) => {
@@ -93,6 +103,22 @@ impl Worker {
             Command::Refuse(words) => {
                 self.tell(Told::Error(words)).await;
                 Ok(())
+            }
+        }
+    }
+
+    /// The chat, if it was there at any moment since a frame came that changes nothing in it: so a flood of them is not
+    /// one of reads.
+    async fn see(&mut self, waiting: usize) -> Result<ChatId, Error> {
+        match (self.chat, self.covered.checked_sub(1)) {
+            (Some(chat), Some(covered)) => {
+                self.covered = covered;
+                Ok(chat)
+            }
+            _ => {
+                let chat = self.enter().await?;
+                self.covered = waiting;
+                Ok(chat)
             }
         }
     }

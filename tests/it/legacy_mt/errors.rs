@@ -15,6 +15,7 @@ on_both_stores! {
     an_unknown_or_missing_mt_is_ignored,
     an_unknown_or_malformed_chat_is_denied_frame_by_frame,
     a_chat_deleted_meanwhile_is_denied,
+    each_frame_of_a_burst_at_a_deleted_chat_is_denied,
     a_message_over_the_bound_gets_an_error_and_the_socket_stays,
     a_frame_over_the_bound_closes_the_socket_with_1009,
     a_full_queue_gets_an_error_and_stores_nothing,
@@ -112,6 +113,33 @@ async fn a_chat_deleted_meanwhile_is_denied(scratch: &Scratch) {
     socket.upload("hello").await;
     let last = socket.until("chat_access_denied").await;
     assert!(last.len() <= 2, "{last:?}");
+    socket.expect_silence().await;
+}
+
+async fn each_frame_of_a_burst_at_a_deleted_chat_is_denied(scratch: &Scratch) {
+    let server = Server::start(scratch);
+    let chat = server.create_chat("A chat").await;
+    let mut socket = Mt::open(&server, &chat).await;
+    let burst = [
+        json!([]),
+        json!({}),
+        json!({ "mt": "stop" }),
+        upload("hello"),
+        json!(7),
+    ];
+    // The server looks for the chat once for frames that wait, and not once for all.
+    for _ in 0..20 {
+        socket.send(json!({})).await;
+    }
+    socket.expect_silence().await;
+    let delete = "mutation ($id: ID!) { deleteChat(input: {id: $id}) { deletedChatId } }";
+    server.data(delete, json!({ "id": chat })).await;
+    for frame in burst.iter().cycle().take(40) {
+        socket.send(frame.clone()).await;
+    }
+    for _ in 0..40 {
+        socket.expect("chat_access_denied").await;
+    }
     socket.expect_silence().await;
 }
 

@@ -4,10 +4,21 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use super::status;
-use crate::support::mt::{Mt, kind_of, upload};
+use super::{messages, status, until_count};
+use crate::on_both_stores;
+use crate::support::mt::{Mt, kind_of, kinds, upload};
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
+
+on_both_stores! {
+    every_frame_has_the_documented_fields_in_the_documented_order,
+    fields_that_browser_clients_add_change_nothing,
+    times_are_naive_with_microseconds_and_of_the_present_minute,
+    date_times_end_in_z_when_told_so,
+    a_user_id_is_echoed_as_it_came,
+    a_token_is_the_millisecond_and_the_chat_and_new_for_each_frame,
+    the_status_route_counts_the_open_sockets_of_any_id,
+}
 
 /// The documented fields of each kind behind `mt` and `chatId`, in their order; ours come behind them.
 const FIELDS: [(&str, &[&str]); 11] = [
@@ -57,6 +68,13 @@ fn check_fields(text: &str) {
             ["mt", "chatId"].contains(&field) || documented.contains(&field) || OURS.contains(&field);
         assert!(is_known, "{field} in {text}");
     }
+    for field in documented.iter().filter(|field| **field == "message_context") {
+        assert_eq!(frame[*field], "public", "{text}");
+    }
+    if documented.contains(&"isBot") {
+        let is_of_user = ["user confirm", "new_message"].contains(&kind_of(&frame));
+        assert_eq!(frame["isBot"], !is_of_user, "{text}");
+    }
 }
 
 async fn texts_of_everything(server: &Server, chat: &str) -> Vec<String> {
@@ -97,10 +115,8 @@ async fn texts_of_everything(server: &Server, chat: &str) -> Vec<String> {
     texts
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_frame_has_the_documented_fields_in_the_documented_order() {
-    let scratch = Scratch::embedded().await;
-    let server = Server::start(&scratch);
+async fn every_frame_has_the_documented_fields_in_the_documented_order(scratch: &Scratch) {
+    let server = Server::start(scratch);
     let chat = server.create_chat("A chat").await;
     let texts = texts_of_everything(&server, &chat).await;
     let mut seen = HashSet::new();
@@ -115,10 +131,39 @@ async fn every_frame_has_the_documented_fields_in_the_documented_order() {
     assert_eq!(seen.len(), FIELDS.len(), "{seen:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn times_are_naive_with_microseconds_and_of_the_present_minute() {
-    let scratch = Scratch::embedded().await;
-    let server = Server::start(&scratch);
+async fn fields_that_browser_clients_add_change_nothing(scratch: &Scratch) {
+    let server = Server::start(scratch);
+    let chat = server.create_chat("A chat").await;
+    let other = server.create_chat("Another").await;
+    let mut socket = Mt::open(&server, &chat).await;
+    for (n, document) in [Value::Null, json!(""), json!(other)].into_iter().enumerate() {
+        let mut frame = upload("hello");
+        frame["documentId"] = document;
+        frame["content"] = json!("not this");
+        frame["timestamp"] = json!("2020-01-01T00:00:00Z");
+        frame["time"] = json!(7);
+        // The chat is the one of the path.
+        frame["chatId"] = json!(other);
+        socket.send(frame).await;
+        let frames = socket.until("stop_typing_indicator").await;
+        assert!(kinds(&frames).contains(&"bot confirm"));
+        assert!(
+            frames
+                .iter()
+                .all(|frame| frame["chatId"] == chat && frame["timestamp"] != "2020-01-01T00:00:00Z")
+        );
+        assert_eq!(frames[0]["message"], "hello");
+        let stored = messages(&server, &chat).await;
+        assert_eq!(
+            (&stored[2 * n]["text"], stored.len()),
+            (&json!("hello"), 2 * n + 2)
+        );
+    }
+    assert_eq!(messages(&server, &other).await.len(), 0);
+}
+
+async fn times_are_naive_with_microseconds_and_of_the_present_minute(scratch: &Scratch) {
+    let server = Server::start(scratch);
     let chat = server.create_chat("A chat").await;
     let mut socket = Mt::open(&server, &chat).await;
     let before = crate::support::make::now();
@@ -152,10 +197,22 @@ async fn times_are_naive_with_microseconds_and_of_the_present_minute() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_user_id_is_echoed_as_it_came() {
-    let scratch = Scratch::embedded().await;
-    let server = Server::start(&scratch);
+async fn date_times_end_in_z_when_told_so(scratch: &Scratch) {
+    let server = Server::start_with(scratch, &["--builtin-pace", "0", "--legacy-utc-suffix"]);
+    let chat = server.create_chat("A chat").await;
+    let mut socket = Mt::open(&server, &chat).await;
+    socket.upload("hello").await;
+    let mut told = socket.until("stop_typing_indicator").await;
+    told.push(status(&server, &chat).await);
+    for told in told {
+        let timestamp = told["timestamp"].as_str().unwrap();
+        assert!([20, 27].contains(&timestamp.len()), "{timestamp}");
+        assert!(timestamp.ends_with('Z'), "{timestamp}");
+    }
+}
+
+async fn a_user_id_is_echoed_as_it_came(scratch: &Scratch) {
+    let server = Server::start(scratch);
     let chat = server.create_chat("A chat").await;
     let mut socket = Mt::open(&server, &chat).await;
     for id in [json!("1"), json!(7), json!(-1.5), json!(""), Value::Null] {
@@ -171,10 +228,8 @@ async fn a_user_id_is_echoed_as_it_came() {
     assert_eq!(socket.expect("user confirm").await["userId"], "");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_token_is_the_millisecond_and_the_chat_and_new_for_each_frame() {
-    let scratch = Scratch::embedded().await;
-    let server = Server::start(&scratch);
+async fn a_token_is_the_millisecond_and_the_chat_and_new_for_each_frame(scratch: &Scratch) {
+    let server = Server::start(scratch);
     let chat = server.create_chat("A chat").await;
     let mut socket = Mt::open(&server, &chat).await;
     let mut tokens = HashSet::new();
@@ -193,10 +248,8 @@ async fn a_token_is_the_millisecond_and_the_chat_and_new_for_each_frame() {
     assert_eq!(tokens.len(), 10);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_status_route_counts_the_open_sockets_of_any_id() {
-    let scratch = Scratch::embedded().await;
-    let server = Server::start(&scratch);
+async fn the_status_route_counts_the_open_sockets_of_any_id(scratch: &Scratch) {
+    let server = Server::start(scratch);
     let chat = server.create_chat("A chat").await;
     for id in [chat.as_str(), "nonsense"] {
         let none = status(&server, id).await;
@@ -223,7 +276,7 @@ async fn the_status_route_counts_the_open_sockets_of_any_id() {
         assert_eq!(status(&server, id).await["connection_count"], 1);
         // A line that is cut counts as little as one that was closed.
         drop(second);
-        while status(&server, id).await["connection_count"] != 0 {}
+        until_count(&server, id, 0).await;
     }
     let post = reqwest::Client::new()
         .post(server.at("/chat/ws/x/status"))

@@ -4,14 +4,18 @@ mod errors;
 mod faces;
 mod floods;
 mod frames;
+mod handshakes;
 mod order;
+mod peers;
 mod real_clients;
 mod rooms;
 mod slow;
 mod stops;
+mod stored;
 
 use serde_json::{Value, json};
 
+use crate::support::mt::WAIT_MAX;
 use crate::support::server::Server;
 
 /// A bot slow enough to be caught in the middle of a reply.
@@ -48,5 +52,23 @@ async fn status(server: &Server, chat: &str) -> Value {
         .await
         .unwrap();
     assert_eq!(answer.status(), 200);
+    answer.json().await.unwrap()
+}
+
+/// Waits until so many sockets of a chat are open.
+async fn until_count(server: &Server, chat: &str, count: u64) {
+    let waited = tokio::time::timeout(WAIT_MAX, async {
+        while status(server, chat).await["connection_count"] != count {}
+    });
+    waited
+        .await
+        .unwrap_or_else(|_| panic!("never {count} sockets of {chat}"));
+}
+
+/// A message as the documented REST API has it.
+async fn rest_message(server: &Server, chat: &str, id: &Value) -> Value {
+    let path = format!("/chat/{chat}/messages/{}", id.as_str().unwrap());
+    let answer = reqwest::get(server.at(&path)).await.unwrap();
+    assert_eq!(answer.status(), 200, "{path}");
     answer.json().await.unwrap()
 }

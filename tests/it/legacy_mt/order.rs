@@ -10,6 +10,7 @@ use crate::support::server::Server;
 
 on_both_stores! {
     an_upload_is_answered_in_the_documented_order,
+    two_greetings_are_two_streams,
     an_upload_with_use_web_search_has_no_bot_confirm,
     the_chunks_together_are_the_reply_that_is_stored,
     an_empty_or_missing_message_is_stored_and_answered,
@@ -51,6 +52,22 @@ async fn an_upload_is_answered_in_the_documented_order(scratch: &Scratch) {
         drop(server);
         scratch.remove().await;
     }
+}
+
+async fn two_greetings_are_two_streams(scratch: &Scratch) {
+    let server = Server::start(scratch);
+    let chat = server.create_chat("A chat").await;
+    let mut socket = Mt::open(&server, &chat).await;
+    let mut frames = Vec::new();
+    for text in ["hello", "hello", "thanks", "thanks", "नमस्ते", "नमस्ते"] {
+        socket.upload(text).await;
+        frames.extend(socket.until("stop_typing_indicator").await);
+    }
+    // Which fails on an id that was there before.
+    let shown = replies(&frames);
+    let stored = messages(&server, &chat).await;
+    let ids: Vec<_> = stored.iter().skip(1).step_by(2).map(|it| &it["id"]).collect();
+    assert_eq!(ids, shown.iter().map(|it| it.stream.as_str()).collect::<Vec<_>>());
 }
 
 async fn an_upload_with_use_web_search_has_no_bot_confirm(scratch: &Scratch) {

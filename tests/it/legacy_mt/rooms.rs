@@ -1,8 +1,10 @@
 //! Several sockets of one chat, some of which come late or come back.
 
 use serde_json::{Value, json};
+use tokio::net::TcpSocket;
+use tokio_tungstenite::{MaybeTlsStream, client_async};
 
-use super::{SLOW, STEADY, messages, post, status};
+use super::{SLOW, STEADY, messages, post, status, until_count};
 use crate::on_both_stores;
 use crate::support::mt::{Mt, kind_of, kinds, replies};
 use crate::support::scratch::Scratch;
@@ -13,6 +15,7 @@ on_both_stores! {
     the_server_is_silent_until_a_client_speaks,
     messages_written_by_another_way_are_shown,
     a_reply_goes_on_when_its_sender_leaves,
+    a_line_that_is_reset_in_the_middle_frees_its_seat_and_the_reply_goes_on,
     a_socket_that_comes_in_the_middle_is_shown_the_whole_reply,
     a_socket_that_comes_back_with_its_cursor_misses_and_repeats_nothing,
     a_server_that_goes_down_closes_with_1012,
@@ -102,6 +105,35 @@ async fn a_reply_goes_on_when_its_sender_leaves(scratch: &Scratch) {
     let stored = messages(&server, &chat).await;
     assert_eq!(stored[1]["reply"]["state"], "COMPLETE");
     assert_eq!(stored[1]["text"], replies(&frames)[0].text);
+}
+
+async fn a_line_that_is_reset_in_the_middle_frees_its_seat_and_the_reply_goes_on(scratch: &Scratch) {
+    let server = Server::start_with(scratch, &SLOW);
+    let chat = server.create_chat("A chat").await;
+    let address = server.url.strip_prefix("http://").unwrap();
+    let line = TcpSocket::new_v4().unwrap();
+    // Dropped, it does not end in order.
+    line.set_zero_linger().unwrap();
+    let line = line.connect(address.parse().unwrap()).await.unwrap();
+    let url = format!("ws://{address}/chat/ws/{chat}");
+    let (socket, _) = client_async(url, MaybeTlsStream::Plain(line)).await.unwrap();
+    let mut sender = Mt(socket);
+    sender.upload("Tell me about the sea").await;
+    let seen = sender.until("chunk").await;
+    assert_eq!(status(&server, &chat).await["connection_count"], 1);
+    drop(sender);
+    until_count(&server, &chat, 0).await;
+    // The reply is far from its end; whoever comes now sees it grow, and what was seen is its beginning.
+    let stored = messages(&server, &chat).await;
+    assert_eq!(stored[1]["reply"]["state"], "STREAMING");
+    let mut other = Mt::open(&server, &chat).await;
+    let mut frames = other.until("chunk").await;
+    frames.extend(other.until("chunk").await);
+    other.send(json!({ "mt": "stop" })).await;
+    frames.extend(other.until("stop_typing_indicator").await);
+    let shown = replies(&frames).remove(0);
+    assert!(shown.text.starts_with(&replies(&seen)[0].text));
+    assert_eq!(messages(&server, &chat).await[1]["text"], shown.text);
 }
 
 async fn a_socket_that_comes_in_the_middle_is_shown_the_whole_reply(scratch: &Scratch) {

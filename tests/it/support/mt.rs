@@ -11,7 +11,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use super::server::Server;
 
 /// Longer than any wait of the server's own.
-const WAIT_MAX: Duration = Duration::from_secs(20);
+pub const WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// A client's end of a socket.
 pub struct Mt(pub WebSocketStream<MaybeTlsStream<TcpStream>>);
