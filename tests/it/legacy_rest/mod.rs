@@ -4,6 +4,7 @@ mod chats;
 mod client;
 mod lists;
 mod messages;
+mod openapi;
 mod refusals;
 mod routes;
 mod transcript;
