@@ -2,6 +2,7 @@
 
 mod chats;
 mod client;
+mod floods;
 mod lists;
 mod messages;
 mod openapi;
