@@ -2,6 +2,7 @@
 
 mod chats;
 mod client;
+mod clients;
 mod floods;
 mod lists;
 mod messages;
