@@ -8,9 +8,9 @@ SHELL := /bin/bash
 ARGS ?=
 CARGO_DENY_VERSION := 0.20.2
 
-# The page stands for the whole bundle: it names the hash of everything it loads, and make deletes it if a build fails.
+# One page stands for the whole bundle: all are built at once, and make deletes it if a build fails.
 WEB_BUNDLE := web/dist/graphiql.html
-WEB_SOURCES := web/package.json web/graphiql.html web/vite.config.js $(wildcard web/src/*)
+WEB_SOURCES := web/package.json web/vite.config.js $(wildcard web/*.html web/src/*)
 # Kept inside node_modules, so that deleting the folder also deletes the belief that it is there.
 WEB_MODULES := web/node_modules/.colloquy-stamp
 CLIENT_MODULES := tests/clients/node_modules/.colloquy-stamp
@@ -47,7 +47,7 @@ schema: web ## Write schema.graphql from the code
 	cargo run --locked -- schema > schema.graphql.new
 	mv schema.graphql.new schema.graphql
 
-web: $(WEB_BUNDLE) ## Build the GraphiQL page into web/dist, if its sources have changed
+web: $(WEB_BUNDLE) ## Build the pages into web/dist, if their sources have changed
 
 fmt: ## Format the code
 	cargo fmt

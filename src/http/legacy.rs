@@ -1,16 +1,19 @@
-//! The documented REST API and socket: where they are, and which pages may call them.
+//! The documented REST API and socket: where they are, what describes them, and which pages may call them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+use utoipa::openapi::OpenApi;
 
+use super::pages;
 use crate::config::LegacyConfig;
 use crate::legacy::dates::DateFormat;
 use crate::legacy::rest::Rest;
@@ -27,7 +30,12 @@ pub fn router(service: &Service, config: &LegacyConfig, shutdown: CancellationTo
         has_utc_suffix: config.has_utc_suffix,
     };
     let socket = socket::routes(documented.clone(), dates, &config.prefix, shutdown);
-    let (routes, _) = Rest::new(documented, dates).routes(&config.prefix);
+    let (routes, description) = Rest::new(documented, dates).routes(&config.prefix);
+    let descriptions = Router::new()
+        .route("/openapi.json", get(describe))
+        .route("/docs", get(pages::docs))
+        .route("/redoc", get(pages::redoc))
+        .with_state(Arc::new(description));
     let origins: Arc<[HeaderValue]> = config
         .cors_origins
         .iter()
@@ -50,8 +58,14 @@ pub fn router(service: &Service, config: &LegacyConfig, shutdown: CancellationTo
         .max_age(PREFLIGHT_AGE_MAX);
     routes
         .merge(socket)
+        .merge(descriptions)
         .layer(cors)
         .layer(middleware::from_fn_with_state(origins, refuse_foreign_preflight))
+}
+
+/// The description of the API, for programs.
+async fn describe(State(description): State<Arc<OpenApi>>) -> Response {
+    Json(&*description).into_response()
 }
 
 /// A preflight of an origin that is not let in is refused in as many words, as documented; the layer below would just

@@ -56,7 +56,7 @@ const CONFINED: [(&str, &[&str]); 24] = [
     ("eventsource_stream", &["bot::openai"]),
     ("secrecy", &["config", "bot::openai"]),
     ("url", &["config"]),
-    ("utoipa", &["legacy::rest", "http"]),
+    ("utoipa", &["legacy", "http"]),
     ("utoipa_axum", &["legacy::rest"]),
     ("weak_table", &["engine"]),
     ("moka", &["graphql::documents"]),

@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::{Faces, graphiql};
+use super::{Faces, pages};
 use crate::domain::Viewer;
 use crate::graphql::{GraphqlRequest, only, ws};
 
@@ -60,7 +60,7 @@ pub async fn get(State(faces): State<Faces>, request: axum::extract::Request) ->
     };
     match request.names_a_document() {
         true => execute(request, faces, Method::Get, kind).await,
-        false if kind == Answer::Html => graphiql::page(),
+        false if kind == Answer::Html => pages::graphiql(),
         false => refuse(StatusCode::BAD_REQUEST, "The query string has no query."),
     }
 }

@@ -16,6 +16,7 @@ const VIEWER: Viewer = Viewer::Anonymous;
 /// Make a chat.
 #[utoipa::path(post, path = "/chat/", tag = "Chats", operation_id = "create_chat", request_body = ChatBody,
     responses((status = 200, description = "The chat is made", body = ChatCreated),
+        (status = 413, description = "Too large", body = Detail),
         (status = 422, description = "Invalid", body = Faults)))]
 pub async fn create(State(rest): State<Rest>, body: Fields) -> Result<Json<ChatCreated>, Refusal> {
     let new = request::chat(body)?;
@@ -61,6 +62,7 @@ pub async fn show(State(rest): State<Rest>, path: ChatPath) -> Result<Json<Chat>
     params(("chat_id" = String, Path, description = "24 hexadecimal digits")),
     responses((status = 200, description = "Changed, or nothing to change", body = Done),
         (status = 404, description = "There is none", body = Detail),
+        (status = 413, description = "Too large", body = Detail),
         (status = 422, description = "Invalid", body = Faults)))]
 pub async fn update(State(rest): State<Rest>, path: ChatPath, body: Fields) -> Result<Json<Done>, Refusal> {
     let change = request::chat_change(body)?;

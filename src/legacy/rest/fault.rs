@@ -129,7 +129,7 @@ pub struct Fault {
     input: Value,
     /// What the sort of fault leaves open, such as a bound.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, nullable = false)]
     ctx: Option<Value>,
 }
 

@@ -38,6 +38,7 @@ pub async fn of_chat(
     params(("chat_id" = String, Path, description = "24 hexadecimal digits")),
     responses((status = 200, description = "Stored", body = MessageCreated),
         (status = 404, description = "There is no such chat", body = Detail),
+        (status = 413, description = "Too large", body = Detail),
         (status = 422, description = "Invalid", body = Faults)))]
 pub async fn create(
     State(rest): State<Rest>,
@@ -71,6 +72,7 @@ pub async fn show(State(rest): State<Rest>, path: MessagePath) -> Result<Json<Me
     responses((status = 200, description = "Changed, or nothing to change", body = Done),
         (status = 404, description = "There is none in this chat", body = Detail),
         (status = 409, description = "A reply is still being written", body = Detail),
+        (status = 413, description = "Too large", body = Detail),
         (status = 422, description = "Invalid", body = Faults)))]
 pub async fn update(
     State(rest): State<Rest>,

@@ -21,10 +21,12 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use utoipa::OpenApi;
+use utoipa::openapi::{self, Server};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::dates::DateFormat;
+use super::socket;
 use crate::service::Service;
 
 /// What the routes share.
@@ -36,11 +38,18 @@ pub struct Rest {
 
 /// The beginning of the API's description; the routes complete it.
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "Colloquy: the documented REST API",
-    description = "Chats, messages and reactions, as the documented chat system had them. Every route is served \
-        below each of the servers' prefixes. Replies stream over GraphQL at /graphql."
-))]
+#[openapi(
+    info(
+        title = "Colloquy: the documented REST API",
+        description = "Chats, messages and reactions, as the documented chat system had them. Every route is \
+            served below each of the servers' prefixes, and answers 503 with `retry-after` while the store is \
+            away.\n\nThe bot is asked over the WebSocket `/chat/ws/{chat_id}`, below the same prefixes: each text \
+            frame is a JSON object whose `mt` says what it is, such as `message_upload`, `stop` or \
+            `chat_message_bot_partial`. OpenAPI has no words for that. Replies stream over GraphQL at `/graphql` \
+            as well."
+    ),
+    paths(socket::status)
+)]
 struct Description;
 
 impl Rest {
@@ -50,7 +59,7 @@ impl Rest {
     }
 
     /// The routes below `/chat`, and below `prefix` once more unless it is empty, with the description of them all.
-    pub fn routes(self, prefix: &str) -> (Router, utoipa::openapi::OpenApi) {
+    pub fn routes(self, prefix: &str) -> (Router, openapi::OpenApi) {
         let (documented, mut description) = OpenApiRouter::with_openapi(Description::openapi())
             .routes(routes!(chats::create))
             .routes(routes!(chats::of_user))
@@ -60,8 +69,10 @@ impl Rest {
             .routes(routes!(messages::show, messages::update, messages::delete))
             .routes(routes!(messages::add_reaction, messages::remove_reaction))
             .split_for_parts();
-        let servers = ["", prefix].into_iter().filter(|server| *server != "/");
-        description.servers = Some(servers.map(utoipa::openapi::Server::new).collect());
+        // An address without anything in it is the one where the description is.
+        let mut servers = vec!["", prefix];
+        servers.dedup();
+        description.servers = Some(servers.into_iter().map(Server::new).collect());
         let routes = OTHER_FORMS
             .into_iter()
             .fold(documented, |routes, path| routes.route(path, any(other_form)))

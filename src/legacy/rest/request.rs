@@ -26,7 +26,7 @@ pub struct ChatBody {
     /// The document it is about: 24 hexadecimal digits.
     document_id: Option<String>,
     /// `active` if not given.
-    #[schema(default = "active")]
+    #[schema(default = "active", nullable = false)]
     status: Option<String>,
 }
 
@@ -47,7 +47,7 @@ pub struct MessageBody {
     /// What it says.
     message: String,
     /// Whether the bot wrote it.
-    #[schema(default = false)]
+    #[schema(default = false, nullable = false)]
     is_bot: Option<bool>,
     /// What sort of content it is.
     #[serde(rename = "type")]
@@ -58,7 +58,7 @@ pub struct MessageBody {
     /// How many tokens it has.
     token: Option<i64>,
     /// Whether it was edited.
-    #[schema(default = false)]
+    #[schema(default = false, nullable = false)]
     is_edited: Option<bool>,
 }
 

@@ -34,6 +34,7 @@ pub struct Chat {
     /// Whose it is.
     user_id: User,
     /// The document it is about.
+    #[schema(required)]
     document_id: Option<String>,
     /// What lists show.
     title: String,
@@ -75,8 +76,10 @@ pub struct Message {
     /// Whether the bot wrote it.
     is_bot: bool,
     /// The one reaction to it.
+    #[schema(required)]
     reaction: Option<String>,
     /// How many tokens it has, where somebody who knows has said so.
+    #[schema(required)]
     token: Option<i64>,
     /// What sort of content it is.
     #[serde(rename = "type")]
@@ -90,6 +93,7 @@ pub struct Message {
     #[schema(example = "2024-11-25T08:45:51.120000")]
     updated_ts: String,
     /// Where the bot got what it says.
+    #[schema(required)]
     citation: Option<String>,
 }
 

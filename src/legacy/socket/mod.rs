@@ -22,10 +22,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Json, Router};
 use futures_util::StreamExt;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 use super::dates::DateFormat;
 use super::room::Rooms;
@@ -63,7 +64,7 @@ const SLOW_CONSUMER: Close = Close(1013, "Slow consumer");
 
 /// What the sockets share.
 #[derive(Clone)]
-struct Face {
+pub(super) struct Face {
     service: Arc<Service>,
     dates: DateFormat,
     rooms: Rooms,
@@ -89,17 +90,32 @@ pub fn routes(service: Arc<Service>, dates: DateFormat, prefix: &str, shutdown: 
     }
 }
 
+/// Who is connected to a chat.
+#[derive(Serialize, ToSchema)]
+pub struct SocketStatus {
+    /// The id that was asked for, whether or not there is such a chat.
+    chat_id: String,
+    /// Whether any socket of it is open on this server.
+    is_active: bool,
+    /// How many are.
+    connection_count: usize,
+    /// Without a zone: UTC.
+    #[schema(example = "2024-11-25T08:45:51.120345")]
+    timestamp: String,
+}
+
 /// How many sockets of a chat are open here, whether or not there is such a chat.
-async fn status(State(face): State<Face>, Path(chat_id): Path<String>) -> Response {
+#[utoipa::path(get, path = "/chat/ws/{chat_id}/status", tag = "Sockets", operation_id = "get_socket_status",
+    params(("chat_id" = String, Path, description = "Any text")),
+    responses((status = 200, description = "How many are open", body = SocketStatus)))]
+pub(super) async fn status(State(face): State<Face>, Path(chat_id): Path<String>) -> Json<SocketStatus> {
     let connection_count = face.rooms.count(&chat_id);
-    let timestamp = face.dates.micros(face.service.now_micros());
-    Json(json!({
-        "chat_id": chat_id,
-        "is_active": connection_count > 0,
-        "connection_count": connection_count,
-        "timestamp": timestamp,
-    }))
-    .into_response()
+    Json(SocketStatus {
+        chat_id,
+        is_active: connection_count > 0,
+        connection_count,
+        timestamp: face.dates.micros(face.service.now_micros()),
+    })
 }
 
 async fn only_get() -> Response {

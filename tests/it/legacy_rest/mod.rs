@@ -2,8 +2,11 @@
 
 mod chats;
 mod client;
+mod clients;
+mod floods;
 mod lists;
 mod messages;
+mod openapi;
 mod refusals;
 mod routes;
 mod transcript;

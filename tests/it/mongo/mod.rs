@@ -3,5 +3,6 @@
 mod commands;
 mod documents;
 mod indexes;
+mod lists_by_number;
 mod plans;
 mod recorder;

@@ -4,6 +4,7 @@ pub mod follow;
 pub mod llama;
 pub mod make;
 pub mod mt;
+pub mod random;
 pub mod scratch;
 pub mod server;
 pub mod socket;

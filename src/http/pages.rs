@@ -1,16 +1,16 @@
-//! GraphiQL, served from the binary: no other host is contacted.
+//! The pages, served from the binary: no other host is contacted.
 
 use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use rust_embed::RustEmbed;
 
-/// The bundle that `web/` builds, or a page that says how to build it.
+/// The bundle that `web/` builds, or pages that say how to build it.
 #[derive(RustEmbed)]
 #[folder = "$COLLOQUY_WEB_FOLDER"]
 struct Web;
 
-/// Nothing from elsewhere; GraphiQL's editor needs styles of its own making and workers.
+/// Nothing from elsewhere; GraphiQL's editor and Redoc need styles of their own making and workers.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
      worker-src 'self' blob:; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; \
      frame-ancestors 'none'; base-uri 'none'";
@@ -20,12 +20,22 @@ pub async fn redirect() -> Redirect {
     Redirect::temporary("/graphql")
 }
 
-/// The page.
-pub fn page() -> Response {
+/// GraphiQL, for whoever tries the GraphQL API.
+pub fn graphiql() -> Response {
     file("graphiql.html", "no-cache")
 }
 
-/// A file of the page. Its name holds a hash of its content, so it never changes.
+/// Swagger UI, for whoever tries the documented REST API.
+pub async fn docs() -> Response {
+    file("docs.html", "no-cache")
+}
+
+/// Redoc, for whoever reads about the documented REST API.
+pub async fn redoc() -> Response {
+    file("redoc.html", "no-cache")
+}
+
+/// A file of a page. Its name holds a hash of its content, so it never changes.
 pub async fn asset(Path(path): Path<String>) -> Response {
     file(&format!("assets/{path}"), "public, max-age=31536000, immutable")
 }
