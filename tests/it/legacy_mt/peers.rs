@@ -1,31 +1,22 @@
 //! Pings, peers that are dead, and the minute on the wall: the real router over lines in memory, where time is what the
 //! test says.
 
-use std::future::pending;
-use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use axum::serve::Listener;
-use colloquy::bot::BuiltinBot;
-use colloquy::config::{EngineConfig, Limits};
-use colloquy::domain::{Clock, IdSource, Timestamp};
-use colloquy::engine::Engine;
-use colloquy::feed::LocalFeed;
+use colloquy::domain::Timestamp;
 use colloquy::legacy::dates::DateFormat;
 use colloquy::legacy::socket;
-use colloquy::service::Service;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tokio::sync::mpsc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 use tokio_util::sync::CancellationToken;
 
 use crate::on_both_stores;
+use crate::support::house::House;
 use crate::support::make;
 use crate::support::mt::{WAIT_MAX, kind_of, upload};
 use crate::support::scratch::Scratch;
@@ -38,87 +29,32 @@ on_both_stores! {
 const PING_EVERY: Duration = Duration::from_secs(20);
 const SILENCE_MAX: Duration = Duration::from_secs(45);
 
-/// A clock that stands still unless it is moved.
-struct Still(AtomicI64);
-
-impl Clock for Still {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
-    }
-}
-
-/// The other ends of lines that were laid.
-struct Lines(mpsc::UnboundedReceiver<DuplexStream>);
-
-impl Listener for Lines {
-    type Io = DuplexStream;
-    type Addr = ();
-
-    async fn accept(&mut self) -> (DuplexStream, ()) {
-        match self.0.recv().await {
-            Some(line) => (line, ()),
-            None => pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// The documented socket in this process, and a chat.
-struct House {
-    lines: mpsc::UnboundedSender<DuplexStream>,
-    clock: Arc<Still>,
+/// The documented socket in a house of its own.
+struct Room {
+    house: House,
     chat: String,
 }
 
-impl House {
+impl Room {
     async fn new(scratch: &Scratch) -> Self {
-        let store = scratch.open().await;
+        let house = House::new(scratch, |service| {
+            let documented = Arc::new(service.with_limits(service.limits().documented()));
+            socket::routes(documented, DateFormat::default(), "", CancellationToken::new())
+        })
+        .await;
         let chat = make::chat();
-        store.insert_chat(&chat).await.unwrap();
-        let clock = Arc::new(Still(AtomicI64::new(make::now().millis())));
-        let feed = Arc::new(LocalFeed::new(7));
-        let engine = Engine::new(
-            store.clone(),
-            feed.clone(),
-            Arc::new(BuiltinBot::new(0.0, 0)),
-            clock.clone(),
-            EngineConfig::default(),
-            "a house".to_owned(),
-        );
-        let ids = IdSource::new(clock.clone(), [7; 8]);
-        let limits = Limits::default().documented();
-        let service = Service::new(store, feed, engine, clock.clone(), ids, limits);
-        let routes = socket::routes(
-            Arc::new(service),
-            DateFormat::default(),
-            "",
-            CancellationToken::new(),
-        );
-        let (lines, others) = mpsc::unbounded_channel();
-        tokio::spawn(async move { axum::serve(Lines(others), routes).await });
-        Self {
-            lines,
-            clock,
-            chat: chat.id.to_string(),
-        }
-    }
-
-    fn line(&self) -> DuplexStream {
-        let (line, other) = duplex(64 * 1024);
-        self.lines.send(other).unwrap();
-        line
+        house.store.insert_chat(&chat).await.unwrap();
+        let chat = chat.id.to_string();
+        Self { house, chat }
     }
 
     async fn open(&self) -> WebSocketStream<DuplexStream> {
         let url = format!("ws://house/chat/ws/{}", self.chat);
-        client_async(url, self.line()).await.unwrap().0
+        client_async(url, self.house.line()).await.unwrap().0
     }
 
     async fn count(&self) -> Value {
-        let mut line = self.line();
+        let mut line = self.house.line();
         let request = format!(
             "GET /chat/ws/{}/status HTTP/1.1\r\nhost: house\r\nconnection: close\r\n\r\n",
             self.chat
@@ -134,9 +70,9 @@ impl House {
 #[tokio::test]
 async fn a_peer_is_pinged_every_twenty_seconds_and_stays_for_as_long_as_it_answers() {
     let scratch = Scratch::embedded().await;
-    let house = House::new(&scratch).await;
+    let room = Room::new(&scratch).await;
     tokio::time::pause();
-    let mut socket = house.open().await;
+    let mut socket = room.open().await;
     let opened = Instant::now();
     for n in 1..=10 {
         // To read on is to answer the ping before.
@@ -144,20 +80,20 @@ async fn a_peer_is_pinged_every_twenty_seconds_and_stays_for_as_long_as_it_answe
             Some(Ok(Message::Ping(_))) => assert_eq!(opened.elapsed().as_secs(), n * PING_EVERY.as_secs()),
             other => panic!("{other:?}"),
         }
-        assert_eq!(house.count().await, 1);
+        assert_eq!(room.count().await, 1);
     }
 }
 
 #[tokio::test]
 async fn a_peer_that_answers_no_ping_is_closed_after_45_seconds_and_its_seat_is_free() {
     let scratch = Scratch::embedded().await;
-    let house = House::new(&scratch).await;
+    let room = Room::new(&scratch).await;
     tokio::time::pause();
-    let mut talks = house.open().await;
+    let mut talks = room.open().await;
     // From here on nobody answers; what comes over the line is only looked at.
-    let mut line = house.open().await.into_inner();
+    let mut line = room.open().await.into_inner();
     let opened = Instant::now();
-    assert_eq!(house.count().await, 2);
+    assert_eq!(room.count().await, 2);
     // Whatever a peer says is a sign of life; and one that goes on saying nothing known is told nothing.
     let talking = tokio::spawn(async move {
         while opened.elapsed() < 3 * SILENCE_MAX {
@@ -173,21 +109,18 @@ async fn a_peer_that_answers_no_ping_is_closed_after_45_seconds_and_its_seat_is_
     let pings = [0x89, 0, 0x89, 0];
     assert_eq!(came, [&pings[..], &close].concat());
     assert_eq!(opened.elapsed().as_secs(), SILENCE_MAX.as_secs());
-    assert_eq!(house.count().await, 1);
+    assert_eq!(room.count().await, 1);
     let _open = talking.await.unwrap();
-    assert_eq!(house.count().await, 1);
+    assert_eq!(room.count().await, 1);
 }
 
 async fn a_confirmation_tells_the_present_minute_and_not_that_of_the_handshake(scratch: &Scratch) {
-    let house = House::new(scratch).await;
+    let room = Room::new(scratch).await;
     let morning = Timestamp::parse_rfc3339("2026-01-31T08:45:51.120Z").unwrap();
-    house.clock.0.store(morning.millis(), Ordering::SeqCst);
-    let mut socket = house.open().await;
+    room.house.clock.set(morning.millis());
+    let mut socket = room.open().await;
     for (minutes, time) in [(0, "08:45"), (3, "08:48"), (24 * 60, "08:45")] {
-        house
-            .clock
-            .0
-            .store(morning.millis() + minutes * 60_000, Ordering::SeqCst);
+        room.house.clock.set(morning.millis() + minutes * 60_000);
         socket
             .send(Message::text(upload("hello").to_string()))
             .await

@@ -1,6 +1,7 @@
 //! What the tests share.
 
 pub mod follow;
+pub mod house;
 pub mod llama;
 pub mod make;
 pub mod mt;

@@ -1,0 +1,104 @@
+//! Peers that are dead or do not read: the real handler over lines in memory, where time is what the test says.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::routing::any;
+use colloquy::domain::Viewer;
+use colloquy::graphql::{Schema, ws};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, DuplexStream};
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{WebSocketStream, client_async};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::house::House;
+use crate::support::scratch::Scratch;
+
+/// As `docs/graphql-ws.md` has them.
+const PING_EVERY: Duration = Duration::from_secs(20);
+const SILENCE_MAX: Duration = Duration::from_secs(45);
+const WRITE_WAIT_MAX: Duration = Duration::from_secs(10);
+
+async fn house(scratch: &Scratch) -> House {
+    House::new(scratch, |service| {
+        let schema = Schema::new(service.clone(), None).unwrap();
+        let open = |upgrade: WebSocketUpgrade| async move {
+            upgrade.on_upgrade(move |socket| {
+                ws::serve(socket, schema, Viewer::Anonymous, CancellationToken::new())
+            })
+        };
+        Router::new().route("/graphql", any(open))
+    })
+    .await
+}
+
+async fn open(house: &House) -> WebSocketStream<DuplexStream> {
+    let mut socket = client_async("ws://house/graphql", house.line()).await.unwrap().0;
+    let init = json!({ "type": "connection_init" }).to_string();
+    socket.send(Message::text(init)).await.unwrap();
+    let ack = socket.next().await.unwrap().unwrap();
+    assert_eq!(ack.into_text().unwrap().as_str(), r#"{"type":"connection_ack"}"#);
+    socket
+}
+
+/// A close frame as it is on the line.
+fn close(code: u16, reason: &str) -> Vec<u8> {
+    let length = u8::try_from(2 + reason.len()).unwrap();
+    [&[0x88, length], &code.to_be_bytes()[..], reason.as_bytes()].concat()
+}
+
+#[tokio::test]
+async fn a_peer_that_answers_no_ping_is_closed_with_1001() {
+    let scratch = Scratch::embedded().await;
+    let house = house(&scratch).await;
+    tokio::time::pause();
+    let mut answers = open(&house).await;
+    // From here on nobody answers; what comes over the line is only looked at.
+    let mut line = open(&house).await.into_inner();
+    let opened = Instant::now();
+    let answering = tokio::spawn(async move {
+        // To read on is to answer the ping before.
+        for n in 1..=5 {
+            match answers.next().await {
+                Some(Ok(Message::Ping(_))) => {}
+                other => panic!("{n}: {other:?}"),
+            }
+        }
+        opened.elapsed()
+    });
+    let mut came = Vec::new();
+    line.read_to_end(&mut came).await.unwrap();
+    let pings = [0x89, 0, 0x89, 0];
+    assert_eq!(came, [&pings[..], &close(1001, "No answer to pings")].concat());
+    assert!(opened.elapsed() >= SILENCE_MAX && opened.elapsed() <= SILENCE_MAX + PING_EVERY);
+    assert_eq!(answering.await.unwrap().as_secs(), 5 * PING_EVERY.as_secs());
+}
+
+#[tokio::test]
+async fn a_peer_that_takes_nothing_is_closed_with_1013() {
+    let scratch = Scratch::embedded().await;
+    let house = house(&scratch).await;
+    tokio::time::pause();
+    let mut socket = open(&house).await;
+    // More answers than the line holds.
+    let query = format!(
+        "{{ {} }}",
+        "viewer { isAnonymous } __schema { types { name description } }"
+    );
+    for n in 0..20 {
+        let subscribe = json!({ "type": "subscribe", "id": n.to_string(), "payload": { "query": query } });
+        socket.send(Message::text(subscribe.to_string())).await.unwrap();
+    }
+    let mut line = socket.into_inner();
+    let opened = Instant::now();
+    // The close frame has no room either until something is read, just before the server gives that up too.
+    tokio::time::sleep(WRITE_WAIT_MAX + Duration::from_millis(500)).await;
+    let mut came = Vec::new();
+    line.read_to_end(&mut came).await.unwrap();
+    assert!(came.ends_with(&close(1013, "Slow consumer")));
+    assert!(opened.elapsed() < 2 * WRITE_WAIT_MAX);
+}
