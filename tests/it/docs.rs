@@ -47,6 +47,19 @@ fn every_code_is_in_the_list_of_errors_and_no_other() {
 }
 
 #[test]
+fn every_test_that_the_list_of_quirks_names_exists() {
+    let quirks = fs::read_to_string(Path::new(ROOT).join("docs/legacy-quirks.md")).unwrap();
+    let quoted = quirks.split('`').skip(1).step_by(2);
+    let tests: Vec<_> = quoted.filter_map(|name| name.rsplit_once("::")).collect();
+    assert!(tests.len() > 40, "{}", tests.len());
+    for (module, test) in tests {
+        let file = format!("tests/it/{}.rs", module.replace("::", "/"));
+        let source = fs::read_to_string(Path::new(ROOT).join(&file)).unwrap_or_default();
+        assert!(source.contains(&format!("fn {test}(")), "{file} has no {test}");
+    }
+}
+
+#[test]
 fn every_file_that_the_documents_name_exists() {
     let folder = fs::read_dir(Path::new(ROOT).join("docs")).unwrap();
     let pages = folder.map(|page| format!("docs/{}", page.unwrap().file_name().to_str().unwrap()));

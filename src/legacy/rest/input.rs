@@ -126,10 +126,11 @@ impl FromRequest<Rest> for Fields {
     }
 }
 
-/// Whether the body says that it is JSON, or says nothing.
+/// Whether the body says that it is JSON. One that says nothing is taken for it, as documented scripts need, unless a
+/// page sends it: a browser can be made to say nothing, but not to conceal that there is a page.
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(kind) = headers.get(header::CONTENT_TYPE) else {
-        return true;
+        return !headers.contains_key(header::ORIGIN);
     };
     let kind = kind.to_str().unwrap_or_default();
     let kind = kind

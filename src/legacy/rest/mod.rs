@@ -78,6 +78,7 @@ impl Rest {
             .fold(documented, |routes, path| routes.route(path, any(other_form)))
             .method_not_allowed_fallback(wrong_method)
             .layer(middleware::from_fn(on_a_task_of_its_own))
+            .layer(middleware::from_fn(no_empty_id))
             .with_state(self);
         let everywhere = match prefix {
             "" => routes,
@@ -109,6 +110,14 @@ async fn other_form(OriginalUri(uri): OriginalUri) -> Response {
     match HeaderValue::from_str(&format!("{path}{query}")) {
         Ok(location) => (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, location)]).into_response(),
         Err(_) => not_found().await,
+    }
+}
+
+/// The router takes nothing for an id; here, as documented, a path with nothing between two slashes is none.
+async fn no_empty_id(OriginalUri(uri): OriginalUri, request: Request, next: Next) -> Response {
+    match uri.path().contains("//") {
+        true => not_found().await,
+        false => next.run(request).await,
     }
 }
 

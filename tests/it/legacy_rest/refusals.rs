@@ -249,6 +249,39 @@ async fn a_body_that_is_none_is_refused_as_a_whole() {
 }
 
 #[tokio::test]
+async fn a_body_that_says_nothing_of_its_type_is_json_unless_a_page_sends_it() {
+    let (client, _scratch) = client().await;
+    let http = reqwest::Client::new();
+    for (origin, kind, expected) in [
+        (None, None, 200),
+        (None, Some("application/json"), 200),
+        (None, Some("Application/JSON; charset=utf-8"), 200),
+        (None, Some("application/merge-patch+json"), 200),
+        (None, Some("text/plain"), 422),
+        (None, Some("application/x-www-form-urlencoded"), 422),
+        (None, Some("text/json"), 422),
+        (Some("http://localhost:3000"), Some("application/json"), 200),
+        // A page of another site may send this without asking first.
+        (Some("https://example.org"), None, 422),
+        (Some("null"), None, 422),
+    ] {
+        let mut request = http.post(client.server.at("/chat/"));
+        request = request.body(r#"{"user_id":1,"title":"t"}"#);
+        if let Some(origin) = origin {
+            request = request.header("origin", origin);
+        }
+        if let Some(kind) = kind {
+            request = request.header("content-type", kind);
+        }
+        let answer = read(request.send().await.unwrap()).await;
+        assert_eq!(answer.status, expected, "{origin:?} {kind:?}");
+        if expected == 422 {
+            assert_eq!(answer.json()["detail"][0]["type"], "model_attributes_type");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_body_of_more_than_eight_megabytes_is_refused_and_one_of_less_is_not_by_size() {
     let (client, _scratch) = client().await;
     let body = |bytes: usize| {
@@ -278,6 +311,11 @@ async fn what_is_not_there_and_what_is_not_done_there_says_so() {
             "/chat/a/messages/b/c",
             "/chat/a/b/reaction",
             "/chats",
+            // No id is not an empty one.
+            "/chat//",
+            "/chat//messages",
+            "/chat//full",
+            "/chat/a/messages//reaction",
         ] {
             let answer = client.bare("GET", path).await;
             assert_eq!(answer.both(), (404, not_found.clone()), "{path}");
