@@ -16,7 +16,7 @@ pub mod ws;
 use std::sync::Arc;
 
 use async_graphql::parser::types::{ExecutableDocument, OperationType};
-use async_graphql::{Request, Response, ServerError};
+use async_graphql::{Request, Response, ServerError, Value};
 use futures_util::stream::{BoxStream, StreamExt};
 
 use crate::config::{Limits, TrustedDocuments, TrustedDocumentsError};
@@ -88,8 +88,15 @@ impl Schema {
 
     /// Executes any operation as a stream of responses; a query or mutation gives one.
     pub fn execute_stream(&self, prepared: Prepared, viewer: Viewer) -> BoxStream<'static, Response> {
+        let is_subscription = prepared.can_be(OperationType::Subscription);
         match self.complete(prepared, viewer) {
-            Ok(request) => self.schema.execute_stream(request).map(with_codes).boxed(),
+            Ok(request) => {
+                let responses = self.schema.execute_stream(request).map(with_codes);
+                match is_subscription {
+                    true => responses.enumerate().map(of_source).boxed(),
+                    false => responses.boxed(),
+                }
+            }
             Err(refused) => only(*refused),
         }
     }
@@ -123,6 +130,21 @@ impl Prepared {
 /// The stream of one response.
 pub fn only(response: Response) -> BoxStream<'static, Response> {
     futures_util::stream::iter([response]).boxed()
+}
+
+/// Whether nothing was executed: the errors are about the request, not about a field.
+pub fn is_request_error(response: &Response) -> bool {
+    !response.errors.is_empty()
+        && response.data == Value::Null
+        && response.errors.iter().all(|error| error.path.is_empty())
+}
+
+/// A source stream that cannot be made is an error of the request, by the specification: no field is to blame.
+fn of_source((nth, mut response): (usize, Response)) -> Response {
+    if nth == 0 && response.data == Value::Null {
+        response.errors.iter_mut().for_each(|error| error.path.clear());
+    }
+    response
 }
 
 fn refused(refusal: impl Into<ServerError>) -> Box<Response> {

@@ -77,7 +77,9 @@ fn router(
         shutdown,
     };
     // Compression would hold a stream's events back.
-    let compressed = SizeAbove::new(1024).and(NotForContentType::const_new("text/event-stream"));
+    let compressed = SizeAbove::new(1024)
+        .and(NotForContentType::const_new("text/event-stream"))
+        .and(NotForContentType::const_new("multipart/mixed"));
     Router::new()
         .route("/", get(pages::redirect))
         .route("/graphql", get(graphql::get).post(graphql::post))

@@ -2,13 +2,14 @@
 
 use std::panic::AssertUnwindSafe;
 
-use async_graphql::{Response, ServerError, Value};
+use async_graphql::{Response, ServerError};
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
 
 use super::Outgoing;
 use super::message::ServerMessage;
+use crate::graphql::is_request_error;
 
 /// Runs one operation. Its next response is asked for when the last one has found room in the outbox, so a slow
 /// socket slows its own operations and no other's, and pieces merge instead of queueing.
@@ -64,10 +65,4 @@ pub(super) async fn operate(
     let _ = outbox
         .send(message(ServerMessage::Complete { id: &id }.encode(), true))
         .await;
-}
-
-/// Whether the errors are about the request as a whole, so that there is no data at all. A subscription whose source
-/// could not be made is such a one too.
-fn is_request_error(response: &Response) -> bool {
-    !response.errors.is_empty() && response.data == Value::Null
 }

@@ -6,6 +6,7 @@ use axum::response::IntoResponse;
 use serde::Serialize;
 
 use super::accept::Answer;
+use crate::graphql::is_request_error;
 
 /// A response body: a request that was not executed has no `data` at all.
 #[derive(Serialize)]
@@ -25,13 +26,6 @@ impl<'a> Body<'a> {
     }
 }
 
-/// Whether nothing was executed: the errors are about the request, not about a field.
-fn is_request_error(response: &Response) -> bool {
-    !response.errors.is_empty()
-        && response.data == Value::Null
-        && response.errors.iter().all(|error| error.path.is_empty())
-}
-
 /// A response in the media type that was agreed on.
 pub(super) fn answer(response: &Response, kind: Answer) -> axum::response::Response {
     let (status, kind) = match kind {
@@ -47,6 +41,13 @@ pub(super) fn answer(response: &Response, kind: Answer) -> axum::response::Respo
     }
 }
 
+/// An error with its code.
+pub(super) fn error(message: &str, code: &str) -> ServerError {
+    let mut error = ServerError::new(message, None);
+    error.extensions.get_or_insert_default().set("code", code);
+    error
+}
+
 /// A request that is none of GraphQL.
 pub(super) fn refuse(status: StatusCode, message: &str) -> axum::response::Response {
     let code = if status.is_server_error() {
@@ -54,8 +55,6 @@ pub(super) fn refuse(status: StatusCode, message: &str) -> axum::response::Respo
     } else {
         "BAD_REQUEST"
     };
-    let mut error = ServerError::new(message, None);
-    error.extensions.get_or_insert_default().set("code", code);
-    let response = Response::from_errors(vec![error]);
+    let response = Response::from_errors(vec![error(message, code)]);
     (status, axum::Json(Body::of(&response))).into_response()
 }

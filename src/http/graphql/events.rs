@@ -15,6 +15,16 @@ use super::answer::Body;
 /// How often a comment tells proxies and clients that the line is alive while there is nothing to say.
 const BEAT_EVERY: Duration = Duration::from_secs(12);
 
+/// Tells caches and proxies to hand each piece on at once.
+pub(super) const UNBUFFERED: [(HeaderName, HeaderValue); 2] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+    // What nginx asks for; others have learnt it from there.
+    (
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    ),
+];
+
 /// The results of an operation as a stream of events. The next result is asked for when the last one was taken, so a
 /// slow client gets merged pieces and costs nobody anything. At the end of the server it breaks off without
 /// `complete`, so that the client connects again.
@@ -33,14 +43,6 @@ pub(super) fn stream(
         .chain(end)
         .take_until(shutdown.cancelled_owned())
         .map(Ok::<_, Infallible>);
-    let headers = [
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        // What nginx asks for; others have learnt it from there.
-        (
-            HeaderName::from_static("x-accel-buffering"),
-            HeaderValue::from_static("no"),
-        ),
-    ];
     let events = Sse::new(events).keep_alive(KeepAlive::new().interval(BEAT_EVERY));
-    (headers, events).into_response()
+    (UNBUFFERED, events).into_response()
 }

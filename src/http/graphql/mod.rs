@@ -1,9 +1,10 @@
 //! `/graphql`, by GraphQL over HTTP and GraphQL over SSE: queries and mutations by POST, queries by GET, subscriptions
-//! as event streams, the WebSocket upgrade, and GraphiQL for a browser.
+//! as event streams or in parts, the WebSocket upgrade, and GraphiQL for a browser.
 
 mod accept;
 mod answer;
 mod events;
+mod parts;
 
 use async_graphql::parser::types::OperationType;
 use axum::body::Bytes;
@@ -119,6 +120,7 @@ async fn execute(request: GraphqlRequest, faces: Faces, method: Method, kind: An
     let prepared = match faces.schema.prepare(request) {
         Ok(prepared) => prepared,
         Err(refused) if kind == Answer::EventStream => return events::stream(only(*refused), faces.shutdown),
+        Err(refused) if kind == Answer::Parts => return parts::stream(only(*refused), faces.shutdown),
         Err(refused) => return answer(&refused, kind),
     };
     if method == Method::Get && prepared.can_be(OperationType::Mutation) {
@@ -129,10 +131,14 @@ async fn execute(request: GraphqlRequest, faces: Faces, method: Method, kind: An
         let responses = faces.schema.execute_stream(prepared, Viewer::Anonymous);
         return events::stream(responses, faces.shutdown);
     }
+    if prepared.can_be(OperationType::Subscription) && kind == Answer::Parts {
+        let responses = faces.schema.execute_stream(prepared, Viewer::Anonymous);
+        return parts::stream(responses, faces.shutdown);
+    }
     if prepared.can_be(OperationType::Subscription) {
         return refuse(
             StatusCode::BAD_REQUEST,
-            "A subscription needs Accept: text/event-stream, or a WebSocket.",
+            "A subscription needs Accept: text/event-stream or multipart/mixed;subscriptionSpec=1.0, or a WebSocket.",
         );
     }
     // On a task of its own, so that a client that leaves does not cut a mutation in half.
@@ -146,6 +152,7 @@ async fn execute(request: GraphqlRequest, faces: Faces, method: Method, kind: An
 fn not_acceptable() -> Response {
     refuse(
         StatusCode::NOT_ACCEPTABLE,
-        "Answers are application/json, application/graphql-response+json or text/event-stream.",
+        "Answers are application/json, application/graphql-response+json, text/event-stream, or for subscriptions \
+         multipart/mixed;subscriptionSpec=1.0.",
     )
 }

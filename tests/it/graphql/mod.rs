@@ -9,5 +9,6 @@ mod peers;
 mod prompts;
 mod replies;
 mod search;
+mod transports;
 mod usage;
 mod websocket;

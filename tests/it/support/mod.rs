@@ -5,6 +5,7 @@ pub mod house;
 pub mod llama;
 pub mod make;
 pub mod mt;
+pub mod operation;
 pub mod random;
 pub mod scratch;
 pub mod server;
