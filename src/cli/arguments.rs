@@ -137,6 +137,21 @@ pub struct Arguments {
         global = true
     )]
     cors_origin: Vec<String>,
+    /// Set a limit on what callers may ask for, such as page-size=50; may be repeated (docs/config.md).
+    #[arg(
+        long,
+        env = "COLLOQUY_LIMITS",
+        value_name = "NAME=NUMBER",
+        value_delimiter = ',',
+        global = true
+    )]
+    limit: Vec<String>,
+    /// Do not tell clients the schema; GraphiQL then has no help to give.
+    #[arg(long, env = "COLLOQUY_NO_INTROSPECTION", global = true)]
+    no_introspection: bool,
+    /// Do not say what a client with a wrong name may have meant.
+    #[arg(long, env = "COLLOQUY_NO_SUGGESTIONS", global = true)]
+    no_suggestions: bool,
     /// Run no documents but these: a folder of .graphql files, or a manifest in JSON (docs/documents.md).
     #[arg(long, env = "COLLOQUY_TRUSTED_DOCUMENTS", value_name = "PATH", global = true)]
     trusted_documents: Option<PathBuf>,
@@ -196,7 +211,7 @@ impl Arguments {
                 has_utc_suffix: self.legacy_utc_suffix,
                 cors_origins: self.cors_origin.clone(),
             },
-            limits: Limits::default(),
+            limits: self.limits()?,
             trusted_documents: self
                 .trusted_documents
                 .as_deref()
@@ -205,6 +220,18 @@ impl Arguments {
         };
         config.validate()?;
         Ok(config)
+    }
+
+    fn limits(&self) -> Result<Limits, ConfigError> {
+        let mut limits = Limits {
+            has_introspection: !self.no_introspection,
+            has_suggestions: !self.no_suggestions,
+            ..Limits::default()
+        };
+        for setting in &self.limit {
+            limits.set(setting)?;
+        }
+        Ok(limits)
     }
 
     fn builtin(&self) -> Result<BuiltinBotConfig, ConfigError> {

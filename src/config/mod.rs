@@ -17,7 +17,7 @@ pub use documents::{TrustedDocuments, TrustedDocumentsError, sha256};
 pub use engine::EngineConfig;
 pub use faults::{Fault, FaultScript, FaultScriptError};
 pub use legacy::LegacyConfig;
-pub use limits::Limits;
+pub use limits::{LimitError, LimitRow, Limits};
 pub use upstream::{ApiKey, OpenAiConfig, UpstreamTimeouts, UpstreamUrl};
 
 /// Where chats and messages are kept.
@@ -143,6 +143,9 @@ pub enum ConfigError {
     /// No such documents.
     #[error("the trusted documents (--trusted-documents) cannot be used")]
     TrustedDocuments(#[from] TrustedDocumentsError),
+    /// No such limit.
+    #[error("--limit cannot be read")]
+    Limit(#[from] LimitError),
     /// No such wait.
     #[error("{0} is from 1 to {max} milliseconds", max = UpstreamTimeouts::MILLIS_MAX)]
     Timeout(&'static str),

@@ -72,8 +72,12 @@ impl Schema {
     /// Finds, parses and bounds the document of a request, once, before anything else looks at it; or the response that
     /// refuses it.
     pub fn prepare(&self, request: GraphqlRequest) -> Result<Prepared, Box<Response>> {
+        let limits = self.service.limits();
+        if let Some(variables) = &request.variables {
+            guard::check_nesting(variables, limits).map_err(refused)?;
+        }
         let text = self.documents.find(&request).map_err(refused)?;
-        let document = guard::parse(&text, self.service.limits()).map_err(refused)?;
+        let document = guard::parse(&text, limits).map_err(refused)?;
         let request = request.of(&text);
         Ok(Prepared { request, document })
     }
@@ -152,11 +156,14 @@ fn refused(refusal: impl Into<ServerError>) -> Box<Response> {
 }
 
 fn build(limits: &Limits) -> AsyncGraphqlSchema {
-    async_graphql::Schema::build(Query, Mutation::default(), Subscription)
+    let mut schema = async_graphql::Schema::build(Query, Mutation::default(), Subscription)
         .limit_depth(limits.depth_max)
         .limit_complexity(limits.complexity_max)
-        .limit_directives(limits.directives_max)
-        .finish()
+        .limit_directives(limits.directives_max);
+    if !limits.has_suggestions {
+        schema = schema.disable_suggestions();
+    }
+    schema.finish()
 }
 
 /// The schema in the schema definition language, as `schema.graphql` holds it.

@@ -8,6 +8,7 @@ mod pages;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::map_response;
 use axum::routing::get;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
@@ -90,6 +91,7 @@ fn router(
         .with_state(faces)
         // A body too large is refused before it is read whole. The documented API has a bound of its own.
         .layer(RequestBodyLimitLayer::new(body_bytes_max))
+        .layer(map_response(graphql::too_large))
         .merge(documented)
         .fallback(rest::not_found)
         // From the inside out: answers are compressed, and a panicking handler answers 500 instead of cutting the

@@ -10,6 +10,7 @@ mod pages;
 mod prompts;
 mod replies;
 mod search;
+mod streams;
 mod typing;
 mod usage;
 
@@ -22,6 +23,7 @@ use crate::domain::{Clock, IdSource};
 use crate::engine::Engine;
 use crate::feed::Feed;
 use crate::store::{Store, StoreError};
+use tokio::sync::Semaphore;
 
 pub use crate::engine::ReplyUpdate;
 pub use chats::NewChat;
@@ -32,6 +34,7 @@ pub use messages::NewMessage;
 pub use pages::PageArguments;
 pub use prompts::{Manner, Prompt, Regeneration, Sent};
 pub use replies::{StopOutcome, StopReceipt, Stopped};
+pub use streams::{RETRY_AFTER_SECONDS, StreamPlace};
 pub use usage::{UsagePeriod, UsageReport};
 
 /// The use cases. Cheap to clone: each face has one of its own, with its own bounds on what it takes.
@@ -43,6 +46,7 @@ pub struct Service {
     clock: Arc<dyn Clock>,
     ids: Arc<IdSource>,
     limits: Limits,
+    streams: Arc<Semaphore>,
 }
 
 impl Service {
@@ -61,6 +65,7 @@ impl Service {
             engine,
             clock,
             ids: Arc::new(ids),
+            streams: Arc::new(Semaphore::new(limits.streams_max)),
             limits,
         }
     }

@@ -37,7 +37,7 @@ const PRIVATE: [(&str, &str); 5] = [
 ];
 
 /// Foreign crates, with the only places that may use them.
-const CONFINED: [(&str, &[&str]); 24] = [
+const CONFINED: [(&str, &[&str]); 25] = [
     ("mongodb", &["store::mongo"]),
     ("rusqlite", &["store::embedded"]),
     ("async_graphql", &["graphql", "http::graphql"]),
@@ -59,6 +59,7 @@ const CONFINED: [(&str, &[&str]); 24] = [
     ("utoipa", &["legacy", "http"]),
     ("utoipa_axum", &["legacy::rest"]),
     ("weak_table", &["engine"]),
+    ("apollo_parser", &["graphql::guard"]),
     ("moka", &["graphql::documents"]),
     ("sha2", &["config"]),
     ("hex", &["config"]),

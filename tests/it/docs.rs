@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
+use colloquy::config::Limits;
 use colloquy::domain::ReplyState;
 use syn::visit::Visit;
 
@@ -106,4 +108,53 @@ fn every_obligation_of_graphql_ws_has_a_test_and_every_test_an_obligation() {
         }));
     }
     assert_eq!(obligations, tests);
+}
+
+/// What `--help` lists: each flag with its variable.
+fn settings() -> BTreeSet<(String, String)> {
+    let help = Command::new(env!("CARGO_BIN_EXE_colloquy"))
+        .arg("--help")
+        .output()
+        .unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let (mut flag, mut settings) = (String::new(), BTreeSet::new());
+    for line in help.lines().map(str::trim) {
+        if let Some(start) = line.strip_prefix("--") {
+            flag = start.split(' ').next().unwrap().to_owned();
+        } else if let Some(variable) = line.strip_prefix("[env: ") {
+            let variable = variable.trim_end_matches([']', '=']).to_owned();
+            settings.insert((flag.clone(), variable));
+        }
+    }
+    settings
+}
+
+#[test]
+fn every_setting_and_every_limit_is_in_the_page_about_configuration_and_no_other() {
+    let page = fs::read_to_string(Path::new(ROOT).join("docs/config.md")).unwrap();
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| {
+            line.split('|')
+                .map(|cell| cell.trim().trim_matches('`'))
+                .collect()
+        })
+        .collect();
+    let (flags, limits): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row[1].starts_with("--"));
+    let flags: BTreeSet<_> = flags
+        .iter()
+        .map(|row| (row[1].trim_start_matches("--").to_owned(), row[2].to_owned()))
+        .collect();
+    assert_eq!(flags, settings());
+    let plain = |number: &str| number.replace(',', "").parse::<usize>().unwrap();
+    let limits: Vec<_> = limits
+        .iter()
+        .map(|row| (row[1], plain(row[2]), plain(row[3]), row[4], row[5]))
+        .collect();
+    let rows = Limits::ROWS.iter();
+    let expected: Vec<_> = rows
+        .map(|row| (row.name, row.default, row.most, row.unit, row.reason))
+        .collect();
+    assert_eq!(limits, expected);
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::accept::Answer;
 use crate::graphql::is_request_error;
+use crate::service::RETRY_AFTER_SECONDS;
 
 /// A response body: a request that was not executed has no `data` at all.
 #[derive(Serialize)]
@@ -48,13 +49,34 @@ pub(super) fn error(message: &str, code: &str) -> ServerError {
     error
 }
 
+/// There is no place for one more stream.
+pub(super) fn no_place() -> axum::response::Response {
+    let refusal = refuse_as(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "As many streams are open as this server allows.",
+        "TOO_MANY_STREAMS",
+    );
+    ([(header::RETRY_AFTER, RETRY_AFTER_SECONDS)], refusal).into_response()
+}
+
+/// The body was over the bound.
+pub(super) fn too_large() -> axum::response::Response {
+    refuse_as(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "The body has more bytes than this server takes.",
+        "BODY_TOO_LARGE",
+    )
+}
+
 /// A request that is none of GraphQL.
 pub(super) fn refuse(status: StatusCode, message: &str) -> axum::response::Response {
-    let code = if status.is_server_error() {
-        "INTERNAL"
-    } else {
-        "BAD_REQUEST"
-    };
+    match status.is_server_error() {
+        true => refuse_as(status, message, "INTERNAL"),
+        false => refuse_as(status, message, "BAD_REQUEST"),
+    }
+}
+
+fn refuse_as(status: StatusCode, message: &str, code: &str) -> axum::response::Response {
     let response = Response::from_errors(vec![error(message, code)]);
     (status, axum::Json(Body::of(&response))).into_response()
 }

@@ -12,14 +12,16 @@ use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRequestParts, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
 use serde::Deserialize;
 
 use super::{Faces, pages};
 use crate::domain::Viewer;
-use crate::graphql::{GraphqlRequest, only, ws};
+use crate::graphql::{GraphqlRequest, Prepared, only, ws};
 
 use accept::Answer;
-use answer::{answer, refuse};
+use answer::{answer, no_place, refuse};
 
 /// The query string of a GET, as GraphQL over HTTP names it: maps are JSON within it.
 #[derive(Deserialize)]
@@ -106,7 +108,21 @@ fn upgrade(upgrade: WebSocketUpgrade, faces: Faces) -> Response {
     if upgrade.selected_protocol().is_none() {
         return upgrade.on_upgrade(ws::refuse);
     }
-    upgrade.on_upgrade(move |socket| ws::serve(socket, faces.schema, Viewer::Anonymous, faces.shutdown))
+    let Some(place) = faces.service.place_for_stream() else {
+        return no_place();
+    };
+    upgrade.on_upgrade(async move |socket| {
+        ws::serve(socket, faces.schema, Viewer::Anonymous, faces.shutdown).await;
+        drop(place);
+    })
+}
+
+/// Says in GraphQL's words that a body was too large to be read.
+pub async fn too_large(response: Response) -> Response {
+    match response.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => answer::too_large(),
+        _ => response,
+    }
 }
 
 /// How a request came.
@@ -119,28 +135,48 @@ enum Method {
 async fn execute(request: GraphqlRequest, faces: Faces, method: Method, kind: Answer) -> Response {
     let prepared = match faces.schema.prepare(request) {
         Ok(prepared) => prepared,
-        Err(refused) if kind == Answer::EventStream => return events::stream(only(*refused), faces.shutdown),
-        Err(refused) if kind == Answer::Parts => return parts::stream(only(*refused), faces.shutdown),
-        Err(refused) => return answer(&refused, kind),
+        Err(refused) => {
+            return match kind {
+                Answer::EventStream | Answer::Parts => stream(only(*refused), faces, kind),
+                kind => answer(&refused, kind),
+            };
+        }
     };
     if method == Method::Get && prepared.can_be(OperationType::Mutation) {
         let refusal = refuse(StatusCode::METHOD_NOT_ALLOWED, "Mutations are sent by POST only.");
         return ([(header::ALLOW, "POST")], refusal).into_response();
     }
-    if kind == Answer::EventStream {
-        let responses = faces.schema.execute_stream(prepared, Viewer::Anonymous);
-        return events::stream(responses, faces.shutdown);
+    let is_subscription = prepared.can_be(OperationType::Subscription);
+    match kind {
+        Answer::EventStream => {}
+        Answer::Parts if is_subscription => {}
+        _ if is_subscription => {
+            return refuse(
+                StatusCode::BAD_REQUEST,
+                "A subscription needs Accept: text/event-stream or multipart/mixed;subscriptionSpec=1.0, or a WebSocket.",
+            );
+        }
+        _ => return once(prepared, faces, kind).await,
     }
-    if prepared.can_be(OperationType::Subscription) && kind == Answer::Parts {
-        let responses = faces.schema.execute_stream(prepared, Viewer::Anonymous);
-        return parts::stream(responses, faces.shutdown);
+    let responses = faces.schema.execute_stream(prepared, Viewer::Anonymous);
+    stream(responses, faces, kind)
+}
+
+/// Answers with results as they come.
+fn stream(responses: BoxStream<'static, async_graphql::Response>, faces: Faces, kind: Answer) -> Response {
+    let Some(place) = faces.service.place_for_stream() else {
+        return no_place();
+    };
+    // The place is held as long as the stream is.
+    let responses = responses.inspect(move |_| _ = &place).boxed();
+    match kind {
+        Answer::Parts => parts::stream(responses, faces.shutdown),
+        _ => events::stream(responses, faces.shutdown),
     }
-    if prepared.can_be(OperationType::Subscription) {
-        return refuse(
-            StatusCode::BAD_REQUEST,
-            "A subscription needs Accept: text/event-stream or multipart/mixed;subscriptionSpec=1.0, or a WebSocket.",
-        );
-    }
+}
+
+/// Answers with the one result there is.
+async fn once(prepared: Prepared, faces: Faces, kind: Answer) -> Response {
     // On a task of its own, so that a client that leaves does not cut a mutation in half.
     let executed = tokio::spawn(async move { faces.schema.execute(prepared, Viewer::Anonymous).await }).await;
     match executed {

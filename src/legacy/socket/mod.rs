@@ -31,7 +31,7 @@ use utoipa::ToSchema;
 use super::dates::DateFormat;
 use super::room::Rooms;
 use crate::domain::{ChatId, Timestamp, Viewer};
-use crate::service::Service;
+use crate::service::{RETRY_AFTER_SECONDS, Service};
 
 use reader::Reader;
 use stage::Stage;
@@ -141,13 +141,21 @@ async fn open(
         let detail = Json(json!({ "detail": "Not Found" }));
         return (StatusCode::NOT_FOUND, detail).into_response();
     };
+    let Some(place) = face.service.place_for_stream() else {
+        let detail = Json(json!({ "detail": "Too many sockets are open." }));
+        let headers = [(header::RETRY_AFTER, RETRY_AFTER_SECONDS)];
+        return (StatusCode::SERVICE_UNAVAILABLE, headers, detail).into_response();
+    };
     let after = parameters.ok().and_then(|Query(parameters)| parameters.after);
     upgrade
         .max_message_size(face.service.limits().body_bytes_max)
         .max_frame_size(FRAME_BYTES_MAX)
         .read_buffer_size(8 * 1024)
         .write_buffer_size(16 * 1024)
-        .on_upgrade(move |socket| serve(socket, face, chat_id, after))
+        .on_upgrade(async move |socket| {
+            serve(socket, face, chat_id, after).await;
+            drop(place);
+        })
 }
 
 /// Serves a socket until either side closes it. Replies go on without it.

@@ -79,7 +79,7 @@ async fn a_request_that_was_not_executed_has_no_data() {
     let response = post(
         &server,
         GRAPHQL_JSON,
-        json!({ "query": format!("{{ {wrong} }}") }),
+        json!({ "query": format!("{{ viewer {{ {wrong} }} }}") }),
     )
     .await;
     let body: Value = response.json().await.unwrap();

@@ -5,6 +5,7 @@ mod chat_events;
 mod chats;
 mod documents;
 mod http;
+mod limits;
 mod peers;
 mod prompts;
 mod replies;

@@ -1,0 +1,21 @@
+//! How many streams are open at once: sockets, event streams and multipart answers of every face together.
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::Service;
+
+/// One stream's place, which is free again when this is dropped.
+pub struct StreamPlace {
+    _permit: OwnedSemaphorePermit,
+}
+
+/// How long a client should wait before it asks for a place again, in seconds.
+pub const RETRY_AFTER_SECONDS: u64 = 5;
+
+impl Service {
+    /// A place for one more stream; `None` if as many are open as [`crate::config::Limits::streams_max`] allows.
+    pub fn place_for_stream(&self) -> Option<StreamPlace> {
+        let permit = self.streams.clone().try_acquire_owned().ok()?;
+        Some(StreamPlace { _permit: permit })
+    }
+}
