@@ -7,6 +7,7 @@ SHELL := /bin/bash
 
 ARGS ?=
 CARGO_DENY_VERSION := 0.20.2
+FUZZ_SECONDS ?= 300
 
 # One page stands for the whole bundle: all are built at once, and make deletes it if a build fails.
 WEB_BUNDLE := web/dist/graphiql.html
@@ -17,7 +18,7 @@ CLIENT_MODULES := tests/clients/node_modules/.colloquy-stamp
 
 NPM_CI := npm ci --no-audit --no-fund
 
-.PHONY: help run test check bench schema web fmt clean require-npm
+.PHONY: help run test check bench fuzz schema web fmt clean require-npm
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12
@@ -42,6 +43,13 @@ check: web ## Everything that must pass before a change is merged
 bench: web ## Measure what tokens, subscribers and stops cost, on both stores (docs/benchmarks.md)
 	scripts/with-mongod.sh cargo bench --locked
 
+fuzz: ## Fuzz the decoders, FUZZ_SECONDS for each: needs a nightly toolchain and cargo-fuzz (docs/fuzzing.md)
+	cd fuzz && for target in mt_client_frame rest_body; do \
+		mkdir -p corpus/$$target && \
+		cargo +nightly fuzz run $$target corpus/$$target seeds/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -dict=fields.dict; \
+	done
+
 # By way of a second file, because a failed build would leave an empty schema behind.
 schema: web ## Write schema.graphql from the code
 	cargo run --locked -- schema > schema.graphql.new
@@ -55,6 +63,7 @@ fmt: ## Format the code
 # Not data/, which is somebody's conversations, and not .cache/, which is a long download.
 clean: ## Delete what was built
 	cargo clean
+	rm -rf fuzz/target
 	rm -rf web/dist web/node_modules tests/clients/node_modules
 
 $(WEB_BUNDLE): $(WEB_MODULES) $(WEB_SOURCES)

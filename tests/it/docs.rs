@@ -9,7 +9,7 @@ use colloquy::config::Limits;
 use colloquy::domain::ReplyState;
 use syn::visit::Visit;
 
-use crate::support::sources::sources;
+use crate::support::sources::{sources, sources_below};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -157,4 +157,33 @@ fn every_setting_and_every_limit_is_in_the_page_about_configuration_and_no_other
         .map(|row| (row.name, row.default, row.most, row.unit, row.reason))
         .collect();
     assert_eq!(limits, expected);
+}
+
+/// Underscores of a name that only a test has.
+const TEST_NAME_UNDERSCORES_MIN: usize = 4;
+
+#[test]
+fn every_test_that_the_documents_name_exists() {
+    let tests: Vec<_> = sources_below("src")
+        .into_iter()
+        .chain(sources_below("tests/it"))
+        .collect();
+    let mut named = 0;
+    for page in fs::read_dir(Path::new(ROOT).join("docs")).unwrap() {
+        let text = fs::read_to_string(page.unwrap().path()).unwrap();
+        for name in text.split('`').skip(1).step_by(2) {
+            let is_name = name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+            if is_name && name.matches('_').count() >= TEST_NAME_UNDERSCORES_MIN {
+                let function = format!("fn {name}(");
+                assert!(
+                    tests.iter().any(|source| source.text.contains(&function)),
+                    "{name}"
+                );
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 40, "{named}");
 }

@@ -6,6 +6,7 @@ mod cli;
 mod clients;
 mod conformance;
 mod crash;
+mod decoders;
 mod docs;
 mod graphql;
 mod legacy_mt;

@@ -32,6 +32,32 @@ impl Fields {
         }
     }
 
+    /// The fields of a body, which must be a JSON object.
+    pub fn of_body(headers: &HeaderMap, body: &[u8]) -> Result<Self, Refusal> {
+        let value = match body.is_empty() {
+            true => Value::Null,
+            // A page of another site can send every other content type without asking first.
+            false if !is_json(headers) => Value::String(String::from_utf8_lossy(body).into_owned()),
+            false => serde_json::from_slice(body)
+                .map_err(|error| Refusal::Invalid(vec![json_fault(body, &error)]))?,
+        };
+        match value {
+            Value::Object(values) => Ok(Self {
+                part: Part::Body,
+                values,
+                faults: Vec::new(),
+            }),
+            Value::Null => {
+                let fault = Fault::of_body(&Complaint::Missing, Value::Null);
+                Err(Refusal::Invalid(vec![fault]))
+            }
+            other => {
+                let fault = Fault::of_body(&Complaint::NotAnObject, other);
+                Err(Refusal::Invalid(vec![fault]))
+            }
+        }
+    }
+
     /// A field that must be there.
     pub fn required<T>(&mut self, name: &'static str, coerce: Coerce<T>) -> Option<T> {
         match self.values.get(name) {
@@ -101,28 +127,7 @@ impl FromRequest<Rest> for Fields {
         let (parts, body) = request.into_parts();
         let bytes_max = rest.service.limits().body_bytes_max;
         let body = to_bytes(body, bytes_max).await.map_err(|_| Refusal::TooLarge)?;
-        let value = match body.is_empty() {
-            true => Value::Null,
-            // A page of another site can send every other content type without asking first.
-            false if !is_json(&parts.headers) => Value::String(String::from_utf8_lossy(&body).into_owned()),
-            false => serde_json::from_slice(&body)
-                .map_err(|error| Refusal::Invalid(vec![json_fault(&body, &error)]))?,
-        };
-        match value {
-            Value::Object(values) => Ok(Self {
-                part: Part::Body,
-                values,
-                faults: Vec::new(),
-            }),
-            Value::Null => {
-                let fault = Fault::of_body(&Complaint::Missing, Value::Null);
-                Err(Refusal::Invalid(vec![fault]))
-            }
-            other => {
-                let fault = Fault::of_body(&Complaint::NotAnObject, other);
-                Err(Refusal::Invalid(vec![fault]))
-            }
-        }
+        Self::of_body(&parts.headers, &body)
     }
 }
 

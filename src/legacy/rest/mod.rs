@@ -1,6 +1,6 @@
 //! The documented REST API: its routes, its bodies and its errors, over the use cases that every face has.
 //!
-//! What a route takes is in `request.rs`, what it answers in `wire.rs`, what it refuses in `fault.rs` and
+//! What a route takes is in `request.rs` and can be asked for without a server by `reading.rs`, what it answers in `wire.rs`, what it refuses in `fault.rs` and
 //! `refusal.rs`. `docs/legacy-quirks.md` lists what is odd about it and why.
 
 mod chats;
@@ -8,6 +8,7 @@ mod coerce;
 mod fault;
 mod input;
 mod messages;
+pub mod reading;
 mod refusal;
 mod request;
 mod wire;

@@ -29,19 +29,21 @@ use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use super::dates::DateFormat;
-use super::room::Rooms;
+use super::room::{Rooms, Seat};
 use crate::domain::{ChatId, Timestamp, Viewer};
-use crate::service::{RETRY_AFTER_SECONDS, Service};
+use crate::service::{RETRY_AFTER_SECONDS, Service, StreamPlace};
 
 use reader::Reader;
 use stage::Stage;
-use talker::Talker;
+use talker::{Talker, Told};
 use worker::Worker;
 
 /// How often the server sends a WebSocket ping.
 const PING_EVERY: Duration = Duration::from_secs(20);
 /// How long a peer may be silent, pongs included, before it is taken for dead.
 const SILENCE_MAX: Duration = Duration::from_secs(45);
+/// How long the handshake may wait for the store.
+const ENTER_WAIT_MAX: Duration = Duration::from_secs(2);
 /// How long one frame may wait for the peer to take it.
 const WRITE_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long the closing handshake may take.
@@ -147,51 +149,68 @@ async fn open(
         return (StatusCode::SERVICE_UNAVAILABLE, headers, detail).into_response();
     };
     let after = parameters.ok().and_then(|Query(parameters)| parameters.after);
-    upgrade
-        .max_message_size(face.service.limits().body_bytes_max)
-        .max_frame_size(FRAME_BYTES_MAX)
-        .read_buffer_size(8 * 1024)
-        .write_buffer_size(16 * 1024)
-        .on_upgrade(async move |socket| {
-            serve(socket, face, chat_id, after).await;
-            drop(place);
-        })
-}
-
-/// Serves a socket until either side closes it. Replies go on without it.
-async fn serve(socket: WebSocket, face: Face, chat_id: String, after: Option<String>) {
-    let seat = face.rooms.enter(&chat_id);
-    let (sink, mut stream) = socket.split();
-    let (tell, told) = mpsc::channel(TOLD_MAX);
-    let (commands, queue) = mpsc::channel(COMMANDS_MAX);
-    let (finished, finishes) = mpsc::channel(1);
     let opened_at = Timestamp::from_millis(face.service.now_micros().div_euclid(1_000));
-    let talker = Talker::new(
-        face.service.clone(),
-        Viewer::Anonymous,
-        Stage::new(chat_id.clone(), face.dates, opened_at),
-    );
-    let talking = tokio::spawn(talker.run(sink, told, finishes));
-    let worker = Worker::new(
+    let seat = face.rooms.enter(&chat_id);
+    let (tell, told) = mpsc::channel(TOLD_MAX);
+    let mut worker = Worker::new(
         face.service.clone(),
         Viewer::Anonymous,
         ChatId::parse(&chat_id).ok(),
         after,
         tell.clone(),
     );
+    // Before the handshake is answered: nothing that happens in the chat after it is missed, so a client that then reads
+    // what is stored has everything. A chat that cannot be followed now is tried again with each frame.
+    let _ = tokio::time::timeout(ENTER_WAIT_MAX, worker.enter()).await;
+    let stage = Stage::new(chat_id, face.dates, opened_at);
+    let talker = Talker::new(face.service.clone(), Viewer::Anonymous, stage);
+    upgrade
+        .max_message_size(face.service.limits().body_bytes_max)
+        .max_frame_size(FRAME_BYTES_MAX)
+        .read_buffer_size(8 * 1024)
+        .write_buffer_size(16 * 1024)
+        .on_upgrade(move |socket| {
+            let end = End {
+                worker,
+                talker,
+                tell,
+                told,
+                seat,
+                _place: place,
+            };
+            serve(socket, face, end)
+        })
+}
+
+/// The server's end of a socket.
+struct End {
+    worker: Worker,
+    talker: Talker,
+    tell: mpsc::Sender<Told>,
+    told: mpsc::Receiver<Told>,
+    seat: Seat,
+    _place: StreamPlace,
+}
+
+/// Serves a socket until either side closes it. Replies go on without it.
+async fn serve(socket: WebSocket, face: Face, end: End) {
+    let (sink, mut stream) = socket.split();
+    let (commands, queue) = mpsc::channel(COMMANDS_MAX);
+    let (finished, finishes) = mpsc::channel(1);
+    let talking = tokio::spawn(end.talker.run(sink, end.told, finishes));
     // It outlives the socket until what was received is done: a client may send and leave.
-    tokio::spawn(worker.run(queue));
+    tokio::spawn(end.worker.run(queue));
     let reader = Reader {
         text_bytes_max: face.service.limits().text_bytes_max,
         commands,
-        tell,
+        tell: end.tell,
         shutdown: face.shutdown,
     };
     let reason = tokio::select! {
         reason = reader.read(&mut stream) => reason,
         () = finished.closed() => None,
     };
-    drop(seat);
+    drop(end.seat);
     if let Some(reason) = reason {
         let _ = finished.send(reason).await;
     }

@@ -57,8 +57,6 @@ impl Worker {
 
     /// Works until nobody can ask for anything more.
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Command>) {
-        // A chat that cannot be followed now is tried again with each frame.
-        let _ = self.enter().await;
         while let Some(command) = queue.recv().await {
             let language = match &command {
                 Command::Upload(upload) => language_of(upload),
@@ -124,7 +122,7 @@ impl Worker {
     }
 
     /// The chat, if it is there, which from then on is followed.
-    async fn enter(&mut self) -> Result<ChatId, Error> {
+    pub(super) async fn enter(&mut self) -> Result<ChatId, Error> {
         let chat = self.chat.ok_or(Error::NotFound(Subject::Chat))?;
         if self.is_followed {
             self.service.chat(&self.viewer, chat).await?;

@@ -13,6 +13,7 @@ use crate::support::server::Server;
 on_both_stores! {
     the_room_sees_everything_but_the_confirmations,
     the_server_is_silent_until_a_client_speaks,
+    whoever_is_let_in_is_counted_and_misses_nothing_from_then_on,
     messages_written_by_another_way_are_shown,
     a_reply_goes_on_when_its_sender_leaves,
     a_line_that_is_reset_in_the_middle_frees_its_seat_and_the_reply_goes_on,
@@ -61,6 +62,21 @@ async fn the_server_is_silent_until_a_client_speaks(scratch: &Scratch) {
     socket.until("stop_typing_indicator").await;
     let mut another = Mt::open(&server, &chat).await;
     another.expect_silence().await;
+}
+
+async fn whoever_is_let_in_is_counted_and_misses_nothing_from_then_on(scratch: &Scratch) {
+    let server = Server::start(scratch);
+    let chat = server.create_chat("A chat").await;
+    for n in 0..20 {
+        let text = format!("number {n}");
+        // It has said nothing yet, so only the handshake can have made it a member.
+        let mut socket = Mt::open(&server, &chat).await;
+        let (status, posted) = tokio::join!(status(&server, &chat), post(&server, &chat, &text, "USER"));
+        assert_eq!(status["connection_count"], 1);
+        assert_eq!(socket.expect("new_message").await["messageId"], posted);
+        socket.leave().await;
+        until_count(&server, &chat, 0).await;
+    }
 }
 
 async fn messages_written_by_another_way_are_shown(scratch: &Scratch) {
