@@ -9,8 +9,10 @@ ARGS ?=
 CARGO_DENY_VERSION := 0.20.2
 
 # The page stands for the whole bundle: it names the hash of everything it loads, and make deletes it if a build fails.
-WEB_BUNDLE := web/dist/graphiql.html
-WEB_SOURCES := web/package.json web/graphiql.html web/vite.config.js $(wildcard web/src/*)
+WEB_BUNDLE := web/dist/console.html
+# The schema too: the types of the console's operations are made from it.
+WEB_SOURCES := schema.graphql $(filter-out web/console/generated%, \
+	$(wildcard web/*.js web/*.json web/*.html web/graphiql/* web/console/* web/console/*/*))
 # Kept inside node_modules, so that deleting the folder also deletes the belief that it is there.
 WEB_MODULES := web/node_modules/.colloquy-stamp
 CLIENT_MODULES := tests/clients/node_modules/.colloquy-stamp
@@ -26,6 +28,7 @@ run: web ## Run the server with everything built in: no MongoDB, Redis or Docker
 	cargo run --release --locked -- $(ARGS)
 
 test: web $(CLIENT_MODULES) ## Run every test, against a real MongoDB, real clients, a real browser and a real llama.cpp
+	cd web && npm test
 	llama=$$(scripts/ensure-llama.sh) && export COLLOQUY_TEST_LLAMA=$$llama && \
 	websockets=$$(scripts/ensure-websockets.sh) && export COLLOQUY_TEST_WEBSOCKETS_PYTHON=$$websockets && \
 	chromium=$$(scripts/ensure-chromium.sh) && export COLLOQUY_TEST_CHROMIUM=$$chromium && \
@@ -47,7 +50,7 @@ schema: web ## Write schema.graphql from the code
 	cargo run --locked -- schema > schema.graphql.new
 	mv schema.graphql.new schema.graphql
 
-web: $(WEB_BUNDLE) ## Build the GraphiQL page into web/dist, if its sources have changed
+web: $(WEB_BUNDLE) ## Build the console and GraphiQL into web/dist, if their sources have changed
 
 fmt: ## Format the code
 	cargo fmt

@@ -1,9 +1,9 @@
 //! The HTTP face: which path is answered by whom, and what lies around them all.
 
-mod graphiql;
 mod graphql;
 mod health;
 mod legacy;
+mod pages;
 
 use std::sync::Arc;
 
@@ -60,9 +60,9 @@ fn router(service: Arc<Service>, legacy: &LegacyConfig, shutdown: CancellationTo
     // Compression would hold a stream's events back.
     let compressed = SizeAbove::new(1024).and(NotForContentType::const_new("text/event-stream"));
     Router::new()
-        .route("/", get(graphiql::redirect))
+        .route("/", get(pages::console))
         .route("/graphql", get(graphql::get).post(graphql::post))
-        .route("/assets/{*path}", get(graphiql::asset))
+        .route("/assets/{*path}", get(pages::asset))
         .route("/health", get(health::ready))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))

@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::{Faces, graphiql};
+use super::{Faces, pages};
 use crate::domain::Viewer;
 use crate::graphql::{GraphqlRequest, only, ws};
 
@@ -45,7 +45,7 @@ pub async fn get(State(faces): State<Faces>, request: axum::extract::Request) ->
     };
     let Some(query) = parameters.query else {
         return match kind {
-            Answer::Html => graphiql::page(),
+            Answer::Html => pages::graphiql(&parts.headers),
             _ => refuse(StatusCode::BAD_REQUEST, "The query string has no query."),
         };
     };
