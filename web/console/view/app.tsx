@@ -33,13 +33,13 @@ export function App(): VNode {
   const isDrawerOpen = isNarrow && isOpen;
   const { chatId } = route.value;
 
-  const close = (): void => {
-    setOpen(false);
-    opener.current?.focus();
-  };
+  const close = (): void => setOpen(false);
 
   useEffect(() => {
-    if (isDrawerOpen) drawer.current?.querySelector<HTMLElement>('.drawer-close')?.focus();
+    if (!isDrawerOpen) return undefined;
+    drawer.current?.querySelector<HTMLElement>('.drawer-close')?.focus();
+    // Given back when it is drawn closed: until then everything outside of the drawer is inert.
+    return () => opener.current?.focus();
   }, [isDrawerOpen]);
   // Whoever chose a chat wants to see it.
   useEffect(() => setOpen(false), [route.value]);

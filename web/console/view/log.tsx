@@ -1,7 +1,7 @@
 // The messages of a chat, and where one is among them.
 
 import type { VNode } from 'preact';
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 import { words } from '../language/language';
 import type { Conversation } from '../model/conversation';
@@ -24,15 +24,21 @@ export function Log({ conversation }: { conversation: Conversation }): VNode {
   const [isAtEnd, setAtEnd] = useState(true);
   const follows = useRef(true);
   const scrolledTo = useRef(0);
+  const toEnd = useCallback(() => {
+    const place = scroller.current!;
+    place.scrollTop = place.scrollHeight;
+    // Noted at once: what the browser tells of it comes when there may be more text.
+    scrolledTo.current = place.scrollTop;
+  }, []);
   useOlder(conversation, scroller, messages[0]?.id);
-  useEnd(scroller, content, follows);
+  useEnd(scroller, content, follows, toEnd);
   useReached(conversation, content, follows);
 
   // Whoever sends wants to see it, wherever they were.
   useLayoutEffect(() => {
     if (pending.length === 0) return;
     follows.current = true;
-    toEnd(scroller.current!);
+    toEnd();
   }, [pending.length]);
 
   const replaced = new Set(messages.map((message) => message.reply?.regenerates?.id));
@@ -82,7 +88,7 @@ export function Log({ conversation }: { conversation: Conversation }): VNode {
           title={t.toLatest}
           onClick={() => {
             follows.current = true;
-            toEnd(scroller.current!);
+            toEnd();
           }}
         >
           <Icon name="down" />
@@ -90,10 +96,6 @@ export function Log({ conversation }: { conversation: Conversation }): VNode {
       )}
     </div>
   );
-}
-
-function toEnd(place: HTMLElement): void {
-  place.scrollTop = place.scrollHeight;
 }
 
 type Place = { readonly current: HTMLDivElement | null };
@@ -113,10 +115,10 @@ function useOlder(conversation: Conversation, scroller: Place, oldest: string | 
 }
 
 /** Whoever is at the end stays there while the text grows. */
-function useEnd(scroller: Place, content: Place, follows: { current: boolean }): void {
+function useEnd(scroller: Place, content: Place, follows: { current: boolean }, toEnd: () => void): void {
   useLayoutEffect(() => {
     const keep = (): void => {
-      if (follows.current) toEnd(scroller.current!);
+      if (follows.current) toEnd();
     };
     keep();
     const observer = new ResizeObserver(keep);
