@@ -16,15 +16,23 @@ async function assertAccessible(page, where) {
   });
   await page.evaluate(AXE);
   const { violations } = await page.evaluate(() => window.axe.run());
-  const found = violations.map(({ id, nodes }) => [id, ...nodes.map((node) => `${node.html.slice(0, 160)} ${node.failureSummary}`)]);
+  const about = (node) => `${node.html.slice(0, 160)} ${node.failureSummary}`;
+  const found = violations.map(({ id, nodes }) => [id, ...nodes.map(about)]);
   assert.deepEqual(found, [], where);
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   assert.ok(overflow <= 0, `${where} is ${overflow} pixels too wide`);
 }
 
-const MESSAGES = {
-  en: { field: "Message", text: "# Tides\n\nsome `code` and **more**\n\n```\nlet x = 1;\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |", list: "Open the list of chats", rename: "Rename" },
-  hi: { field: "संदेश", text: "मुझे समुद्र के बारे में बताओ", list: "बातचीत की सूची खोलें", rename: "नाम बदलें" },
+const MARKDOWN = "# Tides\n\nsome `code` and **more**\n\n```\nlet x = 1;\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |";
+
+const WORDS = {
+  en: { field: "Message", text: MARKDOWN, list: "Open the list of chats", rename: "Rename" },
+  hi: {
+    field: "संदेश",
+    text: "मुझे समुद्र के बारे में बताओ",
+    list: "बातचीत की सूची खोलें",
+    rename: "नाम बदलें",
+  },
 };
 
 await inBrowser(async (newPage) => {
@@ -34,7 +42,7 @@ await inBrowser(async (newPage) => {
       ["hi", "hi-IN"],
     ]) {
       for (const width of [1280, 320]) {
-        const words = MESSAGES[language];
+        const words = WORDS[language];
         const where = (what) => `${what}, ${colorScheme}, ${language}, ${width}`;
         const page = await newPage(server, { colorScheme, locale, viewport: { width, height: 800 } });
         await page.goto(server);

@@ -34,7 +34,8 @@ export async function inBrowser(play, { mayComplain = () => false } = {}) {
     );
     const page = await context.newPage();
     page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type()) && !mayComplain(message.text())) complaints.push(message.text());
+      const isComplaint = ["error", "warning"].includes(message.type());
+      if (isComplaint && !mayComplain(message.text())) complaints.push(message.text());
     });
     page.on("pageerror", (error) => complaints.push(String(error)));
     page.on("dialog", (dialog) => {
@@ -79,7 +80,8 @@ export const articles = (page, author) => page.locator(`.message[data-author=${a
 /** Waits until so many replies have ended. */
 export async function ended(page, count) {
   await page.waitForFunction(
-    (count) => document.querySelectorAll(".reply-end").length === count && !document.querySelector(".growing, .waiting"),
+    (count) =>
+      document.querySelectorAll(".reply-end").length === count && !document.querySelector(".growing, .waiting"),
     count,
   );
 }

@@ -23,7 +23,8 @@ await inBrowser(async (newPage) => {
     const moved = await page.evaluate(async (count) => {
       const log = document.querySelector(".log");
       log.scrollTop = 150;
-      const watched = document.elementFromPoint(log.getBoundingClientRect().left + log.clientWidth / 2, 400).closest(".message");
+      const middle = log.getBoundingClientRect().left + log.clientWidth / 2;
+      const watched = document.elementFromPoint(middle, 400).closest(".message");
       const before = watched.getBoundingClientRect().top;
       await new Promise((more) => {
         const observer = new MutationObserver(() => {

@@ -23,8 +23,12 @@ await inBrowser(async (newPage) => {
   // The bot says it all again, and none of it became an element.
   assert.equal(await bubble.locator("img, script, iframe, svg, style, b").count(), 0);
   const text = await bubble.textContent();
-  for (const part of ["<img src=x", "<script>alert(2)</script>", "<style>", "<iframe"]) assert.ok(text.includes(part), text);
-  const links = await bubble.locator("a").evaluateAll((all) => all.map((it) => [it.getAttribute("href"), it.rel, it.target]));
+  for (const part of ["<img src=x", "<script>alert(2)</script>", "<style>", "<iframe"]) {
+    assert.ok(text.includes(part), text);
+  }
+  const links = await bubble
+    .locator("a")
+    .evaluateAll((all) => all.map((it) => [it.getAttribute("href"), it.rel, it.target]));
   assert.deepEqual(
     links,
     ["https://example.org/safe", "https://example.org/auto", "https://example.org/pixel.png"].map((address) => [

@@ -132,7 +132,8 @@ describe('messages', () => {
 
   test('of a page that was not read do not stand before a hole', () => {
     const read = reread(NOTHING, { messages: [message(5)], older: 'before 5' });
-    const transcript = heard(read, { ...added(message(2, { reaction: '👍' })), __typename: 'MessageUpdated' } as ChatEvent);
+    const event = { __typename: 'MessageUpdated', cursor: cursor(), message: message(2, { reaction: '👍' }) } as const;
+    const transcript = heard(read, event);
     expect(transcript.messages.map(({ id }) => id)).toEqual([hex(5)]);
     const whole = withOlder(transcript, { messages: [message(2), message(3)], older: null });
     expect(whole.messages.map(({ id }) => id)).toEqual([hex(2), hex(3), hex(5)]);

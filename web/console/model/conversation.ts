@@ -207,7 +207,8 @@ export class Conversation {
 
   #heard(event: ChatEvent): void {
     if (event.__typename === 'ChatResync') {
-      this.#held = [event];
+      // Told so twice, we still need what came between: of a text it may be the only piece.
+      this.#held = [...(this.#held ?? []), event];
       void this.#read();
     } else if (this.#held) {
       this.#held.push(event);

@@ -1,4 +1,5 @@
-// What the browser keeps for us. It may refuse to (private windows, full disks); then a choice lasts as long as the page.
+// What the browser keeps for us. It may refuse to (private windows, full disks); then a choice lasts as long as the
+// page.
 
 import { effect, type Signal, signal } from '@preact/signals';
 

@@ -69,7 +69,13 @@ export function App(): VNode {
       {isDrawerOpen && <div class="scrim" onClick={close} />}
       <main class="main" ref={main} inert={isDrawerOpen}>
         {isNarrow && (
-          <button ref={opener} type="button" class="icon-button opener" aria-label={t.openChats} onClick={() => setOpen(true)}>
+          <button
+            ref={opener}
+            type="button"
+            class="icon-button opener"
+            aria-label={t.openChats}
+            onClick={() => setOpen(true)}
+          >
             <Icon name="menu" />
           </button>
         )}

@@ -1,6 +1,7 @@
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 
+import type { ChatSummaryFragment } from '../generated/operations';
 import { shortMoment } from '../language/dates';
 import { words, wordsFor } from '../language/language';
 import { chatList, chatListProblem, moreChats, refreshChats } from '../model/chats';
@@ -44,9 +45,7 @@ export function ChatList(): VNode {
                 <span class="chat-link-title">{chat.title}</span>
                 <time dateTime={chat.updatedAt}>{shortMoment(chat.updatedAt)}</time>
               </span>
-              <span class="chat-link-words">
-                {chat.lastMessage ? `${chat.lastMessage.author === 'BOT' ? '' : `${t.you}: `}${excerpt(chat.lastMessage.text)}` : t.noWords}
-              </span>
+              <span class="chat-link-words">{lastWords(chat)}</span>
             </a>
           </li>
         ))}
@@ -60,7 +59,10 @@ export function ChatList(): VNode {
   );
 }
 
-/** No more than a line can show. */
-function excerpt(text: string): string {
-  return text.slice(0, 160).replace(/\s+/g, ' ');
+/** What was said last, and no more of it than a line can show. */
+function lastWords({ lastMessage }: ChatSummaryFragment): string {
+  const { you, noWords } = words.value;
+  if (!lastMessage) return noWords;
+  const text = lastMessage.text.slice(0, 160).replace(/\s+/g, ' ');
+  return lastMessage.author === 'BOT' ? text : `${you}: ${text}`;
 }

@@ -170,7 +170,13 @@ function Beginning({ conversation, scroller, isEmpty }: BeginningProperties): VN
   if (isEmpty) return <p class="log-note inviting">{t.emptyChat}</p>;
   if (!hasOlder) return <p class="log-note">{t.beginning}</p>;
   return (
-    <button ref={button} type="button" class="button more" aria-disabled={isBusy} onClick={() => void conversation.readOlder()}>
+    <button
+      ref={button}
+      type="button"
+      class="button more"
+      aria-disabled={isBusy}
+      onClick={() => void conversation.readOlder()}
+    >
       {isBusy ? t.loading : t.loadOlder}
     </button>
   );
