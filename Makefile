@@ -10,8 +10,10 @@ CARGO_DENY_VERSION := 0.20.2
 FUZZ_SECONDS ?= 300
 
 # One page stands for the whole bundle: all are built at once, and make deletes it if a build fails.
-WEB_BUNDLE := web/dist/graphiql.html
-WEB_SOURCES := web/package.json web/vite.config.js $(wildcard web/*.html web/src/*)
+WEB_BUNDLE := web/dist/console.html
+# The schema too: the types of the console's operations are made from it.
+WEB_SOURCES := schema.graphql $(filter-out web/console/generated%, \
+	$(wildcard web/*.js web/*.json web/*.html web/graphiql/* web/rest/* web/console/* web/console/*/*))
 # Kept inside node_modules, so that deleting the folder also deletes the belief that it is there.
 WEB_MODULES := web/node_modules/.colloquy-stamp
 CLIENT_MODULES := tests/clients/node_modules/.colloquy-stamp
@@ -27,6 +29,7 @@ run: web ## Run the server with everything built in: no MongoDB, Redis or Docker
 	cargo run --release --locked -- $(ARGS)
 
 test: web $(CLIENT_MODULES) ## Run every test, against a real MongoDB, real clients, a real browser and a real llama.cpp
+	cd web && npm test
 	llama=$$(scripts/ensure-llama.sh) && export COLLOQUY_TEST_LLAMA=$$llama && \
 	websockets=$$(scripts/ensure-websockets.sh) && export COLLOQUY_TEST_WEBSOCKETS_PYTHON=$$websockets && \
 	chromium=$$(scripts/ensure-chromium.sh) && export COLLOQUY_TEST_CHROMIUM=$$chromium && \

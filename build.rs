@@ -4,7 +4,7 @@ use std::path::Path;
 
 fn main() {
     let bundle = Path::new("web/dist");
-    let folder = if bundle.join("graphiql.html").exists() {
+    let folder = if bundle.join("console.html").exists() {
         bundle
     } else {
         Path::new("src/http/placeholder")

@@ -23,14 +23,16 @@ const redocOnItsOwn = {
 export default defineConfig({
   base: '/',
   plugins: [redocOnItsOwn],
-  // Vite compiles JSX by itself; a React plugin would only add hot reload, which this page does not need.
-  oxc: { jsx: { runtime: 'automatic' } },
+  // Vite compiles JSX by itself; a plugin would only add hot reload. The console's JSX is Preact's, as its
+  // tsconfig.json says; the GraphiQL page says in its file that its own is React's.
+  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   // GraphiQL's Monaco workers are ES modules.
   worker: { format: 'es' },
   build: {
     target: 'es2022',
     rolldownOptions: {
-      input: ['graphiql.html', 'docs.html', 'redoc.html'],
+      // Pages that load nothing of each other's.
+      input: ['console.html', 'graphiql.html', 'docs.html', 'redoc.html'],
       onwarn(warning, warn) {
         // "use client" speaks to servers that render React. Hundreds of such lines would hide a real warning.
         if (warning.code !== 'MODULE_LEVEL_DIRECTIVE') warn(warning);
@@ -43,4 +45,5 @@ export default defineConfig({
     // Monaco is one large piece by nature; the warning would be noise on every build.
     chunkSizeWarningLimit: 5000,
   },
+  test: { include: ['console/**/*.test.ts'] },
 });

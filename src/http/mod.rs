@@ -82,7 +82,7 @@ fn router(
         .and(NotForContentType::const_new("text/event-stream"))
         .and(NotForContentType::const_new("multipart/mixed"));
     Router::new()
-        .route("/", get(pages::redirect))
+        .route("/", get(pages::console))
         .route("/graphql", get(graphql::get).post(graphql::post))
         .route("/assets/{*path}", get(pages::asset))
         .route("/health", get(health::ready))

@@ -78,8 +78,9 @@ impl Service {
             is_over: false,
         };
         for (id, cursor) in cursor.into_iter().flat_map(|cursor| cursor.replies) {
-            follower.attach(id, cursor).await?;
-            follower.found.insert(id);
+            if follower.attach(id, cursor).await? {
+                follower.found.insert(id);
+            }
         }
         Ok(follower)
     }
@@ -165,21 +166,25 @@ impl ChatFollower {
         }
         self.found.clear();
         for id in self.service.engine.replies_under_way(self.chat).await? {
-            self.attach(id, None).await?;
-            self.found.insert(id);
+            // One that has its place in the chat but is not stored yet begins later, and is followed then.
+            if self.attach(id, None).await? {
+                self.found.insert(id);
+            }
         }
         Ok(ChatUpdate::Resync)
     }
 
-    async fn attach(&mut self, id: MessageId, cursor: Option<ReplyCursor>) -> Result<(), Error> {
+    /// Whether the reply is followed: there may be no such message, or not yet.
+    async fn attach(&mut self, id: MessageId, cursor: Option<ReplyCursor>) -> Result<bool, Error> {
         if self.replies.contains_key(&id) {
-            return Ok(());
+            return Ok(true);
         }
-        if let Some(reader) = self.service.engine.follow(id, cursor).await? {
-            self.told.insert(id, cursor);
-            self.replies.insert(id, updates(reader));
-        }
-        Ok(())
+        let Some(reader) = self.service.engine.follow(id, cursor).await? else {
+            return Ok(false);
+        };
+        self.told.insert(id, cursor);
+        self.replies.insert(id, updates(reader));
+        Ok(true)
     }
 
     fn note(&mut self, id: MessageId, update: &ReplyUpdate) {

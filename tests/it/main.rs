@@ -5,6 +5,7 @@ mod architecture;
 mod cli;
 mod clients;
 mod conformance;
+mod console;
 mod crash;
 mod decoders;
 mod docs;

@@ -63,7 +63,7 @@ pub async fn get(State(faces): State<Faces>, request: axum::extract::Request) ->
     };
     match request.names_a_document() {
         true => execute(request, faces, Method::Get, kind).await,
-        false if kind == Answer::Html => pages::graphiql(),
+        false if kind == Answer::Html => pages::graphiql(&parts.headers),
         false => refuse(StatusCode::BAD_REQUEST, "The query string has no query."),
     }
 }

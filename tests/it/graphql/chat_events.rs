@@ -12,6 +12,7 @@ on_both_stores! {
     a_reply_is_told_from_its_snapshot_to_its_end,
     a_follower_that_drops_anywhere_misses_nothing,
     a_follower_that_comes_late_is_told_to_read_and_follows_the_reply_under_way,
+    a_follower_that_comes_while_a_reply_begins_follows_it,
     a_cursor_of_another_server_is_a_resync_and_loses_no_text,
     what_is_wrong_has_its_code,
 }
@@ -173,6 +174,21 @@ async fn a_follower_that_comes_late_is_told_to_read_and_follows_the_reply_under_
         let finished = follower.expect("ReplyFinished").await["finished"].take();
         assert_eq!(finished["id"], json!(reply));
         assert_eq!(finished["text"], json!(follower.texts[reply]));
+    }
+}
+
+async fn a_follower_that_comes_while_a_reply_begins_follows_it(scratch: &Scratch) {
+    let server = Server::start_with(scratch, &["--builtin-pace", "20", "--builtin-words", "100"]);
+    // Each round meets another moment between the reply's place in the chat and its being stored.
+    for _ in 0..60 {
+        let chat = server.create_chat("A chat").await;
+        let (reply, mut follower) = tokio::join!(
+            server.send(&chat, "one"),
+            ChatFollower::start(&server, &chat, &Value::Null),
+        );
+        while !follower.texts.contains_key(&reply) {
+            follower.next().await.unwrap();
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 import SwaggerUI from 'swagger-ui-dist/swagger-ui-es-bundle.js';
 
 import 'swagger-ui-dist/swagger-ui.css';
-import './page.css';
+import '../graphiql/page.css';
 
 SwaggerUI({
   dom_id: '#docs',

@@ -1,5 +1,5 @@
 import { init } from 'redoc/bundles/redoc.standalone.js';
 
-import './page.css';
+import '../graphiql/page.css';
 
 init('/openapi.json', {}, document.getElementById('redoc'));

@@ -1,3 +1,4 @@
+/** @jsxImportSource react */
 // First, because Monaco looks for its workers while it loads. They are files of our own origin.
 import 'graphiql/setup-workers/vite';
 

@@ -1,0 +1,36 @@
+// Whose chats are shown. A server that asks for no credential lets its caller say so.
+
+import { computed, signal } from '@preact/signals';
+
+import { type ViewerQuery, ViewerDocument } from '../generated/operations';
+import { ask } from './api';
+import { kept } from './storage';
+
+export type UserId = number | string;
+
+const BYTES_MAX = 255;
+
+/** A user id as people type it: digits are a number, anything else is a text. `null` if it is none. */
+export function parseUserId(text: string): UserId | null {
+  const id = text.trim();
+  if (/^-?\d+$/.test(id)) {
+    const number = Number(id);
+    // JSON in a browser would silently round a larger one, which is somebody else's.
+    return Number.isSafeInteger(number) ? number : null;
+  }
+  const bytes = new TextEncoder().encode(id).length;
+  return bytes >= 1 && bytes <= BYTES_MAX ? id : null;
+}
+
+/** As it was typed. Empty until somebody types one: then it is whom the server takes us for. */
+export const userIdText = kept('user', '', (text): text is string => text === '' || parseUserId(text) !== null);
+
+export const viewer = signal<ViewerQuery['viewer'] | null>(null);
+
+export const userId = computed<UserId | null>(
+  () => parseUserId(userIdText.value) ?? viewer.value?.userId ?? null,
+);
+
+export async function loadViewer(): Promise<void> {
+  viewer.value = (await ask(ViewerDocument, {})).viewer;
+}
