@@ -20,7 +20,7 @@ CLIENT_MODULES := tests/clients/node_modules/.colloquy-stamp
 
 NPM_CI := npm ci --no-audit --no-fund
 
-.PHONY: help run test check bench fuzz schema web fmt clean require-npm
+.PHONY: help run test check bench fuzz schema released-schema web fmt clean require-npm
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12
@@ -57,6 +57,9 @@ fuzz: ## Fuzz the decoders, FUZZ_SECONDS for each: needs a nightly toolchain and
 schema: web ## Write schema.graphql from the code
 	cargo run --locked -- schema > schema.graphql.new
 	mv schema.graphql.new schema.graphql
+
+released-schema: ## Let the schema as it is now be what later ones are held to (with each release, or to break clients knowingly)
+	cp schema.graphql tests/released/schema.graphql
 
 web: $(WEB_BUNDLE) ## Build the pages into web/dist, if their sources have changed
 

@@ -1,7 +1,7 @@
 //! The queries.
 
 use async_graphql::connection::Connection;
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, Description, ID, Object};
 
 use super::Error;
 use super::context;
@@ -13,12 +13,17 @@ use crate::domain::{ChatId, MessageId};
 use crate::service::{PageArguments, UsagePeriod};
 
 /// What can be read.
+#[derive(Description)]
 pub struct Query;
 
-#[Object]
+#[Object(use_type_description)]
 impl Query {
     /// The object of that id, whatever it is; null if there is none that you may see.
-    async fn node(&self, context: &Context<'_>, id: ID) -> Option<Result<Node, Error>> {
+    async fn node(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The id of a chat or a message.")] id: ID,
+    ) -> Option<Result<Node, Error>> {
         find_node(context, &id).await.transpose()
     }
 
@@ -32,7 +37,11 @@ impl Query {
     }
 
     /// A chat.
-    async fn chat(&self, context: &Context<'_>, id: ID) -> Option<Result<Chat, Error>> {
+    async fn chat(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The id of the chat.")] id: ID,
+    ) -> Option<Result<Chat, Error>> {
         let context = context::of(context);
         Some(match ChatId::parse(&id) {
             Ok(id) => context
@@ -80,7 +89,11 @@ impl Query {
     }
 
     /// A message.
-    async fn message(&self, context: &Context<'_>, id: ID) -> Option<Result<Message, Error>> {
+    async fn message(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The id of the message.")] id: ID,
+    ) -> Option<Result<Message, Error>> {
         let context = context::of(context);
         Some(match MessageId::parse(&id) {
             Ok(id) => context

@@ -1,14 +1,15 @@
 //! The scalars of the schema.
 
-use async_graphql::{InputValueError, InputValueResult, Number, Scalar, ScalarType, Value};
+use async_graphql::{Description, InputValueError, InputValueResult, Number, Scalar, ScalarType, Value};
 
 use crate::domain;
 
 /// A user: a 64-bit integer as the documented system numbers them, or text as identity providers issue it. `7` and
 /// `"7"` are two users.
+#[derive(Description)]
 pub struct UserId(pub domain::UserId);
 
-#[Scalar]
+#[Scalar(use_type_description)]
 impl ScalarType for UserId {
     fn parse(value: Value) -> InputValueResult<Self> {
         match value {
@@ -30,9 +31,10 @@ impl ScalarType for UserId {
 }
 
 /// A moment: RFC 3339 in UTC with milliseconds, such as `2026-01-31T08:45:51.120Z`.
+#[derive(Description)]
 pub struct DateTime(pub domain::Timestamp);
 
-#[Scalar]
+#[Scalar(use_type_description)]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         match value {
@@ -51,9 +53,10 @@ impl ScalarType for DateTime {
 
 /// What a chat is for its owner. `active` and `inactive` are usual; any other text of at most 64 characters is kept
 /// as it is.
+#[derive(Description)]
 pub struct ChatStatus(pub domain::ChatStatus);
 
-#[Scalar]
+#[Scalar(use_type_description)]
 impl ScalarType for ChatStatus {
     fn parse(value: Value) -> InputValueResult<Self> {
         match value {

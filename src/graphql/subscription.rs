@@ -1,6 +1,6 @@
 //! The subscriptions.
 
-use async_graphql::{Context, ID};
+use async_graphql::{Context, Description, ID};
 use futures_util::stream::{self, Stream};
 
 use super::Error;
@@ -9,9 +9,10 @@ use super::object::{ChatEvent, ReplyEvent};
 use crate::domain::{ChatId, MessageId};
 
 /// What can be watched.
+#[derive(Description)]
 pub struct Subscription;
 
-#[async_graphql::Subscription]
+#[async_graphql::Subscription(use_type_description)]
 impl Subscription {
     /// A bot's reply as it grows, from its beginning or from a cursor, to its end. It makes no difference whether
     /// the reply has ended, or where it is generated.

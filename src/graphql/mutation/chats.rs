@@ -75,7 +75,7 @@ impl ChatMutation {
     async fn create_chat(
         &self,
         context: &Context<'_>,
-        input: CreateChatInput,
+        #[graphql(desc = "What the chat is to be.")] input: CreateChatInput,
     ) -> Result<CreateChatPayload, Error> {
         let context = context::of(context);
         let new = NewChat {
@@ -93,7 +93,7 @@ impl ChatMutation {
     async fn update_chat(
         &self,
         context: &Context<'_>,
-        input: UpdateChatInput,
+        #[graphql(desc = "Which chat, and what to change of it.")] input: UpdateChatInput,
     ) -> Result<UpdateChatPayload, Error> {
         let context = context::of(context);
         let change = ChatChange {
@@ -110,7 +110,7 @@ impl ChatMutation {
     async fn delete_chat(
         &self,
         context: &Context<'_>,
-        input: DeleteChatInput,
+        #[graphql(desc = "Which chat.")] input: DeleteChatInput,
     ) -> Result<DeleteChatPayload, Error> {
         let context = context::of(context);
         let id = ChatId::parse(&input.id)?;

@@ -99,7 +99,7 @@ impl MessageMutation {
     async fn create_message(
         &self,
         context: &Context<'_>,
-        input: CreateMessageInput,
+        #[graphql(desc = "What to store.")] input: CreateMessageInput,
     ) -> Result<CreateMessagePayload, Error> {
         let context = context::of(context);
         let new = NewMessage {
@@ -119,7 +119,7 @@ impl MessageMutation {
     async fn update_message(
         &self,
         context: &Context<'_>,
-        input: UpdateMessageInput,
+        #[graphql(desc = "Which message, and what to change of it.")] input: UpdateMessageInput,
     ) -> Result<UpdateMessagePayload, Error> {
         let context = context::of(context);
         let id = MessageId::parse(&input.id)?;
@@ -136,7 +136,7 @@ impl MessageMutation {
     async fn delete_message(
         &self,
         context: &Context<'_>,
-        input: DeleteMessageInput,
+        #[graphql(desc = "Which message.")] input: DeleteMessageInput,
     ) -> Result<DeleteMessagePayload, Error> {
         let context = context::of(context);
         let id = MessageId::parse(&input.id)?;
@@ -152,7 +152,7 @@ impl MessageMutation {
     async fn add_reaction(
         &self,
         context: &Context<'_>,
-        input: AddReactionInput,
+        #[graphql(desc = "Which message, and the reaction.")] input: AddReactionInput,
     ) -> Result<AddReactionPayload, Error> {
         let context = context::of(context);
         let id = MessageId::parse(&input.message_id)?;
@@ -169,7 +169,7 @@ impl MessageMutation {
     async fn remove_reaction(
         &self,
         context: &Context<'_>,
-        input: RemoveReactionInput,
+        #[graphql(desc = "Which message.")] input: RemoveReactionInput,
     ) -> Result<RemoveReactionPayload, Error> {
         let context = context::of(context);
         let id = MessageId::parse(&input.message_id)?;

@@ -116,7 +116,7 @@ impl ReplyMutation {
     async fn send_message(
         &self,
         context: &Context<'_>,
-        input: SendMessageInput,
+        #[graphql(desc = "What to say, and how to be answered.")] input: SendMessageInput,
     ) -> Result<SendMessagePayload, Error> {
         let context = context::of(context);
         let prompt = Prompt {
@@ -143,7 +143,7 @@ impl ReplyMutation {
     async fn regenerate_reply(
         &self,
         context: &Context<'_>,
-        input: RegenerateReplyInput,
+        #[graphql(desc = "Which reply, and how to be answered.")] input: RegenerateReplyInput,
     ) -> Result<RegenerateReplyPayload, Error> {
         let context = context::of(context);
         let again = Regeneration {
@@ -167,7 +167,7 @@ impl ReplyMutation {
     async fn stop_reply(
         &self,
         context: &Context<'_>,
-        input: StopReplyInput,
+        #[graphql(desc = "Which reply.")] input: StopReplyInput,
     ) -> Result<StopReplyPayload, Error> {
         let context = context::of(context);
         let id = MessageId::parse(&input.message_id)?;
@@ -182,7 +182,7 @@ impl ReplyMutation {
     async fn set_typing(
         &self,
         context: &Context<'_>,
-        input: SetTypingInput,
+        #[graphql(desc = "In which chat, and whether.")] input: SetTypingInput,
     ) -> Result<SetTypingPayload, Error> {
         let context = context::of(context);
         let id = ChatId::parse(&input.chat_id)?;

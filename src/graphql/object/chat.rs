@@ -1,7 +1,7 @@
 //! The type `Chat`.
 
 use async_graphql::connection::Connection;
-use async_graphql::{Context, ID, InputObject, Object};
+use async_graphql::{Context, Description, ID, InputObject, Object};
 
 use super::{Message, message_connection};
 use crate::domain;
@@ -13,9 +13,10 @@ use crate::graphql::scalar::{ChatStatus, DateTime, UserId};
 use crate::service::PageArguments;
 
 /// A conversation between one user and the bot.
+#[derive(Description)]
 pub struct Chat(pub domain::Chat);
 
-#[Object]
+#[Object(use_type_description)]
 impl Chat {
     /// Names the chat, as in the REST API: 24 hexadecimal digits.
     pub async fn id(&self) -> ID {

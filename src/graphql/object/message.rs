@@ -1,6 +1,6 @@
 //! The type `Message`.
 
-use async_graphql::{Context, Enum, ID, InputObject, Object};
+use async_graphql::{Context, Description, Enum, ID, InputObject, Object};
 
 use super::Chat;
 use super::reply::Reply;
@@ -21,9 +21,10 @@ pub enum Author {
 }
 
 /// One contribution to a chat.
+#[derive(Description)]
 pub struct Message(pub domain::Message);
 
-#[Object]
+#[Object(use_type_description)]
 impl Message {
     /// Names the message, and the reply that a bot's message grows from: 24 hexadecimal digits.
     pub async fn id(&self) -> ID {

@@ -1,6 +1,6 @@
 //! The type `Reply`.
 
-use async_graphql::{Context, Enum, Object, SimpleObject};
+use async_graphql::{Context, Description, Enum, Object, SimpleObject};
 
 use super::Message;
 use crate::domain::{self, TextDigest};
@@ -30,6 +30,7 @@ pub enum ReplyState {
 }
 
 /// How a bot's message came about.
+#[derive(Description)]
 pub struct Reply<'a>(pub &'a domain::Message);
 
 impl Reply<'_> {
@@ -39,7 +40,7 @@ impl Reply<'_> {
     }
 }
 
-#[Object]
+#[Object(use_type_description)]
 impl Reply<'_> {
     /// Where it stands.
     async fn state(&self) -> ReplyState {

@@ -1,6 +1,6 @@
 //! The type `UsageReport`.
 
-use async_graphql::{Object, SimpleObject};
+use async_graphql::{Description, Object, SimpleObject};
 
 use super::Author;
 use crate::domain;
@@ -9,9 +9,10 @@ use crate::service;
 
 /// What a user's chats used: tokens by day, author and model. Stopped and failed replies count like all others;
 /// deleted messages do not.
+#[derive(Description)]
 pub struct UsageReport(pub service::UsageReport);
 
-#[Object]
+#[Object(use_type_description)]
 impl UsageReport {
     /// From when.
     async fn from(&self) -> DateTime {

@@ -1,12 +1,13 @@
 //! The type `Viewer`.
 
-use async_graphql::Object;
+use async_graphql::{Description, Object};
 
 use crate::config::Limits;
 use crate::domain;
 use crate::graphql::scalar::UserId;
 
 /// Whom the server takes you for, and what you may ask of it.
+#[derive(Description)]
 pub struct Viewer {
     /// Who.
     pub viewer: domain::Viewer,
@@ -14,7 +15,7 @@ pub struct Viewer {
     pub limits: Limits,
 }
 
-#[Object]
+#[Object(use_type_description)]
 impl Viewer {
     /// The user that you act for where a call names none.
     async fn user_id(&self) -> UserId {
