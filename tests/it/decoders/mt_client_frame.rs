@@ -4,6 +4,9 @@ use colloquy::legacy::frame::{ClientFrame, DecodeError, ServerFrame, Stamp, Uplo
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+/// The echo of what did not come.
+const NOTHING: &str = "\"\"";
+
 /// Whether this is JSON, however deep and however large its numbers.
 fn is_json(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<&RawValue>(text).is_ok())
@@ -27,7 +30,7 @@ pub fn check(bytes: &[u8]) {
         Ok(frame.clone()),
         "{again}"
     );
-    echo(&frame);
+    echo(bytes, &frame);
 }
 
 /// An upload as a client would write it.
@@ -49,8 +52,8 @@ fn encode(upload: &Upload) -> String {
     format!("{{{}}}", fields.join(","))
 }
 
-/// What is echoed of a frame makes an answer that is JSON, with the echo in its place.
-fn echo(frame: &ClientFrame) {
+/// What is echoed of a frame is as it came, and makes an answer that is JSON, with the echo in its place.
+fn echo(bytes: &[u8], frame: &ClientFrame) {
     let stamp = Stamp {
         chat_id: "a chat",
         timestamp: "2026-01-31T08:45:51",
@@ -73,6 +76,8 @@ fn echo(frame: &ClientFrame) {
         }
         ClientFrame::Unknown => return,
     };
+    let came = String::from_utf8_lossy(bytes);
+    assert!(echoed == NOTHING || came.contains(echoed), "{echoed} of {came}");
     assert!(is_json(answer.as_bytes()), "{answer}");
     assert!(answer.contains(&format!("\"{field}\":{echoed}")), "{answer}");
 }
