@@ -7,7 +7,9 @@
 mod chats;
 mod document;
 mod fields;
+mod index_review;
 mod indexes;
+mod inspect;
 mod keyset;
 mod lists;
 mod messages;
@@ -15,6 +17,7 @@ mod operation;
 mod replies;
 mod reply_document;
 mod search;
+mod survey;
 mod usage;
 
 use std::time::Duration;
@@ -49,17 +52,7 @@ impl MongoStore {
     /// Connects to the server at `uri`, in the database that its path names or else `colloquy`, and does what
     /// [`MongoStore::setup`] does.
     pub async fn connect(uri: &str) -> Result<Self, StoreError> {
-        let uri = uri.to_owned();
-        let options = run(async move { ClientOptions::parse(uri).await })
-            .await
-            .map_err(|error| match error {
-                StoreError::Failed(_) => StoreError::Failed("the address of MongoDB cannot be read".into()),
-                passing => passing,
-            })?;
-        let database = options
-            .default_database
-            .clone()
-            .unwrap_or_else(|| DATABASE_DEFAULT.to_owned());
+        let (options, database) = read_address(uri).await?;
         Self::connect_with(options, &database).await
     }
 
@@ -72,12 +65,8 @@ impl MongoStore {
         options.write_concern = Some(majority.w_timeout(SERVER_TIMEOUT).build());
         options.read_concern = Some(ReadConcern::majority());
         options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
-        options.app_name = Some("colloquy".to_owned());
-        options.server_selection_timeout.get_or_insert(SERVER_TIMEOUT);
-        options.connect_timeout.get_or_insert(SERVER_TIMEOUT);
-        options.max_pool_size.get_or_insert(POOL_SIZE_MAX);
 
-        let client = Client::with_options(options).map_err(operation::store_error)?;
+        let client = make_client(options)?;
         let database = client.database(database);
         let store = Self {
             chats: database.collection("chats"),
@@ -112,6 +101,31 @@ impl MongoStore {
         }
         Ok(())
     }
+}
+
+/// How to connect to the server at `uri`, and the database that its path names or else `colloquy`.
+async fn read_address(uri: &str) -> Result<(ClientOptions, String), StoreError> {
+    let uri = uri.to_owned();
+    let options = run(async move { ClientOptions::parse(uri).await })
+        .await
+        .map_err(|error| match error {
+            StoreError::Failed(_) => StoreError::Failed("the address of MongoDB cannot be read".into()),
+            passing => passing,
+        })?;
+    let database = options
+        .default_database
+        .clone()
+        .unwrap_or_else(|| DATABASE_DEFAULT.to_owned());
+    Ok((options, database))
+}
+
+/// A client that knows who it is and does not wait for ever.
+fn make_client(mut options: ClientOptions) -> Result<Client, StoreError> {
+    options.app_name = Some("colloquy".to_owned());
+    options.server_selection_timeout.get_or_insert(SERVER_TIMEOUT);
+    options.connect_timeout.get_or_insert(SERVER_TIMEOUT);
+    options.max_pool_size.get_or_insert(POOL_SIZE_MAX);
+    Client::with_options(options).map_err(operation::store_error)
 }
 
 #[async_trait]
