@@ -24,10 +24,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mongodb::bson::{RawDocumentBuf, doc};
+use mongodb::error::Result as DriverResult;
 use mongodb::options::{ClientOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern};
-use mongodb::{Client, Collection, Database};
+use mongodb::{Client, Collection, Database, IndexModel};
 
-use self::operation::{ANSWER_TIMEOUT, run, run_for};
+use self::operation::{ANSWER_TIMEOUT, is_no_utf8, run, run_for};
 use super::{Store, StoreError};
 
 /// The database of an address that names none.
@@ -85,10 +86,30 @@ impl MongoStore {
         let store = self.clone();
         run_for(operation::SETUP_TIMEOUT, async move {
             store.chats.create_indexes(indexes::of_chats()).await?;
-            store.messages.create_indexes(indexes::of_messages()).await?;
+            store.index_messages().await?;
             store.finish_deletions().await
         })
         .await
+    }
+
+    /// Creates the indexes of the messages. That of their words alone may be impossible, and is then done without: one
+    /// broken document must not keep all others from being served.
+    async fn index_messages(&self) -> DriverResult<()> {
+        let is_of_words = |index: &IndexModel| {
+            let options = index.options.as_ref();
+            options.is_some_and(|options| options.name.as_deref() == Some(indexes::WORDS))
+        };
+        let (words, others): (Vec<_>, Vec<_>) = indexes::of_messages().into_iter().partition(is_of_words);
+        self.messages.create_indexes(others).await?;
+        match self.messages.create_indexes(words).await {
+            Err(error) if is_no_utf8(&error) => {
+                tracing::error!(
+                    "messages cannot be searched: the text of one is no UTF-8, so MongoDB cannot index them"
+                );
+                Ok(())
+            }
+            made => made.map(drop),
+        }
     }
 
     /// A standalone server keeps one copy of everything and cannot elect another.

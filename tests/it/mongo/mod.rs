@@ -3,5 +3,6 @@
 mod commands;
 mod documents;
 mod indexes;
+mod old_documents;
 mod plans;
 mod recorder;

@@ -1,8 +1,10 @@
 //! What the tests share.
 
+pub mod documented;
 pub mod follow;
 pub mod llama;
 pub mod make;
+pub mod mongod;
 pub mod mt;
 pub mod scratch;
 pub mod server;
