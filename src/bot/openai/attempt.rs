@@ -82,8 +82,8 @@ impl Upstream {
     }
 
     /// A request that only reads.
-    pub fn get(&self, url: &str) -> RequestBuilder {
-        self.authorized(self.client.get(url).header(ACCEPT, "application/json"))
+    pub fn get(&self, address: &str) -> RequestBuilder {
+        self.authorized(self.client.get(address).header(ACCEPT, "application/json"))
     }
 
     fn authorized(&self, request: RequestBuilder) -> RequestBuilder {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use futures_util::TryStreamExt;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::Result as DriverResult;
-use mongodb::options::{ReadConcern, SelectionCriteria};
+use mongodb::options::{ReadConcern, ReadPreference, SelectionCriteria};
 use mongodb::{Database, IndexModel};
 
 use super::index_review::review;
@@ -33,10 +33,14 @@ impl MongoStore {
     /// Looks at the server of a connection string, and at the indexes. Nothing is changed.
     pub async fn inspect(uri: &str) -> MongoInspection {
         match Looked::at(uri).await {
-            Ok(looked) => MongoInspection {
-                place: Some(looked.place.clone()),
-                state: looked.state().await,
-            },
+            Ok(mut looked) => {
+                // Serving talks to the primary, whatever the address says.
+                looked.from = SelectionCriteria::ReadPreference(ReadPreference::Primary);
+                MongoInspection {
+                    place: Some(looked.place.clone()),
+                    state: looked.state().await,
+                }
+            }
             Err(error) => MongoInspection {
                 place: None,
                 state: Err(error),
@@ -54,12 +58,8 @@ impl Looked {
             hosts: options.hosts.iter().map(ToString::to_string).collect(),
             database: database.clone(),
         };
-        let from = options
-            .selection_criteria
-            .clone()
-            .unwrap_or(SelectionCriteria::ReadPreference(
-                mongodb::options::ReadPreference::Primary,
-            ));
+        let primary = SelectionCriteria::ReadPreference(ReadPreference::Primary);
+        let from = options.selection_criteria.clone().unwrap_or(primary);
         Ok(Self {
             database: make_client(options)?.database(&database),
             place,

@@ -1,12 +1,12 @@
 //! What to say about a survey.
 
-use super::{grouped, zone};
+use super::{grouped, number_of, zone};
 use crate::cli::doctor::finding::Finding;
 use crate::cli::doctor::mongo::conflict;
 use crate::store::inspection::{CollectionSurvey, Reading, Survey};
 
 /// What to say about a survey. The last of it is that nothing was changed.
-pub fn of(survey: &Survey) -> Vec<Finding> {
+pub fn findings(survey: &Survey) -> Vec<Finding> {
     let mut findings = Vec::new();
     for collection in &survey.collections {
         findings.extend(there(collection));
@@ -30,10 +30,7 @@ fn there(survey: &CollectionSurvey) -> Vec<Finding> {
                 .advise("see that --store names the database that the documented system wrote in"),
         ];
     }
-    let mut findings = vec![Finding::ok(
-        subject,
-        format!("{} documents", grouped(survey.documents)),
-    )];
+    let mut findings = vec![Finding::ok(subject, number_of(survey.documents, "document"))];
     for option in &survey.options {
         findings.push(match option.as_str() {
             "view" | "timeseries" => {
@@ -69,8 +66,8 @@ fn unreadable(survey: &CollectionSurvey) -> Vec<Finding> {
     });
     let findings = fields.map(|(field, kind)| {
         let detail = format!(
-            "{} documents are in no list: their {field} is {} (such as {})",
-            grouped(kind.count),
+            "{} in no list, whose {field} is {} (such as {})",
+            number_of(kind.count, "document"),
             kind.kind,
             kind.sample
         );
@@ -96,12 +93,12 @@ fn clock(survey: &CollectionSurvey) -> Option<Finding> {
     if most == 0 {
         return Some(Finding::ok(
             subject,
-            format!("{} documents are dated in UTC{also}", grouped(count)),
+            format!("{} dated in UTC{also}", number_of(count, "document")),
         ));
     }
     let detail = format!(
-        "{} documents are dated by a clock that was {} ahead of UTC{also}",
-        grouped(count),
+        "{} dated by a clock that was {} ahead of UTC{also}",
+        number_of(count, "document"),
         zone(most)
     );
     Some(Finding::warning(subject, detail).advise(
@@ -168,8 +165,8 @@ fn orphans(survey: &Survey) -> Finding {
         Some((message, chat)) => Finding::warning(
             "orphans",
             format!(
-                "{} messages are of chats that are not there (such as {message} of {chat})",
-                grouped(survey.orphans.messages)
+                "{} of chats that are not there (such as {message} of {chat})",
+                number_of(survey.orphans.messages, "message")
             ),
         )
         .advise(

@@ -30,9 +30,15 @@ pub async fn look(uri: &str) -> (Vec<Finding>, Option<Survey>) {
     let surveyed = app::survey_database(uri, &progress).await;
     bar.finish_and_clear();
     match surveyed.survey {
-        Ok(survey) => (findings::of(&survey), Some(survey)),
+        Ok(survey) => (findings::findings(&survey), Some(survey)),
         Err(error) => (vec![unreachable(surveyed.place.as_ref(), &error)], None),
     }
+}
+
+/// A number of things, for one word.
+fn number_of(count: u64, word: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {word}{plural}", grouped(count))
 }
 
 /// A number with its thousands apart.
@@ -63,6 +69,10 @@ mod tests {
     fn numbers_and_zones_are_written_as_people_write_them() {
         let numbers = [0, 999, 1_000, 1_234_567].map(grouped);
         assert_eq!(numbers, ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(
+            [1, 1_000].map(|count| number_of(count, "message")),
+            ["1 message", "1,000 messages"]
+        );
         assert_eq!(
             [-1, 0, 22, -38].map(zone),
             ["-00:15", "+00:00", "+05:30", "-09:30"]
