@@ -7,14 +7,15 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::bot::{Bot, BuiltinBot, OpenAiBot, OpenAiSetupError};
-use crate::config::{BotConfig, Config, StoreConfig};
+use crate::bot::{Bot, BuiltinBot, OpenAiBot, OpenAiSetupError, Probed};
+use crate::config::{BotConfig, Config, OpenAiConfig, StoreConfig};
 use crate::domain::tokens::load_vocabulary;
 use crate::domain::{Clock, IdSource, SystemClock, Timestamp};
 use crate::engine::Engine;
 use crate::feed::{Feed, LocalFeed};
 use crate::http::{self, ServeError};
 use crate::service::Service;
+use crate::store::inspection::{StoreInspection, SurveyProgress, Surveyed};
 use crate::store::{EmbeddedStore, MongoStore, Store, StoreError};
 
 /// How long open connections may take to end once the server is told to.
@@ -43,6 +44,24 @@ pub async fn open_store(config: &StoreConfig) -> Result<Arc<dyn Store>, StoreErr
         StoreConfig::Embedded(folder) => Arc::new(EmbeddedStore::open(folder).await?),
         StoreConfig::Mongo(uri) => Arc::new(MongoStore::connect(uri).await?),
     })
+}
+
+/// Looks at the store, and changes nothing.
+pub async fn inspect_store(config: &StoreConfig) -> Result<StoreInspection, StoreError> {
+    Ok(match config {
+        StoreConfig::Embedded(folder) => StoreInspection::Folder(EmbeddedStore::inspect(folder).await?),
+        StoreConfig::Mongo(uri) => StoreInspection::Mongo(MongoStore::inspect(uri).await),
+    })
+}
+
+/// Looks at every document of a MongoDB database, and changes nothing.
+pub async fn survey_database(uri: &str, progress: &(dyn Fn(SurveyProgress) + Send + Sync)) -> Surveyed {
+    MongoStore::survey(uri, progress).await
+}
+
+/// Asks a bot's service whether it is there and knows us.
+pub async fn probe_service(config: &OpenAiConfig) -> Result<Probed, OpenAiSetupError> {
+    OpenAiBot::probe(config).await
 }
 
 fn make_bot(config: &BotConfig) -> Result<Arc<dyn Bot>, OpenAiSetupError> {

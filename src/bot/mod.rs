@@ -13,7 +13,7 @@ use crate::domain::{Author, FinishReason, LanguageTag, TimeZone, Timestamp, Usag
 
 pub use builtin::BuiltinBot;
 pub use error::BotError;
-pub use openai::{OpenAiBot, OpenAiSetupError};
+pub use openai::{OpenAiBot, OpenAiSetupError, Probed};
 
 /// The longest that a service may ask us to wait before we try again, without the reply failing instead: a person
 /// looks at an empty reply meanwhile.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{
     ApiKey, BotConfig, BuiltinBotConfig, Config, ConfigError, EngineConfig, FaultScript, LegacyConfig,
@@ -28,7 +28,7 @@ pub struct Arguments {
         default_value = "127.0.0.1:8000",
         global = true
     )]
-    listen: SocketAddr,
+    pub listen: SocketAddr,
     // Read by us: the parser's own complaint would repeat it, and with it a password.
     /// Where chats are kept: a folder (embedded store), or mongodb://HOST/DATABASE.
     #[arg(
@@ -172,6 +172,31 @@ pub enum Command {
     Schema,
     /// Create the store's collections and indexes; harmless to repeat.
     Setup,
+    /// Look at configuration, store, feed and bot, change nothing, and say what to mend.
+    ///
+    /// Ends with 0 if nothing is a problem, else with 1.
+    Doctor(DoctorArguments),
+}
+
+/// What `colloquy doctor` takes.
+#[derive(Args, Clone, Copy)]
+pub struct DoctorArguments {
+    /// Look at every document of a MongoDB database that the documented system wrote, and say how it would be served
+    /// and what would be added. Changes nothing; the right to read is enough.
+    #[arg(long)]
+    pub adopt: bool,
+    /// How the report looks.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: ReportFormat,
+}
+
+/// How a report looks.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
 }
 
 /// What answers.
@@ -197,11 +222,8 @@ impl Arguments {
     pub fn config(&self) -> Result<Config, ConfigError> {
         let config = Config {
             listen: self.listen,
-            store: StoreConfig::parse(&self.store)?,
-            bot: match self.bot {
-                BotKind::Builtin => BotConfig::Builtin(self.builtin()?),
-                BotKind::Openai => BotConfig::OpenAi(self.openai()?),
-            },
+            store: self.store()?,
+            bot: self.bot()?,
             engine: EngineConfig {
                 history_tokens_max: self.history_tokens,
             },
@@ -232,6 +254,19 @@ impl Arguments {
             limits.set(setting)?;
         }
         Ok(limits)
+    }
+
+    /// The store alone, which can be looked at although something else is wrong.
+    pub fn store(&self) -> Result<StoreConfig, ConfigError> {
+        StoreConfig::parse(&self.store)
+    }
+
+    /// The bot alone.
+    pub fn bot(&self) -> Result<BotConfig, ConfigError> {
+        Ok(match self.bot {
+            BotKind::Builtin => BotConfig::Builtin(self.builtin()?),
+            BotKind::Openai => BotConfig::OpenAi(self.openai()?),
+        })
     }
 
     fn builtin(&self) -> Result<BuiltinBotConfig, ConfigError> {

@@ -1,6 +1,7 @@
 //! The command line: what it takes, and what each command does.
 
 mod arguments;
+mod doctor;
 mod serve;
 mod setup;
 
@@ -23,13 +24,6 @@ pub fn main() -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         };
     }
-    let config = match arguments.config() {
-        Ok(config) => config,
-        Err(error) => {
-            complain(&error);
-            return ExitCode::from(2);
-        }
-    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -37,11 +31,21 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if let Some(Command::Doctor(options)) = arguments.command {
+        return runtime.block_on(doctor::doctor(&arguments, options));
+    }
+    let config = match arguments.config() {
+        Ok(config) => config,
+        Err(error) => {
+            complain(&error);
+            return ExitCode::from(2);
+        }
+    };
     let done = runtime.block_on(async {
         match arguments.command.unwrap_or(Command::Serve) {
             Command::Serve => serve::serve(config, arguments.log_format).await,
             Command::Setup => setup::setup(config).await,
-            Command::Schema => Ok(()),
+            Command::Schema | Command::Doctor(_) => Ok(()),
         }
     });
     match done {
@@ -55,12 +59,17 @@ pub fn main() -> ExitCode {
 
 /// Prints an error with everything that led to it.
 fn complain(error: &dyn std::error::Error) {
-    let mut line = format!("colloquy: {error}");
+    // With no standard error there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "colloquy: {}", chain(error));
+}
+
+/// An error with everything that led to it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         line.push_str(&format!(": {error}"));
         cause = error.source();
     }
-    // With no standard error there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "{line}");
+    line
 }

@@ -32,14 +32,16 @@ impl Timestamp {
     }
 }
 
-/// RFC 3339 in UTC with milliseconds: `2026-01-31T08:45:51.120Z`.
+/// The first and the last second of the years that RFC 3339 can write, in milliseconds.
+const WRITABLE: [i64; 2] = [-62_135_596_800_000, 253_402_300_799_000];
+
+/// RFC 3339 in UTC with milliseconds: `2026-01-31T08:45:51.120Z`. A moment outside the years 1 to 9999, which only a
+/// damaged document holds, is the nearest of them.
 impl fmt::Display for Timestamp {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match DateTime::<Utc>::from_timestamp_millis(self.0) {
-            Some(time) => out.write_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true)),
-            // Past the years that a calendar can name; such a moment only comes from a damaged document.
-            None => write!(out, "{}", self.0),
-        }
+        let [first, last] = WRITABLE;
+        let time = DateTime::<Utc>::from_timestamp_millis(self.0.clamp(first, last)).unwrap_or_default();
+        out.write_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
     }
 }
 
@@ -85,5 +87,10 @@ mod tests {
         let time = Timestamp::parse_rfc3339("2026-01-31T14:15:51.120999+05:30").unwrap();
         assert_eq!(time.to_string(), "2026-01-31T08:45:51.120Z");
         assert_eq!(Timestamp::parse_rfc3339(&time.to_string()), Some(time));
+        let [first, last] = [i64::MIN, i64::MAX].map(|millis| Timestamp(millis).to_string());
+        assert_eq!(
+            (first.as_str(), last.as_str()),
+            ("0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.000Z")
+        );
     }
 }

@@ -8,6 +8,7 @@
 //! both engines.
 
 pub mod embedded;
+pub mod inspection;
 pub mod mongo;
 
 use std::collections::HashMap;

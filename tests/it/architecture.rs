@@ -24,7 +24,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "domain", "config", "store", "feed", "bot", "engine", "service", "http",
         ],
     ),
-    ("cli", &["config", "graphql", "app"]),
+    ("cli", &["config", "store", "bot", "graphql", "app"]),
 ];
 
 /// Modules that only the one beside them may name.
@@ -37,7 +37,7 @@ const PRIVATE: [(&str, &str); 5] = [
 ];
 
 /// Foreign crates, with the only places that may use them.
-const CONFINED: [(&str, &[&str]); 25] = [
+const CONFINED: [(&str, &[&str]); 30] = [
     ("mongodb", &["store::mongo"]),
     ("rusqlite", &["store::embedded"]),
     ("async_graphql", &["graphql", "http::graphql"]),
@@ -46,6 +46,11 @@ const CONFINED: [(&str, &[&str]); 25] = [
     ("tower_http", &["http"]),
     ("rust_embed", &["http"]),
     ("clap", &["cli"]),
+    ("anstream", &["cli::doctor"]),
+    ("anstyle", &["cli::doctor"]),
+    ("comfy_table", &["cli::doctor"]),
+    ("indicatif", &["cli::doctor"]),
+    ("rustix", &["cli::doctor", "store::embedded"]),
     ("tracing_subscriber", &["cli"]),
     ("twox_hash", &["domain::cursor"]),
     ("tiktoken_rs", &["domain::tokens"]),

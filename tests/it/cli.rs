@@ -125,3 +125,23 @@ fn a_key_is_taken_from_its_variable_only_and_never_repeated() {
         "{text}"
     );
 }
+
+#[test]
+fn the_help_of_doctor_says_what_it_looks_at_and_what_it_ends_with() {
+    let output = colloquy(&["doctor", "--help"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}");
+    for part in [
+        "change nothing",
+        "--adopt",
+        "the right to read is enough",
+        "--format",
+        "Possible values: - text",
+        "else with 1",
+    ] {
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(part), "{part}: {text}");
+    }
+    let output = colloquy(&["--help"]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("doctor"));
+}

@@ -9,6 +9,7 @@ mod console;
 mod crash;
 mod decoders;
 mod docs;
+mod doctor;
 mod graphql;
 mod legacy_mt;
 mod legacy_rest;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response};
+use reqwest::{Client, RequestBuilder, Response};
 use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -81,18 +81,27 @@ impl Upstream {
         timeout_at(deadline, self.begun(response)).await.map_err(late)?
     }
 
+    /// A request that only reads.
+    pub fn get(&self, address: &str) -> RequestBuilder {
+        self.authorized(self.client.get(address).header(ACCEPT, "application/json"))
+    }
+
+    fn authorized(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.authorization {
+            Some(authorization) => request.header(AUTHORIZATION, authorization.clone()),
+            None => request,
+        }
+    }
+
     async fn send(&self, body: &[u8]) -> Result<Response, Failure> {
-        let mut request = self
+        let request = self
             .client
             .post(&self.endpoint)
             .header(CONTENT_TYPE, "application/json")
             .header(ACCEPT, "text/event-stream, application/json")
             .header(ACCEPT_ENCODING, "identity")
             .body(body.to_vec());
-        if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization.clone());
-        }
-        request.send().await.map_err(|error| {
+        self.authorized(request).send().await.map_err(|error| {
             let timed_out = error.is_timeout();
             let error = &error.without_url() as &dyn std::error::Error;
             tracing::warn!(error, "the bot's service could not be reached");
@@ -181,12 +190,13 @@ fn media_type(response: &Response) -> String {
 }
 
 /// A body that was not read to its end: it is too large, or there is a cause.
-struct Unread {
+pub struct Unread {
     body: Vec<u8>,
     cause: Option<reqwest::Error>,
 }
 
-async fn read_to(response: Response, bytes_max: usize) -> Result<Vec<u8>, Unread> {
+/// The body of a response, unless it is larger than `bytes_max`.
+pub async fn read_to(response: Response, bytes_max: usize) -> Result<Vec<u8>, Unread> {
     let mut body = Vec::new();
     let mut chunks = response.bytes_stream();
     loop {

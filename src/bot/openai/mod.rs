@@ -6,6 +6,7 @@
 mod answer;
 mod attempt;
 mod complaint;
+mod probe;
 mod prompt;
 mod resolver;
 mod retry;
@@ -21,6 +22,7 @@ use super::{Bot, BotError, BotEvent, Prompt};
 use crate::config::OpenAiConfig;
 
 use attempt::Upstream;
+pub use probe::Probed;
 
 /// The most bytes of one piece: an upstream that sends more at once is passed on in several.
 pub const PIECE_BYTES_MAX: usize = 16 * 1024;

@@ -30,6 +30,17 @@ pub(super) fn for_reading(file: &Path) -> Result<Connection> {
     open(file, OpenFlags::SQLITE_OPEN_READ_ONLY)
 }
 
+/// A connection that only reads, and does not make the files either that go with reading beside a writer; for a file
+/// that nobody writes.
+pub(super) fn for_looking(file: &Path) -> Result<Connection> {
+    // Of a path only these have a meaning of their own in an address.
+    let path = file.to_string_lossy();
+    let path = path.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let address = format!("file:{path}?immutable=1");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(address, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+}
+
 fn open(file: &Path, flags: OpenFlags) -> Result<Connection> {
     // Each connection is used by one thread at a time, so SQLite's own mutexes would only cost.
     let connection = Connection::open_with_flags(file, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;

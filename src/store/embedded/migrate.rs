@@ -9,14 +9,21 @@ use crate::store::StoreError;
 /// that was released never changes.
 const STEPS: [&str; 1] = [include_str!("migrations/1.sql")];
 
+/// The version that [`migrate`] brings a file up to.
+pub(super) const VERSION: i64 = STEPS.len() as i64;
+
+/// The version of a file's tables.
+pub(super) fn version(connection: &Connection) -> Result<i64, StoreError> {
+    let read = connection.pragma_query_value(None, "user_version", |row| row.get(0));
+    read.map_err(store_error)
+}
+
 /// Takes the steps that are missing, all or none.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(store_error)?;
-    let version: i64 = transaction
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(store_error)?;
+    let version = version(&transaction)?;
     let taken = usize::try_from(version).ok();
     let missing = taken.and_then(|taken| STEPS.get(taken..)).ok_or_else(|| {
         StoreError::Failed(
@@ -31,7 +38,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         transaction.execute_batch(step).map_err(store_error)?;
     }
     transaction
-        .pragma_update(None, "user_version", STEPS.len() as i64)
+        .pragma_update(None, "user_version", VERSION)
         .map_err(store_error)?;
     transaction.commit().map_err(store_error)
 }
@@ -46,7 +53,7 @@ mod tests {
         migrate(&mut connection).unwrap();
         migrate(&mut connection).unwrap();
         connection
-            .pragma_update(None, "user_version", STEPS.len() as i64 + 1)
+            .pragma_update(None, "user_version", VERSION + 1)
             .unwrap();
         assert!(matches!(migrate(&mut connection), Err(StoreError::Failed(_))));
     }

@@ -5,6 +5,7 @@
 mod chats;
 mod connection;
 mod error;
+mod inspect;
 mod keyset;
 mod messages;
 mod migrate;
@@ -27,6 +28,11 @@ use self::readers::Readers;
 use self::writer::Writer;
 use super::{Store, StoreError};
 
+/// The file with the data.
+const DATA_FILE: &str = "colloquy.db";
+/// The file that a process locks while it has the store open.
+const LOCK_FILE: &str = "colloquy.lock";
+
 /// The store in a folder of its own. Dropping it waits for the writes under way and frees the folder.
 pub struct EmbeddedStore {
     writer: Writer,
@@ -46,7 +52,7 @@ impl EmbeddedStore {
 
     fn open_now(folder: &Path) -> Result<Self, StoreError> {
         let lock = lock(folder)?;
-        let file = folder.join("colloquy.db");
+        let file = folder.join(DATA_FILE);
         let mut connection = connection::for_writing(&file).map_err(store_error)?;
         migrate::migrate(&mut connection)?;
         let readers = Readers::open(&file).map_err(store_error)?;
@@ -62,7 +68,7 @@ fn lock(folder: &Path) -> Result<File, StoreError> {
     let refuse =
         |what: String| move |error: std::io::Error| StoreError::Failed(format!("{what}: {error}").into());
     fs::create_dir_all(folder).map_err(refuse(describe("cannot make the folder", folder.to_owned())))?;
-    let path = folder.join("colloquy.lock");
+    let path = folder.join(LOCK_FILE);
     let file = File::options()
         .create(true)
         .truncate(false)

@@ -64,7 +64,8 @@ impl ChatStore for MongoStore {
         if let Some(document_id) = filter.document_id {
             scope.insert("document_id", stored_id(document_id.0));
         }
-        let Some(filter) = BY_UPDATE.filter(&scope, request) else {
+        let edges = BY_UPDATE.edges(&self.chats, request).await?;
+        let Some(filter) = BY_UPDATE.filter(&scope, &edges) else {
             return Ok(Page::empty());
         };
         let limit = request.size.saturating_add(1);

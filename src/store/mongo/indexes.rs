@@ -19,6 +19,20 @@ pub(super) const REPLY_LEASE: &str = "streaming_by_lease";
 /// The index of streaming replies by chat.
 pub(super) const REPLY_CHAT: &str = "streaming_by_chat";
 
+/// The index of the messages' words.
+pub(super) const WORDS: &str = "message_text";
+
+/// The names of the documented ones.
+pub(super) const DOCUMENTED: [&str; 7] = [
+    "user_id_1",
+    "document_id_1",
+    "status_1",
+    "created_at_1",
+    MESSAGE_COUNT,
+    "is_bot_1",
+    "created_ts_1",
+];
+
 /// The field of a message that would name its language to the text index: one that no message has. Left to itself the
 /// server looks at `language`, and refuses documents in which somebody wrote something there that it does not know.
 const LANGUAGE_FIELD: &str = "message_text_language";
@@ -80,7 +94,7 @@ fn named(name: &str, keys: Document) -> IndexModel {
 /// document.
 fn words() -> IndexModel {
     let options = IndexOptions::builder()
-        .name("message_text".to_owned())
+        .name(WORDS.to_owned())
         .default_language("none".to_owned())
         .language_override(LANGUAGE_FIELD.to_owned());
     IndexModel::builder()

@@ -8,7 +8,7 @@ use mongodb::options::ReturnDocument;
 
 use super::document::{encode_message, read_list, read_message, read_one};
 use super::fields::{Fields, stored_date, stored_id, stored_integer};
-use super::keyset::Keyset;
+use super::keyset::{Keyset, is_id};
 use super::lists::{self, List};
 use super::operation::{is_duplicate_key, run};
 use super::{MongoStore, indexes};
@@ -78,6 +78,7 @@ impl MessageStore for MongoStore {
         filter: &MessageFilter,
         request: &PageRequest,
     ) -> Result<HashMap<ChatId, Page<Message>>, StoreError> {
+        let edges = BY_CREATION.edges(&self.messages, request).await?;
         let documents = lists::of_each_chat(&self.messages, chats, |chat| {
             let mut scope = doc! { "chat_id": chat };
             if let Some(author) = filter.author {
@@ -86,7 +87,7 @@ impl MessageStore for MongoStore {
             if let Some(kind) = &filter.kind {
                 scope.insert("type", kind);
             }
-            let filter = BY_CREATION.filter(&scope, request)?;
+            let filter = BY_CREATION.filter(&scope, &edges)?;
             let limit = request.size.saturating_add(1);
             Some(List {
                 filter,
@@ -132,7 +133,7 @@ impl MessageStore for MongoStore {
         let documents = lists::of_each_chat(&self.messages, chats, |chat| {
             let sort = BY_CREATION.sort(&request);
             Some(List {
-                filter: doc! { "chat_id": chat },
+                filter: doc! { "chat_id": chat, "_id": is_id() },
                 sort,
                 skip: 0,
                 limit: 1,

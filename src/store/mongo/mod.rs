@@ -7,7 +7,9 @@
 mod chats;
 mod document;
 mod fields;
+mod index_review;
 mod indexes;
+mod inspect;
 mod keyset;
 mod lists;
 mod messages;
@@ -15,16 +17,18 @@ mod operation;
 mod replies;
 mod reply_document;
 mod search;
+mod survey;
 mod usage;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use mongodb::bson::{RawDocumentBuf, doc};
+use mongodb::error::Result as DriverResult;
 use mongodb::options::{ClientOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern};
-use mongodb::{Client, Collection, Database};
+use mongodb::{Client, Collection, Database, IndexModel};
 
-use self::operation::{ANSWER_TIMEOUT, run, run_for};
+use self::operation::{ANSWER_TIMEOUT, is_no_utf8, run, run_for};
 use super::{Store, StoreError};
 
 /// The database of an address that names none.
@@ -49,17 +53,7 @@ impl MongoStore {
     /// Connects to the server at `uri`, in the database that its path names or else `colloquy`, and does what
     /// [`MongoStore::setup`] does.
     pub async fn connect(uri: &str) -> Result<Self, StoreError> {
-        let uri = uri.to_owned();
-        let options = run(async move { ClientOptions::parse(uri).await })
-            .await
-            .map_err(|error| match error {
-                StoreError::Failed(_) => StoreError::Failed("the address of MongoDB cannot be read".into()),
-                passing => passing,
-            })?;
-        let database = options
-            .default_database
-            .clone()
-            .unwrap_or_else(|| DATABASE_DEFAULT.to_owned());
+        let (options, database) = read_address(uri).await?;
         Self::connect_with(options, &database).await
     }
 
@@ -72,12 +66,8 @@ impl MongoStore {
         options.write_concern = Some(majority.w_timeout(SERVER_TIMEOUT).build());
         options.read_concern = Some(ReadConcern::majority());
         options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
-        options.app_name = Some("colloquy".to_owned());
-        options.server_selection_timeout.get_or_insert(SERVER_TIMEOUT);
-        options.connect_timeout.get_or_insert(SERVER_TIMEOUT);
-        options.max_pool_size.get_or_insert(POOL_SIZE_MAX);
 
-        let client = Client::with_options(options).map_err(operation::store_error)?;
+        let client = make_client(options)?;
         let database = client.database(database);
         let store = Self {
             chats: database.collection("chats"),
@@ -96,10 +86,30 @@ impl MongoStore {
         let store = self.clone();
         run_for(operation::SETUP_TIMEOUT, async move {
             store.chats.create_indexes(indexes::of_chats()).await?;
-            store.messages.create_indexes(indexes::of_messages()).await?;
+            store.index_messages().await?;
             store.finish_deletions().await
         })
         .await
+    }
+
+    /// Creates the indexes of the messages. That of their words alone may be impossible, and is then done without: one
+    /// broken document must not keep all others from being served.
+    async fn index_messages(&self) -> DriverResult<()> {
+        let is_of_words = |index: &IndexModel| {
+            let options = index.options.as_ref();
+            options.is_some_and(|options| options.name.as_deref() == Some(indexes::WORDS))
+        };
+        let (words, others): (Vec<_>, Vec<_>) = indexes::of_messages().into_iter().partition(is_of_words);
+        self.messages.create_indexes(others).await?;
+        match self.messages.create_indexes(words).await {
+            Err(error) if is_no_utf8(&error) => {
+                tracing::error!(
+                    "messages cannot be searched: the text of one is no UTF-8, so MongoDB cannot index them"
+                );
+                Ok(())
+            }
+            made => made.map(drop),
+        }
     }
 
     /// A standalone server keeps one copy of everything and cannot elect another.
@@ -112,6 +122,31 @@ impl MongoStore {
         }
         Ok(())
     }
+}
+
+/// How to connect to the server at `uri`, and the database that its path names or else `colloquy`.
+async fn read_address(uri: &str) -> Result<(ClientOptions, String), StoreError> {
+    let uri = uri.to_owned();
+    let options = run(async move { ClientOptions::parse(uri).await })
+        .await
+        .map_err(|error| match error {
+            StoreError::Failed(_) => StoreError::Failed("the address of MongoDB cannot be read".into()),
+            passing => passing,
+        })?;
+    let database = options
+        .default_database
+        .clone()
+        .unwrap_or_else(|| DATABASE_DEFAULT.to_owned());
+    Ok((options, database))
+}
+
+/// A client that knows who it is and does not wait for ever.
+fn make_client(mut options: ClientOptions) -> Result<Client, StoreError> {
+    options.app_name = Some("colloquy".to_owned());
+    options.server_selection_timeout.get_or_insert(SERVER_TIMEOUT);
+    options.connect_timeout.get_or_insert(SERVER_TIMEOUT);
+    options.max_pool_size.get_or_insert(POOL_SIZE_MAX);
+    Client::with_options(options).map_err(operation::store_error)
 }
 
 #[async_trait]

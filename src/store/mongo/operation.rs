@@ -22,6 +22,9 @@ const PASSING_CODES: [i32; 18] = [
 /// The server's code for a key that an index has already.
 const DUPLICATE_KEY: i32 = 11000;
 
+/// The server's code for a text that is no UTF-8, in a document that an index of words is made of.
+const NO_UTF8: i32 = 28755;
+
 /// Runs a driver operation to its end, in a task of its own: the driver's futures must never be dropped half way,
 /// and a caller's may be at any time. The caller waits [`ANSWER_TIMEOUT`]; the operation goes on after that.
 pub(super) async fn run<T: Send + 'static>(
@@ -45,6 +48,11 @@ pub(super) async fn run_for<T: Send + 'static>(
 /// Whether a write failed because a unique index has its key already.
 pub(super) fn is_duplicate_key(error: &Error) -> bool {
     matches!(*error.kind, ErrorKind::Write(WriteFailure::WriteError(ref error)) if error.code == DUPLICATE_KEY)
+}
+
+/// Whether an index of words could not be made because a text is no UTF-8.
+pub(super) fn is_no_utf8(error: &Error) -> bool {
+    matches!(*error.kind, ErrorKind::Command(ref error) if error.code == NO_UTF8)
 }
 
 /// What a driver's error means to the caller.

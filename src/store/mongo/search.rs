@@ -8,7 +8,7 @@ use mongodb::options::{Collation, CollationStrength};
 use super::MongoStore;
 use super::document::{read_list, read_message};
 use super::fields::stored_id;
-use super::keyset::Keyset;
+use super::keyset::{Keyset, is_id};
 use super::lists::batch_size;
 use super::operation::{ANSWER_TIMEOUT, run};
 use crate::domain::{Message, Page, PageRequest, SearchScope, SearchWords};
@@ -38,7 +38,8 @@ impl SearchStore for MongoStore {
             SearchScope::Chat(chat) => vec![stored_id(chat.0)],
             SearchScope::User(user) => self.chat_ids(user).await?,
         };
-        let Some(within) = NEWEST_FIRST.bounds(request) else {
+        let edges = NEWEST_FIRST.edges(&self.messages, request).await?;
+        let Some(within) = NEWEST_FIRST.bounds(&edges) else {
             return Ok(Page::empty());
         };
         if chats.is_empty() {
@@ -48,6 +49,7 @@ impl SearchStore for MongoStore {
             "$text": { "$search": phrases(words) },
             "chat_id": { "$in": chats },
             "$expr": has_words(words),
+            "_id": is_id(),
         };
         filter.extend(within);
         let (messages, sort) = (self.messages.clone(), NEWEST_FIRST.sort(request));

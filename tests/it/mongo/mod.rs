@@ -4,5 +4,6 @@ mod commands;
 mod documents;
 mod indexes;
 mod lists_by_number;
+mod old_documents;
 mod plans;
 mod recorder;

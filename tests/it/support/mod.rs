@@ -1,9 +1,11 @@
 //! What the tests share.
 
+pub mod documented;
 pub mod follow;
 pub mod house;
 pub mod llama;
 pub mod make;
+pub mod mongod;
 pub mod mt;
 pub mod operation;
 pub mod random;

@@ -57,7 +57,9 @@ impl Request {
     pub fn question(&self) -> &str {
         let messages = self.body["messages"].as_array();
         let last = messages.and_then(|messages| messages.last());
-        last.and_then(|message| message["content"].as_str()).unwrap()
+        // A request that is no prompt asks for nothing in words.
+        last.and_then(|message| message["content"].as_str())
+            .unwrap_or_default()
     }
 }
 
@@ -234,13 +236,18 @@ async fn read_request(socket: &mut TcpStream) -> std::io::Result<Option<Request>
         })
         .collect();
     let mut body = bytes[head_end + 4..].to_vec();
-    let length: usize = headers["content-length"].parse().unwrap();
+    let length = headers
+        .get("content-length")
+        .map_or(0, |length| length.parse().unwrap());
     while body.len() < length {
         if socket.read_buf(&mut body).await? == 0 {
             return Ok(None);
         }
     }
-    let body = serde_json::from_slice(&body).unwrap();
+    let body = match body.is_empty() {
+        true => Value::Null,
+        false => serde_json::from_slice(&body).unwrap(),
+    };
     Ok(Some(Request { line, headers, body }))
 }
 
