@@ -24,7 +24,7 @@ pub async fn serve(config: Config, format: Option<LogFormat>) -> Result<(), Box<
     // Connections that come before the store is open wait in the listener's queue.
     writeln!(
         std::io::stdout(),
-        "Colloquy listens on http://{address} — GraphiQL: http://{address}/graphql"
+        "Colloquy listens on http://{address} — GraphiQL: http://{address}/graphql, REST: http://{address}/docs"
     )?;
     app::run(config, listener, told_to_stop()).await?;
     Ok(())

@@ -3,8 +3,13 @@
 /** Every code that the server refuses a request with (docs/errors.md). */
 export const ERROR_CODES = [
   'BAD_REQUEST',
+  'BODY_TOO_LARGE',
   'GRAPHQL_PARSE_FAILED',
   'GRAPHQL_VALIDATION_FAILED',
+  'PERSISTED_QUERY_NOT_FOUND',
+  'PERSISTED_QUERY_HASH_MISMATCH',
+  'PERSISTED_QUERY_NOT_SUPPORTED',
+  'PERSISTED_QUERY_NOT_IN_LIST',
   'QUERY_TOO_COMPLEX',
   'BAD_USER_INPUT',
   'INVALID_ID',
@@ -27,6 +32,8 @@ export const ERROR_CODES = [
   'CONFLICT',
   'REPLY_UNDER_WAY',
   'TOO_MANY_REPLIES',
+  'TOO_MANY_OPERATIONS',
+  'TOO_MANY_STREAMS',
   'SHUTTING_DOWN',
   'UNAVAILABLE',
   'INTERNAL',
@@ -48,7 +55,7 @@ export const FAILURE_CODES = [
 ] as const;
 
 /** After these it is not known whether a request did anything; with the same client key it may be sent again. */
-const PASSING = new Set(['UNREACHABLE', 'SHUTTING_DOWN', 'UNAVAILABLE', 'INTERNAL']);
+const PASSING = new Set(['UNREACHABLE', 'TOO_MANY_STREAMS', 'SHUTTING_DOWN', 'UNAVAILABLE', 'INTERNAL']);
 
 /** A request that the server refused, or that did not reach it: then the code is `UNREACHABLE`. */
 export class Problem extends Error {
