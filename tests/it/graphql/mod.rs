@@ -4,6 +4,7 @@ mod bad_input;
 mod chat_events;
 mod chats;
 mod documents;
+mod graphiql;
 mod http;
 mod limits;
 mod peers;
