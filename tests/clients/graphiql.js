@@ -46,6 +46,8 @@ async function runFirst(page) {
 
 await inBrowser(async (newPage) => {
   const page = await newPage();
+  // The editor alone takes seconds on a slow machine.
+  page.setDefaultTimeout(90_000);
   const response = await page.goto(`${server}/graphql`);
   assert.match(response.headers()["content-security-policy"], /default-src 'self'/);
   await page.locator(".graphiql-execute-button").waitFor();

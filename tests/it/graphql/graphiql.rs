@@ -8,7 +8,7 @@ use crate::support::server::Server;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_tabs_create_send_watch_and_list() {
     let scratch = Scratch::embedded().await;
-    let server = Server::start_with(&scratch, &["--builtin-pace", "40", "--builtin-words", "200"]);
+    let server = Server::start_with(&scratch, &["--builtin-pace", "40", "--builtin-words", "80"]);
     let output = Command::new("node")
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients"))
         .args(["graphiql.js", &server.url, &from_script("COLLOQUY_TEST_CHROMIUM")])
