@@ -7,6 +7,7 @@ mod clients;
 mod conformance;
 mod crash;
 mod docs;
+mod examples;
 mod graphql;
 mod legacy_mt;
 mod legacy_rest;

@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub mod cutter;
 pub mod follow;
 pub mod house;
 pub mod llama;
