@@ -22,7 +22,12 @@ as_root() {
         fail "cannot run '$*': it needs root, and there is no sudo."
     fi
 }
-are_there() { command -v "${NAMES[@]}" >/dev/null && [ "$(command -v "${NAMES[@]}" | wc -l)" -eq "${#NAMES[@]}" ]; }
+are_there() {
+    local name
+    for name in "${NAMES[@]}"; do
+        command -v "$name" >/dev/null || return 1
+    done
+}
 
 if ! are_there; then
     mkdir -p .cache

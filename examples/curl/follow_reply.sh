@@ -35,7 +35,8 @@ spend_patience() {
 # cut in its middle is no JSON, and left out.
 events() {
     local variables
-    variables=$(jq --null-input --arg id "$1" --arg after "$2" '{$id, after: (if $after == "" then null else $after end)}')
+    variables=$(jq --null-input --arg id "$1" --arg after "$2" \
+        '{$id, after: (if $after == "" then null else $after end)}')
     graphql 'subscription Reply($id: ID!, $after: String) { reply(messageId: $id, after: $after) { __typename
         ... on ReplySnapshot { text cursor } ... on ReplyPartial { text cursor }
         ... on ReplyFinished { cursor message { reply { state } } } } }' \

@@ -9,22 +9,21 @@ import { ApolloClient, ApolloLink, HttpLink, InMemoryCache } from "@apollo/clien
 import { PersistedQueryLink } from "@apollo/client/link/persisted-queries";
 import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
 import { OperationTypeNode } from "graphql";
-import { createClient } from "graphql-ws";
 
 import { CreateChatDocument, ReplyDocument, SendMessageDocument } from "./operations.ts";
 import { persist } from "./patience.ts";
 import { follow } from "./reply.ts";
 import { Screen } from "./screen.ts";
-import "./websocket.ts";
+import { connect } from "./sockets.ts";
 
 const [server = "http://127.0.0.1:8000", text = "Tell me about the sea"] = process.argv.slice(2);
 
-// Neither this nor a RetryLink tries subscriptions again: both would repeat the cursor of then, not the latest.
-const sockets = createClient({ url: `${server.replace(/^http/, "ws")}/graphql`, retryAttempts: 0 });
+const sockets = connect(server);
 const byHash = new PersistedQueryLink({
   sha256: (document) => createHash("sha256").update(document).digest("hex"),
 });
 const client = new ApolloClient({
+  // Without a RetryLink: it would repeat a subscription with the cursor that it began with.
   cache: new InMemoryCache(),
   link: ApolloLink.split(
     ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,

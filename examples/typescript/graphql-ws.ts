@@ -6,31 +6,32 @@ import { randomUUID } from "node:crypto";
 
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
 import { print } from "graphql";
-import { createClient } from "graphql-ws";
 
 import { CreateChatDocument, ReplyDocument, SendMessageDocument } from "./operations.ts";
 import { persist } from "./patience.ts";
 import { follow } from "./reply.ts";
 import { Screen } from "./screen.ts";
-import "./websocket.ts";
+import { connect } from "./sockets.ts";
 
 const [server = "http://127.0.0.1:8000", text = "Tell me about the sea"] = process.argv.slice(2);
+const client = connect(server);
 
-const client = createClient({
-  url: `${server.replace(/^http/, "ws")}/graphql`,
-  // If it tried again by itself, it would repeat what it was told to send: the cursor of then, not the latest.
-  retryAttempts: 0,
-});
-
-/** Runs an operation, and hands on what comes of it. */
-async function* run<Data, Variables extends Record<string, unknown>>(
+/** Runs an operation to its end, and hands on each result as it comes. */
+function run<Data, Variables extends Record<string, unknown>>(
   document: TypedDocumentNode<Data, Variables>,
   variables: Variables,
-): AsyncGenerator<Data> {
-  for await (const { data, errors } of client.iterate<Data>({ query: print(document), variables })) {
-    if (errors || !data) throw errors;
-    yield data;
-  }
+  next: (data: Data) => void,
+): Promise<void> {
+  return new Promise((complete, fail) => {
+    client.subscribe<Data>(
+      { query: print(document), variables },
+      {
+        next: ({ data, errors }) => (data && !errors ? next(data) : fail(errors)),
+        error: fail,
+        complete,
+      },
+    );
+  });
 }
 
 /** Runs a mutation. */
@@ -38,8 +39,10 @@ async function mutate<Data, Variables extends Record<string, unknown>>(
   document: TypedDocumentNode<Data, Variables>,
   variables: Variables,
 ): Promise<Data> {
-  for await (const data of run(document, variables)) return data;
-  throw new Error("no answer came");
+  let answer: Data | undefined;
+  await run(document, variables, (data) => (answer = data));
+  if (!answer) throw new Error("no answer came");
+  return answer;
 }
 
 const { createChat } = await mutate(CreateChatDocument, { input: { title: "From graphql-ws" } });
@@ -47,12 +50,10 @@ const { createChat } = await mutate(CreateChatDocument, { input: { title: "From 
 const input = { chatId: createChat.chat.id, text, clientKey: randomUUID() };
 const { sendMessage } = await persist(() => mutate(SendMessageDocument, { input }));
 
+const messageId = sendMessage.reply.id;
 const screen = new Screen();
 const reply = await follow(
-  async (after, apply) => {
-    const variables = { messageId: sendMessage.reply.id, after };
-    for await (const data of run(ReplyDocument, variables)) apply(data.reply);
-  },
+  (after, apply) => run(ReplyDocument, { messageId, after }, (data) => apply(data.reply)),
   (text) => screen.show(text),
 );
 process.stdout.write("\n");

@@ -36,9 +36,9 @@ export async function persist<Result>(attempt: () => Promise<Result>): Promise<R
   }
 }
 
-/** Libraries throw errors, lists of GraphQL errors, and the close events of sockets. */
+/** Libraries throw errors, the close events of sockets, and lists of GraphQL errors. */
 function describe(failure: unknown): string {
   if (failure instanceof Error) return failure.message;
-  if (failure instanceof Event) return `${failure.type} ${"code" in failure ? failure.code : ""}`;
-  return JSON.stringify(failure);
+  const { code, message } = failure as { code?: number; message?: string };
+  return message ?? (code ? `closed with ${code}` : JSON.stringify(failure));
 }

@@ -26,8 +26,10 @@ export async function converse(client: Client, text: string) {
   const reply = await follow(
     async (after, apply) => {
       const results = client.subscription(ReplyDocument, { messageId: sent.reply.id, after });
-      for await (const { data, error } of toAsyncIterable(results)) {
+      for await (const { data, error, hasNext } of toAsyncIterable(results)) {
         if (error || !data) throw error;
+        // The end of the stream is told with the last event once more, which would then be appended twice.
+        if (!hasNext) break;
         apply(data.reply);
       }
     },

@@ -3,15 +3,13 @@
 //     npx tsx urql.ts http://127.0.0.1:8000 "Tell me about the sea"
 
 import { Client, fetchExchange, subscriptionExchange } from "@urql/core";
-import { createClient } from "graphql-ws";
 
+import { connect } from "./sockets.ts";
 import { converse } from "./urql-converse.ts";
-import "./websocket.ts";
 
 const [server = "http://127.0.0.1:8000", text = "Tell me about the sea"] = process.argv.slice(2);
 
-// If it tried again by itself, it would repeat what it was told to send: the cursor of then, not the latest.
-const sockets = createClient({ url: `${server.replace(/^http/, "ws")}/graphql`, retryAttempts: 0 });
+const sockets = connect(server);
 const client = new Client({
   url: `${server}/graphql`,
   exchanges: [

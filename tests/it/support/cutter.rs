@@ -13,6 +13,10 @@ use super::server::Server;
 
 /// What the pieces of replies are recognised by, in frames and in server-sent events alike.
 const PIECE: &str = "ReplyPartial";
+/// The last chunk of a body in chunks.
+const BODY_END: &[u8] = b"0\r\n\r\n";
+/// A close frame with the code 1000.
+const SOCKET_END: &[u8] = &[0x88, 2, 0x03, 0xe8];
 
 /// Where a line is cut, and how.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +27,9 @@ pub enum Cut {
     Close(usize),
     /// The same, but the line is reset.
     Reset(usize),
+    /// The same, but all of the last arrives, and then what says that there is nothing more: the end of the body, or a
+    /// close with 1000. So do proxies that know no better.
+    End(usize),
 }
 
 /// What all lines share.
@@ -133,10 +140,16 @@ async fn serve(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
                     continue;
                 };
                 drop(server);
-                if !matches!(cut, Cut::Answer(_)) {
-                    client.write_all(&new[..new.len() / 2]).await?;
+                match cut {
+                    Cut::Answer(_) => {}
+                    Cut::Close(_) | Cut::Reset(_) => client.write_all(&new[..new.len() / 2]).await?,
+                    Cut::End(_) => {
+                        client.write_all(new).await?;
+                        let is_socket = answers.starts_with(b"HTTP/1.1 101");
+                        client.write_all(if is_socket { SOCKET_END } else { BODY_END }).await?;
+                    }
                 }
-                if !matches!(cut, Cut::Close(_)) {
+                if matches!(cut, Cut::Answer(_) | Cut::Reset(_)) {
                     return client.set_zero_linger();
                 }
                 client.shutdown().await?;
@@ -153,7 +166,7 @@ impl Shared {
         let mut cuts = self.cuts.lock().unwrap();
         let is_due = match *cuts.front()? {
             Cut::Answer(words) => occurrences(requests, words) + occurrences(answers, words) > 0,
-            Cut::Close(count) | Cut::Reset(count) => pieces >= count,
+            Cut::Close(count) | Cut::Reset(count) | Cut::End(count) => pieces >= count,
         };
         if is_due { cuts.pop_front() } else { None }
     }
