@@ -17,10 +17,11 @@ WEB_SOURCES := schema.graphql $(filter-out web/console/generated%, \
 # Kept inside node_modules, so that deleting the folder also deletes the belief that it is there.
 WEB_MODULES := web/node_modules/.colloquy-stamp
 CLIENT_MODULES := tests/clients/node_modules/.colloquy-stamp
+EXAMPLE_MODULES := examples/typescript/node_modules/.colloquy-stamp
 
 NPM_CI := npm ci --no-audit --no-fund
 
-.PHONY: help run test check bench fuzz schema released-schema web fmt clean require-npm
+.PHONY: help run test check bench fuzz schema released-schema types web fmt clean require-npm
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12
@@ -28,10 +29,12 @@ help: ## List these targets
 run: web ## Run the server with everything built in: no MongoDB, Redis or Docker (options: ARGS="...")
 	cargo run --release --locked -- $(ARGS)
 
-test: web $(CLIENT_MODULES) ## Run every test, against a real MongoDB, real clients, a real browser and a real llama.cpp
+test: web $(CLIENT_MODULES) $(EXAMPLE_MODULES) ## Run every test, against a real MongoDB, real clients, a real browser and a real llama.cpp
 	cd web && npm test
 	llama=$$(scripts/ensure-llama.sh) && export COLLOQUY_TEST_LLAMA=$$llama && \
 	websockets=$$(scripts/ensure-websockets.sh) && export COLLOQUY_TEST_WEBSOCKETS_PYTHON=$$websockets && \
+	gql=$$(scripts/ensure-gql.sh) && export COLLOQUY_TEST_GQL_PYTHON=$$gql && \
+	scripts/ensure-curl.sh && \
 	chromium=$$(scripts/ensure-chromium.sh) && export COLLOQUY_TEST_CHROMIUM=$$chromium && \
 	scripts/with-mongod.sh cargo test --locked
 
@@ -61,6 +64,10 @@ schema: web ## Write schema.graphql from the code
 released-schema: ## Let the schema as it is now be what later ones are held to (with each release, or to break clients knowingly)
 	cp schema.graphql tests/released/schema.graphql
 
+# Of a schema that was changed, what the examples in TypeScript are checked with.
+types: $(EXAMPLE_MODULES) ## Write examples/typescript/operations.ts from schema.graphql
+	cd examples/typescript && npm run generate
+
 web: $(WEB_BUNDLE) ## Build the pages into web/dist, if their sources have changed
 
 fmt: ## Format the code
@@ -70,7 +77,7 @@ fmt: ## Format the code
 clean: ## Delete what was built
 	cargo clean
 	rm -rf fuzz/target
-	rm -rf web/dist web/node_modules tests/clients/node_modules
+	rm -rf web/dist web/node_modules tests/clients/node_modules examples/typescript/node_modules
 
 $(WEB_BUNDLE): $(WEB_MODULES) $(WEB_SOURCES)
 	cd web && npm run build
@@ -82,6 +89,10 @@ $(WEB_MODULES): web/package-lock.json web/.npmrc | require-npm
 
 $(CLIENT_MODULES): tests/clients/package-lock.json tests/clients/.npmrc | require-npm
 	cd tests/clients && $(NPM_CI)
+	@touch $@
+
+$(EXAMPLE_MODULES): examples/typescript/package-lock.json examples/typescript/.npmrc | require-npm
+	cd examples/typescript && $(NPM_CI)
 	@touch $@
 
 require-npm:

@@ -10,6 +10,7 @@ mod crash;
 mod decoders;
 mod docs;
 mod doctor;
+mod examples;
 mod graphql;
 mod legacy_mt;
 mod legacy_rest;

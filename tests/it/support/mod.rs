@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub mod cutter;
 pub mod documented;
 pub mod follow;
 pub mod house;
