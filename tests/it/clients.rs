@@ -1,4 +1,4 @@
-//! The published graphql-ws client, in Node.js, against a running server.
+//! What is published for Node.js, against a running server: the graphql-ws client, and the audits of graphql-http.
 
 use std::process::Command;
 
@@ -21,6 +21,13 @@ async fn a_long_reply_survives_two_hundred_drops(scratch: &Scratch) {
     let mut seed = [0; 4];
     getrandom::fill(&mut seed).unwrap();
     run("drops.js", &[&server.url, &u32::from_ne_bytes(seed).to_string()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_audit_of_graphql_http_that_binds_passes() {
+    let scratch = Scratch::embedded().await;
+    let server = Server::start(&scratch);
+    run("audits.js", &[&server.url]);
 }
 
 /// Runs a script to its end.
