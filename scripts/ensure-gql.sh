@@ -19,7 +19,7 @@ fail() {
 runs() { [ -x "$1/bin/python" ] && "$1/bin/python" -c 'import gql.transport.websockets' >/dev/null 2>&1; }
 
 install() {
-    python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || fail "python3 of version 3.10 or later is needed."
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || fail "python3 of version 3.11 or later is needed."
     rm -rf "$CACHED"
     say "installing gql and what it needs, once..."
     python3 -m venv "$CACHED" >&2 || fail "could not make a virtual environment (package python3-venv)."
