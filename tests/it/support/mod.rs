@@ -5,6 +5,7 @@ pub mod house;
 pub mod llama;
 pub mod make;
 pub mod mt;
+pub mod proxy;
 pub mod random;
 pub mod scratch;
 pub mod server;
