@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use super::chat::ChatArguments;
 use crate::config::{
     ApiKey, BotConfig, BuiltinBotConfig, Config, ConfigError, EngineConfig, FaultScript, LegacyConfig,
     Limits, OpenAiConfig, StoreConfig, TrustedDocuments, UpstreamTimeouts, UpstreamUrl,
@@ -164,10 +165,12 @@ pub struct Arguments {
 }
 
 /// What to do.
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Clone, Subcommand)]
 pub enum Command {
     /// Serve until told to stop.
     Serve,
+    /// Talk to a server, from the terminal or a script.
+    Chat(ChatArguments),
     /// Print the GraphQL schema.
     Schema,
     /// Create the store's collections and indexes; harmless to repeat.
@@ -218,6 +221,18 @@ pub enum LogFormat {
 }
 
 impl Arguments {
+    /// What the program was called with; ends it, with help or a complaint, if that is nothing.
+    pub fn read() -> Self {
+        let command = Self::command();
+        let mut globals: Vec<_> = command.get_arguments().cloned().collect();
+        globals.retain(clap::Arg::is_global_set);
+        // A client has no use for the flags of a server, which are taken everywhere, so they do not clutter its help.
+        let command = command.mut_subcommand("chat", |chat| {
+            chat.args(globals.into_iter().map(|flag| flag.hide(true)))
+        });
+        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
+
     /// The configuration that the arguments stand for, checked.
     pub fn config(&self) -> Result<Config, ConfigError> {
         let config = Config {

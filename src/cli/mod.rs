@@ -1,6 +1,7 @@
 //! The command line: what it takes, and what each command does.
 
 mod arguments;
+mod chat;
 mod doctor;
 mod serve;
 mod setup;
@@ -8,13 +9,14 @@ mod setup;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use arguments::{Arguments, Command};
 
 /// Runs the program; 0 when it did its work, 1 when that failed, 2 when it was told something wrong.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::read();
+    if let Some(Command::Chat(chat)) = arguments.command {
+        return chat::chat(chat);
+    }
     if matches!(arguments.command, Some(Command::Schema)) {
         return match std::io::stdout()
             .lock()
@@ -45,7 +47,8 @@ pub fn main() -> ExitCode {
         match arguments.command.unwrap_or(Command::Serve) {
             Command::Serve => serve::serve(config, arguments.log_format).await,
             Command::Setup => setup::setup(config).await,
-            Command::Schema | Command::Doctor(_) => Ok(()),
+            // Done above, without a configuration.
+            Command::Schema | Command::Doctor(_) | Command::Chat(_) => Ok(()),
         }
     });
     match done {

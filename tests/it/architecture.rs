@@ -37,7 +37,7 @@ const PRIVATE: [(&str, &str); 5] = [
 ];
 
 /// Foreign crates, with the only places that may use them.
-const CONFINED: [(&str, &[&str]); 30] = [
+const CONFINED: [(&str, &[&str]); 33] = [
     ("mongodb", &["store::mongo"]),
     ("rusqlite", &["store::embedded"]),
     ("async_graphql", &["graphql", "http::graphql"]),
@@ -46,8 +46,8 @@ const CONFINED: [(&str, &[&str]); 30] = [
     ("tower_http", &["http"]),
     ("rust_embed", &["http"]),
     ("clap", &["cli"]),
-    ("anstream", &["cli::doctor"]),
-    ("anstyle", &["cli::doctor"]),
+    ("anstream", &["cli::chat::screen", "cli::doctor"]),
+    ("anstyle", &["cli::chat::screen", "cli::doctor"]),
     ("comfy_table", &["cli::doctor"]),
     ("indicatif", &["cli::doctor"]),
     ("rustix", &["cli::doctor", "store::embedded"]),
@@ -56,11 +56,11 @@ const CONFINED: [(&str, &[&str]); 30] = [
     ("tiktoken_rs", &["domain::tokens"]),
     ("chrono_tz", &["domain::locale"]),
     ("oxilangtag", &["domain::locale"]),
-    ("unicode_segmentation", &["domain::search"]),
-    ("reqwest", &["bot::openai"]),
+    ("unicode_segmentation", &["domain::search", "cli::chat::session"]),
+    ("reqwest", &["bot::openai", "cli::chat"]),
     ("eventsource_stream", &["bot::openai"]),
     ("secrecy", &["config", "bot::openai"]),
-    ("url", &["config"]),
+    ("url", &["config", "cli::chat::server"]),
     ("utoipa", &["legacy", "http"]),
     ("utoipa_axum", &["legacy::rest"]),
     ("weak_table", &["engine"]),
@@ -68,6 +68,9 @@ const CONFINED: [(&str, &[&str]); 30] = [
     ("moka", &["graphql::documents"]),
     ("sha2", &["config"]),
     ("hex", &["config"]),
+    ("graphql_client", &["cli::chat"]),
+    ("tokio_tungstenite", &["cli::chat::socket"]),
+    ("rustyline", &["cli::chat::input"]),
 ];
 
 const LINES_MAX: usize = 600;
@@ -239,5 +242,16 @@ fn the_domain_knows_no_wire_format() {
                 source.file.display()
             );
         }
+    }
+}
+
+#[test]
+fn what_a_client_makes_of_events_does_no_io() {
+    let mut sources = sources();
+    sources.retain(|source| is_within(&source.module, "cli::chat::assembly"));
+    assert_eq!(sources.len(), 1);
+    for path in sources.iter().flat_map(Paths::of) {
+        let root = path[0].as_str();
+        assert!(!["std", "tokio", "reqwest"].contains(&root), "{path:?}");
     }
 }

@@ -2,6 +2,7 @@
 //! fails the tests that need it.
 
 mod architecture;
+mod chat;
 mod cli;
 mod clients;
 mod conformance;

@@ -1,0 +1,219 @@
+//! A server as a client sees it: where it is, what it is told with each request, and how long to wait for it.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder, Retryable};
+use graphql_client::{GraphQLQuery, Response};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::error::{ChatError, data_of, root_cause};
+
+/// How long a connection may take.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+/// How long an answer may take: longer than a server waits for its store.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
+/// The first pause after a failure, and the longest.
+const PAUSE_MIN: Duration = Duration::from_millis(250);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// With these pauses some half a minute: a server that restarts is back before.
+const TRIES_MAX: usize = 10;
+/// Where GraphQL is below a base address.
+const PATH: &str = "/graphql";
+
+/// Why an address or a header is none. Says neither: both may hold a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// Not an address of a server.
+    #[error("the URL is not http:// or https:// with a host")]
+    Url,
+    /// A user or a password in the address, where everybody on the machine can read them and logs repeat them.
+    #[error("a URL with a user or a password is not taken; use --header 'Authorization: …'")]
+    Credential,
+    /// Not a header.
+    #[error("--header takes 'NAME: VALUE'")]
+    Header,
+    /// The machine has no randomness, or TLS cannot be set up.
+    #[error("cannot set up connections")]
+    Client(#[from] reqwest::Error),
+}
+
+/// A server and how to talk to it.
+pub struct Server {
+    /// For requests.
+    client: reqwest::Client,
+    /// For sockets, whose handshake is one of HTTP/1.1.
+    pub(super) socket_client: reqwest::Client,
+    pub(super) url: Url,
+    /// The address without what may be secret in it.
+    pub(super) place: String,
+    /// The payload of `connection_init`: the headers once more, for servers and proxies that look there.
+    pub(super) init: Map<String, Value>,
+}
+
+impl Server {
+    /// The server at an endpoint or a base address, with headers as `NAME: VALUE`.
+    pub fn new(url: &str, headers: &[String]) -> Result<Self, ServerError> {
+        let url = endpoint(url)?;
+        let mut sent = HeaderMap::new();
+        let mut init = Map::new();
+        for header in headers {
+            let (name, value) = header.split_once(':').ok_or(ServerError::Header)?;
+            let (name, value) = (name.trim(), value.trim());
+            let key = HeaderName::try_from(name).map_err(|_| ServerError::Header)?;
+            let mut worth = HeaderValue::try_from(value).map_err(|_| ServerError::Header)?;
+            worth.set_sensitive(true);
+            sent.append(key, worth);
+            init.insert(name.to_owned(), Value::String(value.to_owned()));
+        }
+        let client = || {
+            reqwest::Client::builder()
+                .connect_timeout(CONNECT_MAX)
+                .default_headers(sent.clone())
+                // A redirect would carry the credentials to wherever it points.
+                .redirect(reqwest::redirect::Policy::none())
+        };
+        let mut place = url.clone();
+        place.set_query(None);
+        Ok(Self {
+            client: client().build()?,
+            socket_client: client().http1_only().build()?,
+            url,
+            place: place.into(),
+            init,
+        })
+    }
+
+    /// Asks once.
+    pub async fn ask<Q: GraphQLQuery>(&self, variables: Q::Variables) -> Result<Q::ResponseData, ChatError> {
+        self.post::<Q>(&body::<Q>(variables)?).await
+    }
+
+    /// Asks until there is an answer or patience has ended: for what may be heard twice without harm.
+    pub async fn insist<Q: GraphQLQuery>(
+        &self,
+        variables: Q::Variables,
+    ) -> Result<Q::ResponseData, ChatError> {
+        let body = body::<Q>(variables)?;
+        (|| self.post::<Q>(&body))
+            .retry(patience_builder())
+            .when(ChatError::is_passing)
+            .await
+    }
+
+    async fn post<Q: GraphQLQuery>(&self, body: &str) -> Result<Q::ResponseData, ChatError> {
+        let request = self
+            .client
+            .post(self.url.clone())
+            .header(reqwest::header::CONTENT_TYPE, "application/json")
+            .header(
+                reqwest::header::ACCEPT,
+                "application/graphql-response+json, application/json;q=0.9",
+            )
+            .timeout(ANSWER_MAX)
+            .body(body.to_owned());
+        let response = request.send().await.map_err(|error| self.lost(&error))?;
+        let status = response.status();
+        let answer = response.bytes().await.map_err(|error| self.lost(&error))?;
+        match serde_json::from_slice::<Response<Q::ResponseData>>(&answer) {
+            Ok(response) => data_of(response, &self.place),
+            // What stands before a server answers so while that is away.
+            Err(_) if status.is_server_error() => Err(self.lost_because(status)),
+            Err(_) if !status.is_success() => Err(self.strange(status)),
+            Err(error) => Err(self.strange(error)),
+        }
+    }
+
+    /// The connection failed.
+    pub(super) fn lost(&self, error: &dyn std::error::Error) -> ChatError {
+        self.lost_because(root_cause(error))
+    }
+
+    pub(super) fn lost_because(&self, reason: impl ToString) -> ChatError {
+        ChatError::Lost {
+            place: self.place.clone(),
+            reason: reason.to_string(),
+        }
+    }
+
+    /// The server speaks something else.
+    pub(super) fn strange(&self, reason: impl ToString) -> ChatError {
+        ChatError::Strange {
+            place: self.place.clone(),
+            reason: reason.to_string(),
+        }
+    }
+}
+
+/// The pauses to make while a server is away: longer and longer, and not for ever.
+pub fn patience() -> ExponentialBackoff {
+    patience_builder().build()
+}
+
+fn patience_builder() -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_min_delay(PAUSE_MIN)
+        .with_max_delay(PAUSE_MAX)
+        .with_max_times(TRIES_MAX)
+        .with_jitter()
+}
+
+fn body<Q: GraphQLQuery>(variables: Q::Variables) -> Result<String, ChatError> {
+    serde_json::to_string(&Q::build_query(variables)).map_err(|error| ChatError::Misuse(error.to_string()))
+}
+
+fn endpoint(text: &str) -> Result<Url, ServerError> {
+    let mut url = Url::parse(text).map_err(|_| ServerError::Url)?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(ServerError::Url);
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(ServerError::Credential);
+    }
+    if url.path() == "/" {
+        url.set_path(PATH);
+    }
+    url.set_fragment(None);
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_address_stands_for_the_endpoint_below_it() {
+        for (given, url) in [
+            ("http://127.0.0.1:8000", "http://127.0.0.1:8000/graphql"),
+            ("http://127.0.0.1:8000/", "http://127.0.0.1:8000/graphql"),
+            (
+                "https://chat.example/api/graphql?x=1#y",
+                "https://chat.example/api/graphql?x=1",
+            ),
+        ] {
+            assert_eq!(endpoint(given).unwrap().as_str(), url);
+        }
+    }
+
+    #[test]
+    fn no_complaint_repeats_what_may_be_secret() {
+        for (url, header) in [
+            ("ftp://secret", "A: b"),
+            ("secret", "A: b"),
+            ("http://user:secret@host", "A: b"),
+            ("http://host", "secret"),
+            ("http://host", "Authori zation: secret"),
+            ("http://host", "Authorization: secret\n"),
+        ] {
+            let Err(error) = Server::new(url, &[header.to_owned()]) else {
+                assert_eq!(header, "Authorization: secret\n");
+                continue;
+            };
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+        let server = Server::new("http://host/?key=secret", &["Authorization: secret".to_owned()]).unwrap();
+        assert_eq!(server.place, "http://host/graphql");
+        assert_eq!(server.init["Authorization"], "secret");
+    }
+}
