@@ -116,7 +116,7 @@ fn bombs() -> Vec<(&'static str, String, Value)> {
 #[tokio::test]
 async fn bombs_are_refused_with_a_code_and_leave_no_memory_behind() {
     let scratch = Scratch::embedded().await;
-    let server = Server::start(&scratch);
+    let server = Server::start_thrifty(&scratch, &[]);
     let mut before = 0;
     for round in 0..=ROUNDS {
         for (what, query, variables) in bombs() {

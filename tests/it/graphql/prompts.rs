@@ -47,8 +47,16 @@ async fn stop(server: &Server, reply: &str) -> Value {
 
 /// Waits until a reply has said something.
 async fn until_it_speaks(server: &Server, reply: &str) {
-    let text = "query ($id: ID!) { message(id: $id) { text } }";
-    while server.data(text, json!({ "id": reply })).await["message"]["text"] == "" {}
+    until_it_says(server, reply, " ").await;
+}
+
+async fn until_it_says(server: &Server, reply: &str, words: &str) {
+    let query = "query ($id: ID!) { message(id: $id) { text } }";
+    let says = async || {
+        let data = server.data(query, json!({ "id": reply })).await;
+        data["message"]["text"].as_str().unwrap().contains(words)
+    };
+    while !says().await {}
 }
 
 async fn a_hundred_equal_sends_store_one_message_and_start_one_reply(scratch: &Scratch) {
@@ -119,7 +127,7 @@ async fn an_interrupting_prompt_stops_what_is_under_way_and_is_answered_next(scr
         assert_eq!(message["reply"]["receipt"]["requestedBy"], 1);
     }
     let reply = sent["reply"]["id"].as_str().unwrap();
-    until_it_speaks(&server, reply).await;
+    until_it_says(&server, reply, "four").await;
     let text = stop(&server, reply).await["message"]["text"].take();
     assert!(text.as_str().unwrap().contains("four"), "{text}");
 }

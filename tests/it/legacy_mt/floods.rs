@@ -57,7 +57,7 @@ fn malformed(random: &mut Random) -> Vec<u8> {
 }
 
 async fn fifty_thousand_malformed_frames_leave_the_server_as_it_was(scratch: &Scratch) {
-    let server = Server::start(scratch);
+    let server = Server::start_thrifty(scratch, &[]);
     let chat = server.create_chat("A chat").await;
     // So that what is loaded once is loaded, such as the vocabulary that tokens are counted in, and what is kept for
     // reuse is there.

@@ -53,8 +53,7 @@ async fn a_slow_reader_gets_every_character_of_every_reply() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_takes_nothing_for_ten_seconds_is_closed_and_costs_nobody_anything() {
     let scratch = Scratch::embedded().await;
-    // What is let go goes back to the system, so that what is counted is what is held.
-    let server = Server::start_in(&scratch, &HUGE, &[("MALLOC_MMAP_THRESHOLD_", "65536")]);
+    let server = Server::start_thrifty(&scratch, &HUGE);
     let chat = server.create_chat("A chat").await;
     let mut reader = Mt::open(&server, &chat).await;
     // What so many replies leave behind in caches is there before.

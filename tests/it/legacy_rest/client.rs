@@ -50,7 +50,7 @@ impl Client {
     pub fn start_with(scratch: &Scratch, arguments: &[&str]) -> Self {
         let arguments = [&["--builtin-pace", "0"], arguments].concat();
         Self {
-            server: Server::start_with(scratch, &arguments),
+            server: Server::start_thrifty(scratch, &arguments),
             http: reqwest::Client::new(),
             prefix: "",
         }

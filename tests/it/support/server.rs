@@ -30,6 +30,17 @@ impl Server {
         Self::start_in(scratch, arguments, &[])
     }
 
+    /// [`Server::start_with`], where what is let go goes back to the system at once, so that [`Server::memory_kib`] is
+    /// what is held.
+    pub fn start_thrifty(scratch: &Scratch, arguments: &[&str]) -> Self {
+        let variables = [
+            ("MALLOC_ARENA_MAX", "1"),
+            ("MALLOC_MMAP_THRESHOLD_", "65536"),
+            ("MALLOC_TRIM_THRESHOLD_", "131072"),
+        ];
+        Self::start_in(scratch, arguments, &variables)
+    }
+
     /// [`Server::start_with`], with variables in its environment.
     pub fn start_in(scratch: &Scratch, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_colloquy"))
