@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { chromium } from "playwright-core";
+import { launch } from "./chromium.js";
 
 const [server, executablePath] = process.argv.slice(2);
 
@@ -124,19 +124,7 @@ const files = createServer(async (request, response) => {
 await new Promise((listening) => files.listen(0, "127.0.0.1", listening));
 const pages = `http://127.0.0.1:${files.address().port}`;
 
-const browser = await chromium.launch({
-  executablePath,
-  headless: true,
-  args: [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ],
-});
+const browser = await launch(executablePath);
 try {
   const context = await browser.newContext();
   await twoTabs(context, pages);

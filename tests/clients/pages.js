@@ -1,7 +1,7 @@
 // The pages that show the API's description, in Debian's Chromium, with no other host than the server in reach:
 // node pages.js http://127.0.0.1:8000 /usr/bin/chromium
 import assert from "node:assert/strict";
-import { chromium } from "playwright-core";
+import { launch } from "./chromium.js";
 
 const [server, executablePath] = process.argv.slice(2);
 
@@ -11,20 +11,7 @@ const operations = Object.entries(description.paths).flatMap(([path, item]) =>
 );
 assert.equal(operations.length, 14);
 
-const browser = await chromium.launch({
-  executablePath,
-  headless: true,
-  args: [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-  ],
-});
+const browser = await launch(executablePath);
 
 /** Opens a page. What it complains of, and what it asks of other hosts, is gathered in `wrong`. */
 async function open(context, path, wrong) {

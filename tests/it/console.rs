@@ -1,13 +1,14 @@
 //! The console at `/`, in Chromium, with every other host out of reach; and how its files are served.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use reqwest::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH};
 use reqwest::{Client, StatusCode};
 
 use crate::on_both_stores;
-use crate::support::scratch::{Scratch, from_script};
+use crate::support::program::{browser, run};
+use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 
 on_both_stores! {
@@ -27,7 +28,7 @@ async fn replies_go_on_exactly_through_reloads_and_cuts(scratch: &Scratch) {
 async fn a_page_outlives_its_server(scratch: &Scratch) {
     let arguments = ["--builtin-pace", "100", "--builtin-words", "5000"];
     let server = Server::start_with(scratch, &arguments);
-    let mut node = script("restart.js", &server)
+    let mut node = browser("console/restart.js", &server)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -72,23 +73,7 @@ async fn nothing_stands_in_the_way_of_a_screen_reader() {
 /// Runs a script against a server whose bot has this pace and says this many words.
 async fn play(scratch: &Scratch, script: &str, pace: &str, words: &str) {
     let server = Server::start_with(scratch, &["--builtin-pace", pace, "--builtin-words", words]);
-    let output = self::script(script, &server)
-        .output()
-        .expect("Node.js is missing");
-    assert!(
-        output.status.success(),
-        "{script}: {}\n{}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
-
-fn script(name: &str, server: &Server) -> Command {
-    let mut node = Command::new("node");
-    node.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/console"))
-        .args([name, &server.url, &from_script("COLLOQUY_TEST_CHROMIUM")]);
-    node
+    run(&mut browser(&format!("console/{script}"), &server));
 }
 
 #[tokio::test]

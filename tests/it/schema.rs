@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+
+use crate::support::program::node;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -11,10 +12,10 @@ const UNDESCRIBED: &str = r#"{"types-have-descriptions": ["ChatConnection", "Mes
 
 /// Runs a program of `tests/clients`; what it said, if it did not succeed.
 fn complaint_of(program: &str, arguments: &[&str]) -> Option<String> {
-    let folder = Path::new(ROOT).join("tests/clients");
-    let mut command = Command::new("node");
-    command.current_dir(&folder).arg(program).args(arguments);
-    let output = command.output().expect("Node.js is missing");
+    let output = node(program)
+        .args(arguments)
+        .output()
+        .expect("Node.js is missing");
     let said = [output.stdout, output.stderr].concat();
     (!output.status.success()).then(|| String::from_utf8(said).unwrap())
 }

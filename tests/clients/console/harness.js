@@ -1,25 +1,13 @@
 // A browser that reaches no host but the server, and notes whatever a page complains of.
 
 import assert from "node:assert/strict";
-import { chromium } from "playwright-core";
+import { launch } from "../chromium.js";
 
 export const [server, executablePath] = process.argv.slice(2);
 
-const ARGUMENTS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  // Names lead nowhere, whoever asks for them.
-  "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-];
-
 /** Runs `play` in a browser; it fails if a page complained, or asked another host. */
 export async function inBrowser(play, { mayComplain = () => false } = {}) {
-  const browser = await chromium.launch({ executablePath, headless: true, args: ARGUMENTS });
+  const browser = await launch(executablePath);
   const complaints = [];
   const newPage = async (origin = server, options = {}) => {
     const context = await browser.newContext({ locale: "en-GB", viewport: { width: 1280, height: 800 }, ...options });
@@ -37,7 +25,9 @@ export async function inBrowser(play, { mayComplain = () => false } = {}) {
       const isComplaint = ["error", "warning"].includes(message.type());
       if (isComplaint && !mayComplain(message.text())) complaints.push(message.text());
     });
-    page.on("pageerror", (error) => complaints.push(String(error)));
+    page.on("pageerror", (error) => {
+      if (!mayComplain(String(error))) complaints.push(String(error));
+    });
     page.on("dialog", (dialog) => {
       complaints.push(`a dialog: ${dialog.message()}`);
       return dialog.dismiss();

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use super::messages;
 use crate::on_both_stores;
+use crate::support::program::{browser, run};
 use crate::support::scratch::{Scratch, from_script};
 use crate::support::server::Server;
 
@@ -34,9 +35,7 @@ async fn the_documented_python_client_gets_its_frames_and_the_whole_reply(scratc
 
 async fn browsers_show_what_is_stored_and_nothing_twice(scratch: &Scratch) {
     let server = Server::start_with(scratch, &["--builtin-pace", "100", "--builtin-words", "60"]);
-    let mut node = Command::new("node");
-    node.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients"));
-    run(node.args(["browser.js", &server.url, &from_script("COLLOQUY_TEST_CHROMIUM")]));
+    run(&mut browser("browser.js", &server));
 }
 
 async fn the_documented_usage_runs_against_the_library(scratch: &Scratch) {
@@ -51,19 +50,4 @@ async fn the_documented_usage_runs_against_the_library(scratch: &Scratch) {
     let server = Server::start(scratch);
     let stored = messages(&server, first.strip_prefix("chat ").unwrap()).await;
     assert_eq!(stored[0]["text"], "Hello! How are you?");
-}
-
-/// Runs a program that must succeed: what it printed.
-fn run(command: &mut Command) -> String {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let complained = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{command:?}: {}\n{said}{complained}",
-        output.status
-    );
-    said
 }

@@ -1,13 +1,13 @@
 //! The API's description: it has what the server has, and the server answers what it says.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
 use super::client::{Client, read};
 use crate::on_both_stores;
-use crate::support::scratch::{Scratch, from_script};
+use crate::support::program::{browser, run};
+use crate::support::scratch::Scratch;
 
 on_both_stores! { every_answer_is_as_described_and_every_described_answer_is_given }
 
@@ -267,19 +267,5 @@ async fn the_pages_that_show_the_description_need_no_other_host() {
     let scratch = Scratch::embedded().await;
     let client = Client::start(&scratch);
     client.any_chat().await;
-    let mut node = Command::new("node");
-    node.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients"));
-    node.args([
-        "pages.js",
-        &client.server.url,
-        &from_script("COLLOQUY_TEST_CHROMIUM"),
-    ]);
-    let output = node.output().expect("Node.js is missing");
-    assert!(
-        output.status.success(),
-        "{}\n{}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    run(&mut browser("pages.js", &client.server));
 }

@@ -9,6 +9,7 @@ pub mod make;
 pub mod mongod;
 pub mod mt;
 pub mod operation;
+pub mod program;
 pub mod proxy;
 pub mod random;
 pub mod scratch;
