@@ -19,5 +19,6 @@ pub mod feed;
 pub mod graphql;
 pub mod http;
 pub mod legacy;
+pub mod peer;
 pub mod service;
 pub mod store;

@@ -82,7 +82,7 @@ impl TrustedDocuments {
                 let ending = file.extension().and_then(|ending| ending.to_str());
                 let name = file.file_stem().and_then(|name| name.to_str());
                 if let (Some("graphql" | "gql"), Some(name)) = (ending, name) {
-                    documents.add(Some(name), read(&file)?)?;
+                    documents.add(name, read(&file)?)?;
                 }
             }
         } else {
@@ -98,7 +98,7 @@ impl TrustedDocuments {
                 Manifest::Map(map) => map.into_iter().collect(),
             };
             for (id, text) in operations {
-                documents.add(Some(&id), text)?;
+                documents.add(&id, text)?;
             }
         }
         match documents.texts.is_empty() {
@@ -107,10 +107,10 @@ impl TrustedDocuments {
         }
     }
 
-    fn add(&mut self, id: Option<&str>, text: String) -> Result<(), TrustedDocumentsError> {
+    fn add(&mut self, id: &str, text: String) -> Result<(), TrustedDocumentsError> {
         let text: Arc<str> = text.into();
         let hash = sha256(&text);
-        for id in id.into_iter().chain([hash.as_str()]) {
+        for id in [id, hash.as_str()] {
             let before = self.by_id.insert(id.to_owned(), text.clone());
             if before.is_some_and(|before| before != text) {
                 return Err(TrustedDocumentsError::Ambiguous(id.to_owned()));

@@ -58,6 +58,11 @@ pub struct Message {
 }
 
 impl Message {
+    /// Whether it is a reply that has not ended.
+    pub fn is_under_way(&self) -> bool {
+        self.reply.as_ref().is_some_and(|reply| !reply.state.is_final())
+    }
+
     /// The type of an ordinary message.
     pub const TEXT: &'static str = "text";
 }

@@ -90,7 +90,7 @@ struct State {
 impl LiveReply {
     /// A reply that has the text of `message` so far.
     pub fn new(message: Message) -> Self {
-        let has_ended = message.reply.as_ref().is_none_or(|reply| reply.state.is_final());
+        let has_ended = !message.is_under_way();
         let state = State {
             edition: 0,
             text: if has_ended {
@@ -162,8 +162,7 @@ impl LiveReply {
                 text: std::mem::take(&mut state.text),
                 ..Message::clone(&state.message)
             };
-            state.message = Arc::new(message);
-            state.has_ended = true;
+            state.end(message);
         });
     }
 

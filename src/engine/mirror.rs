@@ -12,7 +12,7 @@ impl Engine {
     /// many read slowly, there is one text.
     pub(super) fn mirror(self: &Arc<Self>, message: Message) -> Arc<LiveReply> {
         let id = message.id;
-        let has_ended = message.reply.as_ref().is_none_or(|reply| reply.state.is_final());
+        let has_ended = !message.is_under_way();
         let mut registry = self.registry();
         let found = registry.mirrors.get(&id);
         // One that has ended may have been edited since.
@@ -38,14 +38,7 @@ impl Engine {
             let found = self.store.messages(&[id]).await.map(|mut found| found.pop());
             let Some(mirror) = mirror.upgrade() else { return };
             match found {
-                Ok(Some(message))
-                    if message
-                        .reply
-                        .as_ref()
-                        .is_some_and(|reply| !reply.state.is_final()) =>
-                {
-                    mirror.heal(&message.text);
-                }
+                Ok(Some(message)) if message.is_under_way() => mirror.heal(&message.text),
                 Ok(Some(message)) => return mirror.end(message),
                 // Deleted: what the readers have is all there will be.
                 Ok(None) => return mirror.end_as_it_is(),

@@ -203,7 +203,7 @@ impl Engine {
         let Some(message) = self.store.request_stop(id, &request).await? else {
             return Ok(None);
         };
-        if message.reply.as_ref().is_none_or(|reply| reply.state.is_final()) {
+        if !message.is_under_way() {
             return Ok(Some(message));
         }
         if self.has_lapsed(&message) {

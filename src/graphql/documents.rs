@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use async_graphql::{ErrorExtensionValues, ServerError};
+use async_graphql::ServerError;
 use moka::sync::Cache;
 
-use super::GraphqlRequest;
+use super::{GraphqlRequest, with_code};
 use crate::config::{TrustedDocuments, sha256};
 
 /// The most bytes of registered documents that are kept; those that are used least make room.
@@ -40,12 +40,7 @@ impl From<UnknownDocument> for ServerError {
             ),
             UnknownDocument::Unsupported => ("PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED"),
         };
-        let mut error = Self::new(message, None);
-        error
-            .extensions
-            .get_or_insert_with(ErrorExtensionValues::default)
-            .set("code", code);
-        error
+        with_code(Self::new(message, None), code)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Errors as clients see them: a sentence and a stable code, never the internals.
 
-use async_graphql::{ErrorExtensionValues, Response};
+use async_graphql::{ErrorExtensionValues, Response, ServerError};
 
 use crate::domain::MalformedId;
 use crate::service;
@@ -52,6 +52,13 @@ impl From<Error> for async_graphql::Error {
             extensions: Some(extensions),
         }
     }
+}
+
+/// An error of the request, with its code.
+pub fn with_code(mut error: ServerError, code: &'static str) -> ServerError {
+    let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
+    extensions.set("code", code);
+    error
 }
 
 /// The most errors of one response.

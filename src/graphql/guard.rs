@@ -8,10 +8,11 @@ use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{
     ExecutableDocument, Field, FragmentDefinition, OperationDefinition, Selection, SelectionSet,
 };
-use async_graphql::{ErrorExtensionValues, Name, Positioned, Request, ServerError, Value};
+use async_graphql::{Name, Positioned, Request, ServerError, Value};
 
 use serde_json::{Map, Value as Json};
 
+use super::with_code;
 use crate::config::Limits;
 
 /// Why a document is refused.
@@ -63,7 +64,7 @@ impl TooMuch {
 
 impl From<Refusal> for ServerError {
     fn from(refusal: Refusal) -> Self {
-        let (mut error, code) = match refusal {
+        let (error, code) = match refusal {
             Refusal::Syntax(error) => (error, "GRAPHQL_PARSE_FAILED"),
             Refusal::TooMuch(what, max) => (Self::new(what.of(max), None), "QUERY_TOO_COMPLEX"),
             Refusal::Depth => (
@@ -83,11 +84,7 @@ impl From<Refusal> for ServerError {
                 "GRAPHQL_VALIDATION_FAILED",
             ),
         };
-        error
-            .extensions
-            .get_or_insert_with(ErrorExtensionValues::default)
-            .set("code", code);
-        error
+        with_code(error, code)
     }
 }
 

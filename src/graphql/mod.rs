@@ -31,7 +31,7 @@ use subscription::Subscription;
 
 use error::with_codes;
 
-pub use error::Error;
+pub use error::{Error, with_code};
 pub use request::GraphqlRequest;
 
 type AsyncGraphqlSchema = async_graphql::Schema<Query, Mutation, Subscription>;

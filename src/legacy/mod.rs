@@ -8,3 +8,13 @@ pub mod socket;
 
 mod room;
 mod texts;
+
+use axum::Router;
+
+/// Routes as they are, and below `prefix` once more unless it is empty.
+fn below(prefix: &str, routes: Router) -> Router {
+    match prefix {
+        "" => routes,
+        prefix => routes.clone().nest(prefix, routes),
+    }
+}

@@ -179,7 +179,7 @@ impl Service {
         change: &MessageChange,
     ) -> Result<Message, Error> {
         // A reply's text belongs to its generation until it has ended.
-        if change.text.is_some() && message.reply.is_some_and(|reply| !reply.state.is_final()) {
+        if change.text.is_some() && message.is_under_way() {
             return Err(Error::Conflict);
         }
         let changed = self

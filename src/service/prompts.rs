@@ -265,7 +265,7 @@ impl Service {
 
     async fn has_ended(&self, id: MessageId) -> Result<bool, Error> {
         let message = self.store.messages(&[id]).await?.pop();
-        Ok(message.is_none_or(|message| message.reply.is_none_or(|reply| reply.state.is_final())))
+        Ok(message.is_none_or(|message| !message.is_under_way()))
     }
 
     /// The message that was stored for this sending before, if it was.

@@ -7,16 +7,17 @@ use syn::visit::{self, Visit};
 use crate::support::sources::{Source, sources};
 
 /// Each module of the crate with the modules it may import, from the lowest layer to the highest.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("domain", &[]),
+    ("peer", &[]),
     ("config", &["domain"]),
     ("store", &["domain"]),
     ("feed", &["domain"]),
     ("bot", &["domain", "config"]),
     ("engine", &["domain", "config", "store", "feed", "bot"]),
     ("service", &["domain", "config", "store", "feed", "engine"]),
-    ("graphql", &["domain", "config", "service"]),
-    ("legacy", &["domain", "config", "service"]),
+    ("graphql", &["domain", "peer", "config", "service"]),
+    ("legacy", &["domain", "peer", "config", "service"]),
     ("http", &["domain", "config", "service", "graphql", "legacy"]),
     (
         "app",

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Schema;
 use crate::domain::Viewer;
+use crate::peer::{CLOSE_WAIT_MAX, WRITE_WAIT_MAX};
 
 use close::Close;
 use operations::Operations;
@@ -27,14 +28,6 @@ use session::Session;
 pub const SUBPROTOCOL: &str = "graphql-transport-ws";
 /// How long a client may take to send `connection_init`.
 const INIT_WAIT_MAX: Duration = Duration::from_secs(3);
-/// How often the server sends a WebSocket ping.
-const PING_EVERY: Duration = Duration::from_secs(20);
-/// How long a peer may be silent, pongs included, before it is taken for dead.
-const SILENCE_MAX: Duration = Duration::from_secs(45);
-/// How long one frame may wait for the peer to take it.
-const WRITE_WAIT_MAX: Duration = Duration::from_secs(10);
-/// How long the closing handshake may take.
-const CLOSE_WAIT_MAX: Duration = Duration::from_secs(1);
 /// Messages that wait for the writer. An operation whose message finds no room is not asked for its next.
 const OUTBOX_MESSAGES_MAX: usize = 16;
 

@@ -1,6 +1,6 @@
 //! What a client asks for on one socket.
 
-use async_graphql::{ErrorExtensionValues, ServerError};
+use async_graphql::ServerError;
 use axum::extract::ws::Message;
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
@@ -11,9 +11,10 @@ use super::close::Close;
 use super::message::{ClientMessage, ServerMessage};
 use super::operation::operate;
 use super::operations::{Operations, Unreserved};
-use super::{CLOSE_WAIT_MAX, INIT_WAIT_MAX, Outgoing, PING_EVERY, SILENCE_MAX};
+use super::{INIT_WAIT_MAX, Outgoing};
 use crate::domain::Viewer;
-use crate::graphql::{Schema, only};
+use crate::graphql::{Schema, only, with_code};
+use crate::peer::{CLOSE_WAIT_MAX, PING_EVERY, SILENCE_MAX, sent_too_much};
 
 pub(super) struct Session {
     schema: Schema,
@@ -60,7 +61,7 @@ impl Session {
                 }
                 received = stream.next() => match received? {
                     Ok(received) => received,
-                    Err(error) => return is_too_big(&error).then_some(Close::TOO_BIG),
+                    Err(error) => return sent_too_much(&error).then_some(Close::TOO_BIG),
                 },
             };
             last_heard = Instant::now();
@@ -129,16 +130,7 @@ impl Session {
     }
 }
 
-/// Whether a message was over the bound. The WebSocket library's own error type is not at hand here, only its words.
-fn is_too_big(error: &axum::Error) -> bool {
-    error.to_string().starts_with("Space limit exceeded")
-}
-
 fn too_many(max: usize) -> ServerError {
-    let mut error = ServerError::new(format!("A socket may have {max} operations under way."), None);
-    error
-        .extensions
-        .get_or_insert_with(ErrorExtensionValues::default)
-        .set("code", "TOO_MANY_OPERATIONS");
-    error
+    let refusal = ServerError::new(format!("A socket may have {max} operations under way."), None);
+    with_code(refusal, "TOO_MANY_OPERATIONS")
 }

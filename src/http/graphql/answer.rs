@@ -6,7 +6,7 @@ use axum::response::IntoResponse;
 use serde::Serialize;
 
 use super::accept::Answer;
-use crate::graphql::is_request_error;
+use crate::graphql::{is_request_error, with_code};
 use crate::service::RETRY_AFTER_SECONDS;
 
 /// A response body: a request that was not executed has no `data` at all.
@@ -42,13 +42,6 @@ pub(super) fn answer(response: &Response, kind: Answer) -> axum::response::Respo
     }
 }
 
-/// An error with its code.
-pub(super) fn error(message: &str, code: &str) -> ServerError {
-    let mut error = ServerError::new(message, None);
-    error.extensions.get_or_insert_default().set("code", code);
-    error
-}
-
 /// There is no place for one more stream.
 pub(super) fn no_place() -> axum::response::Response {
     let refusal = refuse_as(
@@ -76,7 +69,7 @@ pub(super) fn refuse(status: StatusCode, message: &str) -> axum::response::Respo
     }
 }
 
-fn refuse_as(status: StatusCode, message: &str, code: &str) -> axum::response::Response {
-    let response = Response::from_errors(vec![error(message, code)]);
+fn refuse_as(status: StatusCode, message: &str, code: &'static str) -> axum::response::Response {
+    let response = Response::from_errors(vec![with_code(ServerError::new(message, None), code)]);
     (status, axum::Json(Body::of(&response))).into_response()
 }

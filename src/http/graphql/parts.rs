@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer;
 use super::events::UNBUFFERED;
+use crate::graphql::with_code;
 
 /// The content type of the whole.
 const CONTENT_TYPE: &str = "multipart/mixed;boundary=\"graphql\";subscriptionSpec=\"1.0\"";
@@ -75,7 +76,10 @@ fn result(response: &Response) -> String {
 fn going_away() -> String {
     json(&Part {
         payload: None,
-        errors: &[answer::error("The server is on its way down.", "SHUTTING_DOWN")],
+        errors: &[with_code(
+            ServerError::new("The server is on its way down.", None),
+            "SHUTTING_DOWN",
+        )],
     })
 }
 

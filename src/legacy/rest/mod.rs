@@ -9,7 +9,7 @@ mod fault;
 mod input;
 mod messages;
 pub mod reading;
-mod refusal;
+pub(super) mod refusal;
 mod request;
 mod wire;
 
@@ -81,11 +81,7 @@ impl Rest {
             .layer(middleware::from_fn(on_a_task_of_its_own))
             .layer(middleware::from_fn(no_empty_id))
             .with_state(self);
-        let everywhere = match prefix {
-            "" => routes,
-            prefix => routes.clone().nest(prefix, routes),
-        };
-        (everywhere, description)
+        (super::below(prefix, routes), description)
     }
 }
 

@@ -23,12 +23,12 @@ use axum::routing::{any, get};
 use axum::{Json, Router};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use super::dates::DateFormat;
+use super::rest::{self, refusal::detail};
 use super::room::{Rooms, Seat};
 use crate::domain::{ChatId, Timestamp, Viewer};
 use crate::service::{RETRY_AFTER_SECONDS, Service, StreamPlace};
@@ -38,16 +38,8 @@ use stage::Stage;
 use talker::{Talker, Told};
 use worker::Worker;
 
-/// How often the server sends a WebSocket ping.
-const PING_EVERY: Duration = Duration::from_secs(20);
-/// How long a peer may be silent, pongs included, before it is taken for dead.
-const SILENCE_MAX: Duration = Duration::from_secs(45);
 /// How long the handshake may wait for the store.
 const ENTER_WAIT_MAX: Duration = Duration::from_secs(2);
-/// How long one frame may wait for the peer to take it.
-const WRITE_WAIT_MAX: Duration = Duration::from_secs(10);
-/// How long the closing handshake may take.
-const CLOSE_WAIT_MAX: Duration = Duration::from_secs(1);
 /// Frames of a client that wait to be worked on; further ones wait in the socket.
 const COMMANDS_MAX: usize = 8;
 /// What came of a client's frames and waits to be written.
@@ -86,10 +78,7 @@ pub fn routes(service: Arc<Service>, dates: DateFormat, prefix: &str, shutdown: 
         .route("/chat/ws/{chat_id}", any(open))
         .route("/chat/ws/{chat_id}/status", get(status).fallback(only_get))
         .with_state(face);
-    match prefix {
-        "" => routes,
-        prefix => routes.clone().nest(prefix, routes),
-    }
+    super::below(prefix, routes)
 }
 
 /// Who is connected to a chat.
@@ -121,8 +110,8 @@ pub(super) async fn status(State(face): State<Face>, Path(chat_id): Path<String>
 }
 
 async fn only_get() -> Response {
-    let detail = Json(json!({ "detail": "Method Not Allowed" }));
-    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET")], detail).into_response()
+    let refusal = detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+    ([(header::ALLOW, "GET")], refusal).into_response()
 }
 
 /// What the address of a socket may hold besides the chat. Ours.
@@ -140,13 +129,11 @@ async fn open(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let Ok(upgrade) = upgrade else {
-        let detail = Json(json!({ "detail": "Not Found" }));
-        return (StatusCode::NOT_FOUND, detail).into_response();
+        return rest::not_found().await;
     };
     let Some(place) = face.service.place_for_stream() else {
-        let detail = Json(json!({ "detail": "Too many sockets are open." }));
-        let headers = [(header::RETRY_AFTER, RETRY_AFTER_SECONDS)];
-        return (StatusCode::SERVICE_UNAVAILABLE, headers, detail).into_response();
+        let refusal = detail(StatusCode::SERVICE_UNAVAILABLE, "Too many sockets are open.");
+        return ([(header::RETRY_AFTER, RETRY_AFTER_SECONDS)], refusal).into_response();
     };
     let after = parameters.ok().and_then(|Query(parameters)| parameters.after);
     let opened_at = Timestamp::from_millis(face.service.now_micros().div_euclid(1_000));

@@ -8,9 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::talker::Told;
 use super::worker::{Command, language_of};
-use super::{CLOSE_WAIT_MAX, Close, DEAD_PEER, GOING_AWAY, SILENCE_MAX, TOO_BIG};
+use super::{Close, DEAD_PEER, GOING_AWAY, TOO_BIG};
 use crate::legacy::frame::{ClientFrame, DecodeError};
 use crate::legacy::texts;
+use crate::peer::{CLOSE_WAIT_MAX, SILENCE_MAX, sent_too_much};
 
 pub(super) struct Reader {
     pub(super) text_bytes_max: usize,
@@ -43,7 +44,7 @@ impl Reader {
                     let _ = tokio::time::timeout(CLOSE_WAIT_MAX, stream.next()).await;
                     return None;
                 }
-                Err(error) => return is_too_big(&error).then_some(TOO_BIG),
+                Err(error) => return sent_too_much(&error).then_some(TOO_BIG),
             };
             tokio::select! {
                 () = self.shutdown.cancelled() => return Some(GOING_AWAY),
@@ -71,9 +72,4 @@ impl Reader {
         // The worker is there as long as somebody can send to it.
         let _ = self.commands.send(command).await;
     }
-}
-
-/// Whether a frame was over the bound. The WebSocket library's own error type is not at hand here, only its words.
-fn is_too_big(error: &axum::Error) -> bool {
-    error.to_string().starts_with("Space limit exceeded")
 }

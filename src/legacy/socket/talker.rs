@@ -10,8 +10,9 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::stage::{Answer, Stage};
 use super::worker::replay;
-use super::{CLOSE_WAIT_MAX, Close, PING_EVERY, SLOW_CONSUMER, TOLD_MAX, TOO_BIG, WRITE_WAIT_MAX};
+use super::{Close, SLOW_CONSUMER, TOLD_MAX, TOO_BIG};
 use crate::domain::{ChatCursor, MessageId, Viewer};
+use crate::peer::{CLOSE_WAIT_MAX, PING_EVERY, WRITE_WAIT_MAX};
 use crate::service::{ChatUpdate, ReplyUpdate, Service};
 
 /// What the talker is told by those who read and work for its socket.
