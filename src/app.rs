@@ -16,7 +16,7 @@ use crate::feed::{Feed, LocalFeed};
 use crate::http::{self, ServeError};
 use crate::service::Service;
 use crate::store::inspection::{StoreInspection, SurveyProgress, Surveyed};
-use crate::store::{EmbeddedStore, MongoStore, Store, StoreError};
+use crate::store::{EmbeddedStore, MongoStore, ScratchDatabase, Store, StoreError};
 
 /// How long open connections may take to end once the server is told to.
 const DRAIN_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -57,6 +57,11 @@ pub async fn inspect_store(config: &StoreConfig) -> Result<StoreInspection, Stor
 /// Looks at every document of a MongoDB database, and changes nothing.
 pub async fn survey_database(uri: &str, progress: &(dyn Fn(SurveyProgress) + Send + Sync)) -> Surveyed {
     MongoStore::survey(uri, progress).await
+}
+
+/// A database of MongoDB for a trial, beside the one that `uri` names; `id` tells it apart from those of other trials.
+pub async fn scratch_database(uri: &str, id: &str) -> Result<ScratchDatabase, StoreError> {
+    ScratchDatabase::beside(uri, id).await
 }
 
 /// Asks a bot's service whether it is there and knows us.

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::chat::ChatArguments;
+use super::verify::VerifyArguments;
 use crate::config::{
     ApiKey, BotConfig, BuiltinBotConfig, Config, ConfigError, EngineConfig, FaultScript, LegacyConfig,
     Limits, OpenAiConfig, StoreConfig, TrustedDocuments, UpstreamTimeouts, UpstreamUrl,
@@ -40,6 +42,9 @@ pub struct Arguments {
         global = true
     )]
     store: String,
+    /// Whether it was said where chats are kept.
+    #[arg(skip)]
+    pub is_store_given: bool,
     /// What answers: the offline bot, or an OpenAI-compatible service.
     #[arg(
         long,
@@ -179,6 +184,12 @@ pub enum Command {
     ///
     /// Ends with 0 if nothing is a problem, else with 1.
     Doctor(DoctorArguments),
+    /// Kill, freeze and cut off servers on a scratch database, and see what is kept of every promise.
+    ///
+    /// With no arguments it tries one server on a temporary folder for half a minute. With --store it makes a database or
+    /// folder beside the one that is named, which it never opens, and removes it at the end. Ends with 0 if everything
+    /// that was tried was held, with 1 if something was not, and with 2 if there is no verdict.
+    Verify(VerifyArguments),
 }
 
 /// What `colloquy doctor` takes.
@@ -228,9 +239,25 @@ impl Arguments {
         globals.retain(clap::Arg::is_global_set);
         // A client has no use for the flags of a server, which are taken everywhere, so they do not clutter its help.
         let command = command.mut_subcommand("chat", |chat| {
-            chat.args(globals.into_iter().map(|flag| flag.hide(true)))
+            chat.args(globals.iter().cloned().map(|flag| flag.hide(true)))
         });
-        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+        let command = command.mut_subcommand("verify", |verify| {
+            let others = globals.into_iter().filter(|flag| flag.get_id() != "store");
+            verify.args(others.map(|flag| flag.hide(true)))
+        });
+        let matches = command.get_matches();
+        let mut arguments = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        arguments.is_store_given = matches.value_source("store") != Some(ValueSource::DefaultValue);
+        arguments
+    }
+
+    /// The variables of the environment that stand for flags.
+    pub fn variables() -> Vec<String> {
+        let command = Self::command();
+        let variables = command.get_arguments().filter_map(clap::Arg::get_env);
+        variables
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect()
     }
 
     /// The configuration that the arguments stand for, checked.

@@ -2,9 +2,12 @@
 
 mod arguments;
 mod chat;
+mod client;
 mod doctor;
+mod page;
 mod serve;
 mod setup;
+mod verify;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -36,6 +39,9 @@ pub fn main() -> ExitCode {
     if let Some(Command::Doctor(options)) = arguments.command {
         return runtime.block_on(doctor::doctor(&arguments, options));
     }
+    if let Some(Command::Verify(options)) = &arguments.command {
+        return runtime.block_on(verify::verify(&arguments, options));
+    }
     let config = match arguments.config() {
         Ok(config) => config,
         Err(error) => {
@@ -48,7 +54,7 @@ pub fn main() -> ExitCode {
             Command::Serve => serve::serve(config, arguments.log_format).await,
             Command::Setup => setup::setup(config).await,
             // Done above, without a configuration.
-            Command::Schema | Command::Doctor(_) | Command::Chat(_) => Ok(()),
+            Command::Schema | Command::Doctor(_) | Command::Chat(_) | Command::Verify(_) => Ok(()),
         }
     });
     match done {

@@ -25,7 +25,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
             "domain", "config", "store", "feed", "bot", "engine", "service", "http",
         ],
     ),
-    ("cli", &["config", "store", "bot", "graphql", "app"]),
+    ("cli", &["domain", "config", "store", "bot", "graphql", "app"]),
 ];
 
 /// Modules that only the one beside them may name.
@@ -38,7 +38,7 @@ const PRIVATE: [(&str, &str); 5] = [
 ];
 
 /// Foreign crates, with the only places that may use them.
-const CONFINED: [(&str, &[&str]); 33] = [
+const CONFINED: [(&str, &[&str]); 35] = [
     ("mongodb", &["store::mongo"]),
     ("rusqlite", &["store::embedded"]),
     ("async_graphql", &["graphql", "http::graphql"]),
@@ -47,21 +47,29 @@ const CONFINED: [(&str, &[&str]); 33] = [
     ("tower_http", &["http"]),
     ("rust_embed", &["http"]),
     ("clap", &["cli"]),
-    ("anstream", &["cli::chat::screen", "cli::doctor"]),
-    ("anstyle", &["cli::chat::screen", "cli::doctor"]),
-    ("comfy_table", &["cli::doctor"]),
-    ("indicatif", &["cli::doctor"]),
-    ("rustix", &["cli::doctor", "store::embedded"]),
+    ("anstream", &["cli::chat::screen", "cli::page"]),
+    (
+        "anstyle",
+        &["cli::chat::screen", "cli::doctor", "cli::page", "cli::verify"],
+    ),
+    ("comfy_table", &["cli::page"]),
+    ("indicatif", &["cli::doctor", "cli::verify::progress"]),
+    (
+        "rustix",
+        &["cli::page", "cli::verify::process", "store::embedded"],
+    ),
+    ("fastrand", &["cli::verify"]),
+    ("tempfile", &["cli::verify"]),
     ("tracing_subscriber", &["cli"]),
     ("twox_hash", &["domain::cursor"]),
     ("tiktoken_rs", &["domain::tokens"]),
     ("chrono_tz", &["domain::locale"]),
     ("oxilangtag", &["domain::locale"]),
     ("unicode_segmentation", &["domain::search", "cli::chat::session"]),
-    ("reqwest", &["bot::openai", "cli::chat"]),
+    ("reqwest", &["bot::openai", "cli::client", "cli::verify"]),
     ("eventsource_stream", &["bot::openai"]),
     ("secrecy", &["config", "bot::openai"]),
-    ("url", &["config", "cli::chat::server"]),
+    ("url", &["config", "cli::client::server"]),
     ("utoipa", &["legacy", "http"]),
     ("utoipa_axum", &["legacy::rest"]),
     ("weak_table", &["engine"]),
@@ -69,8 +77,8 @@ const CONFINED: [(&str, &[&str]); 33] = [
     ("moka", &["graphql::documents"]),
     ("sha2", &["config"]),
     ("hex", &["config"]),
-    ("graphql_client", &["cli::chat"]),
-    ("tokio_tungstenite", &["cli::chat::socket"]),
+    ("graphql_client", &["cli::chat", "cli::client", "cli::verify"]),
+    ("tokio_tungstenite", &["cli::client::socket", "cli::verify"]),
     ("rustyline", &["cli::chat::input"]),
 ];
 

@@ -4,8 +4,8 @@ mod adoption;
 mod configuration;
 mod finding;
 mod folder;
+mod listing;
 mod mongo;
-mod page;
 mod upstream;
 
 use std::process::ExitCode;
@@ -13,8 +13,8 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use self::finding::{Finding, Verdict};
-use self::page::Page;
 use super::arguments::{Arguments, DoctorArguments, ReportFormat};
+use super::page::{self, Page};
 use super::{chain, complain};
 use crate::app;
 use crate::config::{BotConfig, StoreConfig};
@@ -78,7 +78,7 @@ fn print(format: ReportFormat, findings: &[Finding], survey: Option<&Survey>) ->
             if let Some(survey) = survey {
                 adoption::tables(&mut page, survey);
             }
-            page.findings(findings);
+            listing::list(&mut page, findings);
             page.print()
         }
         ReportFormat::Json => page::print_json(&report(findings, survey)),

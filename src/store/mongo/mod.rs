@@ -16,6 +16,7 @@ mod messages;
 mod operation;
 mod replies;
 mod reply_document;
+mod scratch;
 mod search;
 mod survey;
 mod usage;
@@ -30,6 +31,8 @@ use mongodb::{Client, Collection, Database, IndexModel};
 
 use self::operation::{ANSWER_TIMEOUT, is_no_utf8, run, run_for};
 use super::{Store, StoreError};
+
+pub use self::scratch::ScratchDatabase;
 
 /// The database of an address that names none.
 const DATABASE_DEFAULT: &str = "colloquy";
