@@ -2,9 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::{Message, MessageId, ReplyCursor, StopRequest, TextDigest};
@@ -268,6 +270,7 @@ impl LiveReply {
             changes: self.changes.sender.subscribe(),
             live: self.clone(),
             cursor,
+            patience: None,
             place: None,
             is_done: false,
         }
@@ -351,6 +354,8 @@ pub struct ReplyReader {
     changes: watch::Receiver<()>,
     /// What the client says it has, until the text has confirmed or refuted it.
     cursor: Option<ReplyCursor>,
+    /// Until when a text that does not reach to that cursor yet may still do so.
+    patience: Option<Instant>,
     place: Option<Place>,
     is_done: bool,
 }
@@ -361,6 +366,13 @@ struct Place {
 }
 
 impl ReplyReader {
+    /// The same, where the text comes from elsewhere and may lag behind what the client has seen there: a snapshot that
+    /// takes something back waits so long for it.
+    pub fn patient(mut self, patience: Duration) -> Self {
+        self.patience = Some(Instant::now() + patience);
+        self
+    }
+
     /// The next update, or `None` after the end. Cancel-safe: a call that is dropped takes nothing with it.
     pub async fn next(&mut self) -> Option<ReplyUpdate> {
         while !self.is_done {
@@ -370,12 +382,27 @@ impl ReplyReader {
                 return Some(update);
             }
             // The sender lives in `self.live`, so it cannot be gone.
-            let _ = self.changes.changed().await;
+            let changed = self.changes.changed();
+            match self.patience {
+                Some(patience) => {
+                    if timeout_at(patience, changed).await.is_err() {
+                        self.patience = None;
+                    }
+                }
+                None => drop(changed.await),
+            }
         }
         None
     }
 
     fn step(&mut self, state: &State) -> Option<ReplyUpdate> {
+        if self.patience.is_some() {
+            let length = state.text().len() as u64;
+            if !state.has_ended && self.cursor.is_some_and(|cursor| cursor.offset > length) {
+                return None;
+            }
+            self.patience = None;
+        }
         let cursor = match &self.place {
             Some(place) if place.edition == state.edition => None,
             Some(place) => Some(place.digest.cursor()),

@@ -48,6 +48,9 @@ pub const RENEW_EVERY: Duration = Duration::from_secs(2);
 pub const SWEEP_EVERY: Duration = Duration::from_secs(3);
 /// How long a stop waits for the reply to end before it answers with the reply as it is.
 pub const STOP_WAIT_MAX: Duration = Duration::from_secs(2);
+/// How long the text of a reply that another server generates may lag behind what a client has seen there, before the
+/// client is put back to it: more than the time between two checkpoints.
+pub const MIRROR_LAG_MAX: Duration = Duration::from_secs(2);
 /// The longest text of one reply, in bytes; a longer one ends as `LENGTH`.
 pub const REPLY_BYTES_MAX: usize = 1024 * 1024;
 /// The most of a model's reasoning that is kept, in bytes; what comes after it is let go.
@@ -180,7 +183,10 @@ impl Engine {
             return Ok(Some(live.read_from(cursor)));
         }
         let message = self.store.messages(&[id]).await?.pop();
-        Ok(message.map(|message| self.mirror(message).read_from(cursor)))
+        Ok(message.map(|message| {
+            let mirror = self.mirror(message);
+            mirror.read_from(cursor).patient(MIRROR_LAG_MAX)
+        }))
     }
 
     /// The replies of a chat that are under way: those of this server in the order of their turns, and the oldest of

@@ -12,6 +12,7 @@ mod decoders;
 mod docs;
 mod doctor;
 mod examples;
+mod fleet;
 mod graphql;
 mod legacy_mt;
 mod legacy_rest;

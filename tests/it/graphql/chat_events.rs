@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::on_both_stores;
+use crate::on_every_pair;
 use crate::support::follow::ChatFollower;
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 
-on_both_stores! {
+on_every_pair! {
     whatever_happens_in_a_chat_is_told_in_order,
     a_reply_is_told_from_its_snapshot_to_its_end,
     a_follower_that_drops_anywhere_misses_nothing,

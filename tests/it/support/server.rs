@@ -52,6 +52,7 @@ impl Server {
                 "--log-format",
                 "json",
             ])
+            .args(scratch.feed_arguments())
             .args(arguments)
             .env_remove("OPENAI_API_KEY")
             .envs(variables.iter().copied())
