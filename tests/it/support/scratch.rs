@@ -80,6 +80,11 @@ impl Scratch {
         arguments.into_iter().flatten().collect()
     }
 
+    /// Whether what happens is told by way of a Redis.
+    pub fn has_redis(&self) -> bool {
+        self.redis.is_some()
+    }
+
     /// The Redis, where there is one.
     pub fn redis(&self) -> &Redis {
         self.redis.as_ref().unwrap()
