@@ -25,7 +25,7 @@ use crate::domain::{
     ChatEvent, ChatId, Clock, Message, MessageId, ReplyCursor, ReplyOutcome, ReplyState, StopRequest, UserId,
 };
 use crate::feed::Feed;
-use crate::store::{Inserted, Store, StoreError};
+use crate::store::{Claim, Inserted, Store, StoreError};
 
 use desk::Desks;
 
@@ -34,9 +34,9 @@ pub use desk::{Entry, REPLIES_PER_CHAT_MAX, Slot};
 pub use history::Ask;
 pub use live::{Applied, LiveReply, ReplyReader, ReplyUpdate, UPDATE_BYTES_MAX};
 
-/// How long an owner vouches for a reply at each beat, in milliseconds. A reply whose server died is closed at most
-/// this long plus [`SWEEP_EVERY`] after its last beat.
-pub const LEASE_MS: i64 = 8_000;
+/// How long an owner vouches for a reply at each beat. A reply whose server died is closed at most this long plus
+/// [`SWEEP_EVERY`] after its last beat, where another server looked meanwhile; else after the next one's start.
+pub const LEASE: Duration = Duration::from_secs(8);
 /// How often an owner writes the text so far, while it grows: half of what a crash may lose, so that a slow write
 /// still keeps to that.
 pub const BEAT_EVERY: Duration = Duration::from_millis(500);
@@ -112,8 +112,8 @@ impl Engine {
         self.bot.heeds_faults()
     }
 
-    /// Stores a streaming reply and starts to generate it. If the chat has a message of its client key already,
-    /// nothing is started, and that message is returned.
+    /// Stores a streaming reply and starts to generate it. If the chat has a message of its client key already, or
+    /// the reply itself, nothing is started, and that message is returned.
     pub async fn begin(
         self: &Arc<Self>,
         slot: Slot,
@@ -131,7 +131,7 @@ impl Engine {
             // Registered before it is stored: whoever finds it in the store finds it here.
             registry.live.insert(id, live.clone());
         }
-        match self.store.insert_message(&reply).await {
+        match self.store.begin_reply(&reply, LEASE).await {
             Ok(Inserted::New) => {}
             Ok(Inserted::Existing(existing)) => {
                 self.registry().live.remove(&id);
@@ -206,10 +206,9 @@ impl Engine {
         if !message.is_under_way() {
             return Ok(Some(message));
         }
-        if self.has_lapsed(&message) {
-            let outcome = ReplyOutcome::bare(ReplyState::Stopped, self.clock.now());
-            let stopped = self.store.finish_reply(id, None, &outcome).await?;
-            return Ok(Some(stopped.unwrap_or(message)));
+        let outcome = ReplyOutcome::bare(ReplyState::Stopped, self.clock.now());
+        if let Some(stopped) = self.store.finish_reply(id, Claim::Lapsed, &outcome).await? {
+            return Ok(Some(stopped));
         }
         match tokio::time::timeout(STOP_WAIT_MAX, self.mirror(message.clone()).ended()).await {
             Ok(ended) => Ok(Some(Message::clone(&ended))),
@@ -245,12 +244,5 @@ impl Engine {
 
     fn registry(&self) -> std::sync::MutexGuard<'_, Registry> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn has_lapsed(&self, message: &Message) -> bool {
-        message
-            .reply
-            .as_ref()
-            .is_some_and(|reply| reply.lease_until < self.clock.now())
     }
 }

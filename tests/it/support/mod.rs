@@ -12,6 +12,7 @@ pub mod operation;
 pub mod program;
 pub mod proxy;
 pub mod random;
+pub mod replica_set;
 pub mod scratch;
 pub mod server;
 pub mod socket;
