@@ -10,13 +10,13 @@ use tokio_util::sync::CancellationToken;
 use crate::bot::{Bot, BuiltinBot, OpenAiBot, OpenAiSetupError, Probed};
 use crate::config::{BotConfig, Config, FeedConfig, OpenAiConfig, RedisConfig, StoreConfig};
 use crate::domain::tokens::load_vocabulary;
-use crate::domain::{Clock, IdSource, SystemClock, Timestamp};
+use crate::domain::{Clock, IdSource, SystemClock};
 use crate::engine::Engine;
 use crate::feed::{Feed, LocalFeed, RedisFeed, RedisFeedError, RedisProbed};
 use crate::http::{self, ServeError};
 use crate::service::Service;
 use crate::store::inspection::{StoreInspection, SurveyProgress, Surveyed};
-use crate::store::{EmbeddedStore, MongoStore, Store, StoreError};
+use crate::store::{Claim, EmbeddedStore, MongoStore, Store, StoreError};
 
 /// How long open connections may take to end once the server is told to.
 const DRAIN_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -132,12 +132,9 @@ pub async fn run_on(
         config.engine,
         owner,
     );
-    let orphaned_before = if is_alone {
-        Timestamp::from_millis(i64::MAX)
-    } else {
-        clock.now()
-    };
-    engine.recover(orphaned_before).await?;
+    if is_alone {
+        engine.recover(Claim::Alone).await?;
+    }
     engine.keep_recovering();
     engine.heed_wakes();
 

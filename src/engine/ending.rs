@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::time::Instant;
 
 use super::{Engine, LiveReply};
 use crate::domain::{Message, ReplyOutcome};
-use crate::store::StoreError;
+use crate::store::{Claim, StoreError};
 
 /// How long the terminal write is tried again while the store is away.
 const TRIED_FOR: Duration = Duration::from_secs(300);
@@ -14,8 +15,8 @@ const TRIED_FOR: Duration = Duration::from_secs(300);
 const TRIED_IN_SHUTDOWN_FOR: Duration = Duration::from_secs(10);
 /// How long readers wait for the end to be stored, before they are told it as it is known here.
 const TOLD_AFTER: Duration = Duration::from_secs(5);
-/// The first and the longest wait between two tries.
-const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// The first and the longest wait between two tries, before chance doubles them at most.
+const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 impl Engine {
     /// Writes the end, again and again while the store is away. If somebody else ended the reply before, theirs is
@@ -36,7 +37,13 @@ impl Engine {
     /// The message as it is stored in the end; `None` if it is stored no more, or could not be.
     async fn write_end(&self, reply: &Message, outcome: &ReplyOutcome) -> Option<Message> {
         let begun = Instant::now();
-        let (mut wait, wait_max) = WAITS;
+        let (wait_min, wait_max) = WAITS;
+        let waits = ExponentialBuilder::default()
+            .with_min_delay(wait_min)
+            .with_max_delay(wait_max)
+            .without_max_times()
+            .with_jitter();
+        let mut waits = waits.build();
         loop {
             match self.try_to_end(reply, outcome).await {
                 Ok(message) => return message,
@@ -53,8 +60,7 @@ impl Engine {
                 tracing::error!(message.id = %reply.id, "the end of a reply was never stored");
                 return None;
             }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(wait_max);
+            tokio::time::sleep(waits.next().unwrap_or(wait_max)).await;
         }
     }
 
@@ -63,8 +69,8 @@ impl Engine {
         reply: &Message,
         outcome: &ReplyOutcome,
     ) -> Result<Option<Message>, StoreError> {
-        let owner = Some(self.owner.as_str());
-        match self.store.finish_reply(reply.id, owner, outcome).await? {
+        let claim = Claim::Owner(&self.owner);
+        match self.store.finish_reply(reply.id, claim, outcome).await? {
             Some(message) => Ok(Some(message)),
             // Ended by another, or deleted meanwhile.
             None => Ok(self.store.messages(&[reply.id]).await?.pop()),

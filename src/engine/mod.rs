@@ -26,7 +26,7 @@ use crate::domain::{
     ChatEvent, ChatId, Clock, Message, MessageId, ReplyCursor, ReplyState, StopRequest, UserId,
 };
 use crate::feed::Feed;
-use crate::store::{Inserted, Store, StoreError};
+use crate::store::{Claim, Inserted, Store, StoreError};
 
 use desk::Desks;
 
@@ -35,9 +35,9 @@ pub use desk::{Entry, REPLIES_PER_CHAT_MAX, Slot};
 pub use history::Ask;
 pub use live::{Applied, LiveReply, ReplyReader, ReplyUpdate, UPDATE_BYTES_MAX};
 
-/// How long an owner vouches for a reply at each beat, in milliseconds. A reply whose server died is closed at most
-/// this long plus [`SWEEP_EVERY`] after its last beat.
-pub const LEASE_MS: i64 = 8_000;
+/// How long an owner vouches for a reply at each beat. A reply whose server died is closed at most this long plus
+/// [`SWEEP_EVERY`] after its last beat, where another server looked meanwhile; else after the next one's start.
+pub const LEASE: Duration = Duration::from_secs(8);
 /// How often an owner writes the text so far, while it grows: half of what a crash may lose, so that a slow write
 /// still keeps to that.
 pub const BEAT_EVERY: Duration = Duration::from_millis(500);
@@ -116,8 +116,8 @@ impl Engine {
         self.bot.heeds_faults()
     }
 
-    /// Stores a streaming reply and starts to generate it. If the chat has a message of its client key already,
-    /// nothing is started, and that message is returned.
+    /// Stores a streaming reply and starts to generate it. If the chat has a message of its client key already, or
+    /// the reply itself, nothing is started, and that message is returned.
     pub async fn begin(
         self: &Arc<Self>,
         slot: Slot,
@@ -135,7 +135,7 @@ impl Engine {
             // Registered before it is stored: whoever finds it in the store finds it here.
             registry.live.insert(id, live.clone());
         }
-        match self.store.insert_message(&reply).await {
+        match self.store.begin_reply(&reply, LEASE).await {
             Ok(Inserted::New) => {}
             Ok(Inserted::Existing(existing)) => {
                 self.registry().live.remove(&id);
@@ -223,9 +223,8 @@ impl Engine {
         if !message.is_under_way() {
             return Ok(Some(message));
         }
-        if self.has_lapsed(&message) {
-            let stopped = self.close(&message, ReplyState::Stopped, None).await?;
-            return Ok(Some(stopped.unwrap_or(message)));
+        if let Some(stopped) = self.close(&message, ReplyState::Stopped, Claim::Lapsed).await? {
+            return Ok(Some(stopped));
         }
         if let (Some(fleet), Some(reply)) = (self.feed.fleet(), &message.reply) {
             fleet.wake(&reply.owner, id).await;
@@ -264,12 +263,5 @@ impl Engine {
 
     fn registry(&self) -> std::sync::MutexGuard<'_, Registry> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn has_lapsed(&self, message: &Message) -> bool {
-        message
-            .reply
-            .as_ref()
-            .is_some_and(|reply| reply.lease_until < self.clock.now())
     }
 }

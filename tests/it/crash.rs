@@ -92,7 +92,8 @@ async fn write_until_dead(
     }
 }
 
-async fn read_all(server: &Server, chat: &str, stored: &mut HashMap<String, String>) {
+/// Adds the messages of a chat to `stored`: the text of each by its id.
+pub async fn read_all(server: &Server, chat: &str, stored: &mut HashMap<String, String>) {
     let page = "query ($id: ID!, $after: String) { chat(id: $id) { messages(first: 100, after: $after) {
         nodes { id text } pageInfo { hasNextPage endCursor } } } }";
     let mut after = Value::Null;

@@ -13,6 +13,7 @@ pub mod program;
 pub mod proxy;
 pub mod random;
 pub mod redis;
+pub mod replica_set;
 pub mod scratch;
 pub mod server;
 pub mod socket;
