@@ -10,8 +10,8 @@ use crate::store::StoreError;
 
 /// How long the terminal write is tried again while the store is away.
 const TRIED_FOR: Duration = Duration::from_secs(300);
-/// The same, once the server shuts down.
-const TRIED_IN_SHUTDOWN_FOR: Duration = Duration::from_secs(10);
+/// The same from the moment on in which the server shuts down.
+const TRIED_IN_SHUTDOWN_FOR: Duration = Duration::from_secs(2);
 /// How long readers wait for the end to be stored, before they are told it as it is known here.
 const TOLD_AFTER: Duration = Duration::from_secs(5);
 /// The first and the longest wait between two tries.
@@ -35,7 +35,8 @@ impl Engine {
 
     /// The message as it is stored in the end; `None` if it is stored no more, or could not be.
     async fn write_end(&self, reply: &Message, outcome: &ReplyOutcome) -> Option<Message> {
-        let begun = Instant::now();
+        let mut deadline = Instant::now() + TRIED_FOR;
+        let mut is_shutting_down = false;
         let (mut wait, wait_max) = WAITS;
         loop {
             match self.try_to_end(reply, outcome).await {
@@ -45,16 +46,18 @@ impl Engine {
                     tracing::warn!(message.id = %reply.id, error, "the end of a reply could not be stored yet");
                 }
             }
-            let patience = match self.shutdown.is_cancelled() {
-                true => TRIED_IN_SHUTDOWN_FOR,
-                false => TRIED_FOR,
-            };
-            if begun.elapsed() >= patience {
+            if Instant::now() >= deadline {
                 tracing::error!(message.id = %reply.id, "the end of a reply was never stored");
                 return None;
             }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(wait_max);
+            tokio::select! {
+                () = tokio::time::sleep(wait) => wait = (wait * 2).min(wait_max),
+                () = self.shutdown.cancelled(), if !is_shutting_down => {
+                    is_shutting_down = true;
+                    deadline = deadline.min(Instant::now() + TRIED_IN_SHUTDOWN_FOR);
+                    wait = WAITS.0;
+                }
+            }
         }
     }
 

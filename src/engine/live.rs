@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::domain::{Message, MessageId, ReplyCursor, StopRequest, TextDigest};
 
@@ -53,6 +54,8 @@ pub struct LiveReply {
     changes: Arc<Changes>,
     is_stopped: CancellationToken,
     stop: OnceLock<StopRequest>,
+    /// Given back when nobody reads any more.
+    _counted: Option<TaskTrackerToken>,
 }
 
 /// What a mirrored piece was to the reply.
@@ -111,6 +114,15 @@ impl LiveReply {
             }),
             is_stopped: CancellationToken::new(),
             stop: OnceLock::new(),
+            _counted: None,
+        }
+    }
+
+    /// The same, which counts as long as anybody reads it.
+    pub(super) fn counted_as(self, counted: TaskTrackerToken) -> Self {
+        Self {
+            _counted: Some(counted),
+            ..self
         }
     }
 
