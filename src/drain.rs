@@ -129,10 +129,17 @@ mod tests {
             drain.begin();
             let mut moments = departures(&drain, streams).await;
             moments.sort();
-            assert!(moments.iter().all(|moment| *moment <= LEAD + Duration::from_millis(1)));
+            assert!(
+                moments
+                    .iter()
+                    .all(|moment| *moment <= LEAD + Duration::from_millis(1))
+            );
             // Half of them in either half, whatever their number.
             let early = moments.iter().filter(|moment| **moment < LEAD / 2).count();
-            assert!(early.abs_diff(streams / 2) <= 1 + streams / 50, "{early} of {streams}");
+            assert!(
+                early.abs_diff(streams / 2) <= 1 + streams / 50,
+                "{early} of {streams}"
+            );
         }
     }
 
@@ -143,7 +150,11 @@ mod tests {
         assert!(drain.has_begun() && !drain.sends_away());
         let stays = tokio::time::timeout(LEAD * 100, drain.departure()).await;
         assert!(stays.is_err());
-        assert!(tokio::time::timeout(LEAD * 100, drain.closes_doors()).await.is_err());
+        assert!(
+            tokio::time::timeout(LEAD * 100, drain.closes_doors())
+                .await
+                .is_err()
+        );
         drain.end();
         assert!(departures(&drain, 10).await.iter().all(Duration::is_zero));
         assert!(drain.sends_away());

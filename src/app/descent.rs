@@ -39,7 +39,9 @@ impl Descent {
         self.engine.drain();
         self.drain.begin();
         let grace_seconds = self.grace.as_secs();
-        self.report(&format!("draining for up to {grace_seconds} s; told again, the server ends at once"));
+        self.report(&format!(
+            "draining for up to {grace_seconds} s; told again, the server ends at once"
+        ));
         tokio::select! {
             () = self.replies() => {}
             () = self.reports() => {}

@@ -75,7 +75,10 @@ async fn a_lone_server_answers_and_finishes_what_was_begun() {
     let mut viewer = Viewer::default();
     viewer.apply_all(frames);
     let end = viewer.end.unwrap();
-    assert_eq!((&end["text"], &end["reply"]["state"]), (&json!(viewer.text), &json!("COMPLETE")));
+    assert_eq!(
+        (&end["text"], &end["reply"]["state"]),
+        (&json!(viewer.text), &json!("COMPLETE"))
+    );
     assert_eq!(documented.closed().await, 1012);
     let (status, log) = server.ended().await;
     assert!(status.success(), "{log}");

@@ -18,7 +18,10 @@ on_both_stores! {
 /// A reply that never ends by itself, and one who has seen some of it.
 async fn endless(scratch: &Scratch, drain_seconds: &str) -> (Server, String, Socket, Viewer) {
     let slow = ["--builtin-pace", "40", "--builtin-words", "100000"];
-    let server = Server::start_with(scratch, &[&slow[..], &["--drain-seconds", drain_seconds]].concat());
+    let server = Server::start_with(
+        scratch,
+        &[&slow[..], &["--drain-seconds", drain_seconds]].concat(),
+    );
     let chat = server.create_chat("A chat").await;
     let reply = server.send(&chat, "नमस्ते दुनिया 🌍").await;
     let mut socket = Socket::acknowledged(&server).await;
@@ -44,7 +47,11 @@ async fn interrupted(scratch: &Scratch, reply: &str, mut socket: Socket, mut vie
     assert_eq!(message["reply"]["error"]["code"], "SHUTDOWN");
     let text = message["text"].as_str().unwrap();
     // Not only what the last checkpoint had.
-    assert!(text.starts_with(&viewer.text), "{text}\nis less than\n{}", viewer.text);
+    assert!(
+        text.starts_with(&viewer.text),
+        "{text}\nis less than\n{}",
+        viewer.text
+    );
     if let Some(end) = viewer.end {
         assert_eq!((&end["text"], &end["reply"]), (&json!(text), &message["reply"]));
         assert_eq!(text, viewer.text);

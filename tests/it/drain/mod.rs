@@ -11,11 +11,14 @@ use serde_json::{Value, json};
 use crate::support::server::Server;
 
 /// Whatever a client needs to follow a reply over connections that end.
-const REPLY: &str = "subscription ($id: ID!, $after: String) { reply(messageId: $id, after: $after) { __typename
+const REPLY: &str =
+    "subscription ($id: ID!, $after: String) { reply(messageId: $id, after: $after) { __typename
     ... on ReplySnapshot { text cursor } ... on ReplyPartial { text cursor }
     ... on ReplyFinished { cursor message { id text reply { state error { code } } } } } }";
-const SEND: &str = "mutation ($input: SendMessageInput!) { sendMessage(input: $input) { message { id } reply { id } } }";
-const MESSAGES: &str = "query ($id: ID!, $after: String) { chat(id: $id) { messages(first: 100, after: $after) {
+const SEND: &str =
+    "mutation ($input: SendMessageInput!) { sendMessage(input: $input) { message { id } reply { id } } }";
+const MESSAGES: &str =
+    "query ($id: ID!, $after: String) { chat(id: $id) { messages(first: 100, after: $after) {
     nodes { id text author reply { state error { code } } } pageInfo { hasNextPage endCursor } } } }";
 
 /// What a client has of one reply.

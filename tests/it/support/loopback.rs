@@ -10,5 +10,9 @@ pub fn own_address() -> String {
     let [second, third, fourth] = bytes;
     // Neither 127.0.0.1, which everybody uses, nor an end of a network.
     let host = Ipv4Addr::new(127, second.max(1), third, fourth.clamp(1, 254));
-    TcpListener::bind((host, 0)).unwrap().local_addr().unwrap().to_string()
+    TcpListener::bind((host, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string()
 }

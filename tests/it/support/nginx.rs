@@ -30,7 +30,9 @@ impl Nginx {
     pub async fn start(servers: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let address = own_address();
-        let servers = servers.iter().map(|server| format!("server {server} fail_timeout=1s;"));
+        let servers = servers
+            .iter()
+            .map(|server| format!("server {server} fail_timeout=1s;"));
         let site = SITE
             .replace("${COLLOQUY_LISTEN}", &address)
             .replace("${COLLOQUY_SERVERS}", &servers.collect::<Vec<_>>().join(" "));
