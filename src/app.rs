@@ -8,12 +8,12 @@ use futures_util::Stream;
 use tokio::net::TcpListener;
 
 use crate::bot::{Bot, BuiltinBot, OpenAiBot, OpenAiSetupError, Probed};
-use crate::config::{BotConfig, Config, OpenAiConfig, StoreConfig};
+use crate::config::{BotConfig, Config, FeedConfig, OpenAiConfig, RedisConfig, StoreConfig};
 use crate::domain::tokens::load_vocabulary;
 use crate::domain::{Clock, IdSource, SystemClock, Timestamp};
 use crate::drain::Drain;
 use crate::engine::Engine;
-use crate::feed::{Feed, LocalFeed};
+use crate::feed::{Feed, LocalFeed, RedisFeed, RedisFeedError, RedisProbed};
 use crate::http::{self, ServeError};
 use crate::service::Service;
 use crate::store::inspection::{StoreInspection, SurveyProgress, Surveyed};
@@ -30,6 +30,9 @@ pub enum RunError {
     /// The machine has no random numbers.
     #[error("the operating system gives no random numbers: {0}")]
     Random(getrandom::Error),
+    /// The feed could not be set up.
+    #[error("the feed could not be set up")]
+    Feed(#[from] RedisFeedError),
     /// The bot could not be set up.
     #[error("the bot could not be set up")]
     Bot(#[from] OpenAiSetupError),
@@ -66,6 +69,21 @@ pub async fn survey_database(uri: &str, progress: &(dyn Fn(SurveyProgress) + Sen
 /// Asks a bot's service whether it is there and knows us.
 pub async fn probe_service(config: &OpenAiConfig) -> Result<Probed, OpenAiSetupError> {
     OpenAiBot::probe(config).await
+}
+
+/// Looks at the Redis of the feed, and changes nothing.
+pub async fn probe_feed(config: &RedisConfig) -> Result<RedisProbed, RedisFeedError> {
+    RedisFeed::probe(&config.url).await
+}
+
+/// The feed of the server called `name`.
+async fn open_feed(config: &FeedConfig, name: &str, seed: u64) -> Result<Arc<dyn Feed>, RedisFeedError> {
+    Ok(match config {
+        FeedConfig::Local => Arc::new(LocalFeed::new(seed)),
+        FeedConfig::Redis(redis) => {
+            Arc::new(RedisFeed::connect(&redis.url, &redis.prefix, name, seed).await?)
+        }
+    })
 }
 
 fn make_bot(config: &BotConfig) -> Result<Arc<dyn Bot>, OpenAiSetupError> {
@@ -109,7 +127,7 @@ pub async fn run_on(
     let ids = IdSource::new(clock.clone(), seed);
     let owner = ids.next().to_string();
     let bot = make_bot(&config.bot)?;
-    let feed: Arc<dyn Feed> = Arc::new(LocalFeed::new(u64::from_ne_bytes(seed)));
+    let feed = open_feed(&config.feed, &owner, u64::from_ne_bytes(seed)).await?;
     // The first message should not wait for it.
     tokio::task::spawn_blocking(load_vocabulary);
     let engine = Engine::new(
@@ -127,6 +145,7 @@ pub async fn run_on(
     };
     engine.recover(orphaned_before).await?;
     engine.keep_recovering();
+    engine.heed_wakes();
 
     let service = Arc::new(Service::new(
         store,

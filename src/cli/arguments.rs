@@ -9,8 +9,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::chat::ChatArguments;
 use crate::config::{
-    ApiKey, BotConfig, BuiltinBotConfig, Config, ConfigError, EngineConfig, FaultScript, LegacyConfig,
-    Limits, OpenAiConfig, StoreConfig, TrustedDocuments, UpstreamTimeouts, UpstreamUrl,
+    ApiKey, BotConfig, BuiltinBotConfig, Config, ConfigError, EngineConfig, FaultScript, FeedConfig,
+    LegacyConfig, Limits, OpenAiConfig, StoreConfig, TrustedDocuments, UpstreamTimeouts, UpstreamUrl,
 };
 
 /// A GraphQL server for conversations between people and AI bots.
@@ -40,6 +40,20 @@ pub struct Arguments {
         global = true
     )]
     store: String,
+    // Read by us, as the store is.
+    /// What carries events between servers: local where there is one, else redis://HOST (rediss:// for TLS), the same
+    /// for all that share a MongoDB.
+    #[arg(
+        long,
+        env = "COLLOQUY_FEED",
+        default_value = "local",
+        hide_env_values = true,
+        global = true
+    )]
+    feed: String,
+    /// What every key in Redis begins with.
+    #[arg(long, env = "COLLOQUY_FEED_PREFIX", default_value = FeedConfig::PREFIX, global = true)]
+    feed_prefix: String,
     /// What answers: the offline bot, or an OpenAI-compatible service.
     #[arg(
         long,
@@ -247,6 +261,7 @@ impl Arguments {
         let config = Config {
             listen: self.listen,
             store: self.store()?,
+            feed: self.feed()?,
             bot: self.bot()?,
             engine: EngineConfig {
                 history_tokens_max: self.history_tokens,
@@ -284,6 +299,11 @@ impl Arguments {
     /// The store alone, which can be looked at although something else is wrong.
     pub fn store(&self) -> Result<StoreConfig, ConfigError> {
         StoreConfig::parse(&self.store)
+    }
+
+    /// The feed alone.
+    pub fn feed(&self) -> Result<FeedConfig, ConfigError> {
+        FeedConfig::parse(&self.feed, &self.feed_prefix)
     }
 
     /// The bot alone.

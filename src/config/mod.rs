@@ -4,6 +4,7 @@ pub mod bot;
 pub mod documents;
 pub mod engine;
 pub mod faults;
+pub mod feed;
 pub mod legacy;
 pub mod limits;
 pub mod upstream;
@@ -17,6 +18,7 @@ pub use bot::{BotConfig, BuiltinBotConfig};
 pub use documents::{TrustedDocuments, TrustedDocumentsError, sha256};
 pub use engine::EngineConfig;
 pub use faults::{Fault, FaultScript, FaultScriptError};
+pub use feed::{FeedConfig, RedisConfig};
 pub use legacy::LegacyConfig;
 pub use limits::{LimitError, LimitRow, Limits};
 pub use upstream::{ApiKey, OpenAiConfig, UpstreamTimeouts, UpstreamUrl};
@@ -59,6 +61,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where chats and messages are kept.
     pub store: StoreConfig,
+    /// What carries events between those who follow a chat.
+    pub feed: FeedConfig,
     /// What answers.
     pub bot: BotConfig,
     /// How replies are made.
@@ -82,6 +86,21 @@ pub enum ConfigError {
     /// No such store. What was given is not repeated: it may hold a password.
     #[error("the store is a folder, or a connection string that begins with mongodb:// or mongodb+srv://")]
     Store,
+    /// No such feed. What was given is not repeated: it may hold a password.
+    #[error("the feed is `local`, or the address of a Redis that begins with redis:// or rediss://")]
+    Feed,
+    /// No such prefix.
+    #[error(
+        "the feed's prefix (--feed-prefix) is at most {} bytes",
+        FeedConfig::PREFIX_BYTES_MAX
+    )]
+    FeedPrefix,
+    /// Every server would have chats of its own.
+    #[error(
+        "--feed redis:// is for servers that share a MongoDB (--store mongodb://…); the embedded store is for one \
+         server, whose feed is local"
+    )]
+    FeedWithoutSharedStore,
     /// Anybody who reaches the address could read everything.
     #[error(
         "refusing to listen on {0}: without authentication anybody who reaches it can read every chat; \
@@ -176,6 +195,12 @@ impl Config {
         if self.drain > Self::DRAIN_MAX {
             return Err(ConfigError::Drain);
         }
+        if matches!(
+            (&self.store, &self.feed),
+            (StoreConfig::Embedded(_), FeedConfig::Redis(_))
+        ) {
+            return Err(ConfigError::FeedWithoutSharedStore);
+        }
         self.legacy.validate()?;
         match &self.bot {
             BotConfig::Builtin(bot) => bot.validate(),
@@ -202,6 +227,7 @@ mod tests {
         let mut config = Config {
             listen: "0.0.0.0:8000".parse().unwrap(),
             store: StoreConfig::parse("./data").unwrap(),
+            feed: FeedConfig::Local,
             bot: BotConfig::Builtin(BuiltinBotConfig::default()),
             engine: EngineConfig::default(),
             insecure_no_auth: false,
@@ -223,5 +249,8 @@ mod tests {
         assert_eq!(config.validate(), Err(ConfigError::Pace));
         config.drain = Config::DRAIN_MAX + Duration::from_secs(1);
         assert_eq!(config.validate(), Err(ConfigError::Drain));
+        config.drain = Config::DRAIN;
+        config.feed = FeedConfig::parse("redis://host", "").unwrap();
+        assert_eq!(config.validate(), Err(ConfigError::FeedWithoutSharedStore));
     }
 }

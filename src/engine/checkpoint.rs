@@ -17,9 +17,16 @@ impl Engine {
         // The first tick is immediate, and the reply was stored just now.
         beats.tick().await;
         let (mut stored, mut renewed_at) = (0, Instant::now());
-        while done.run_until_cancelled(beats.tick()).await.is_some() {
-            if live.length() == stored && renewed_at.elapsed() < RENEW_EVERY {
-                continue;
+        loop {
+            tokio::select! {
+                biased;
+                () = done.cancelled() => return,
+                () = live.beat_asked_for() => {}
+                _ = beats.tick() => {
+                    if live.length() == stored && renewed_at.elapsed() < RENEW_EVERY {
+                        continue;
+                    }
+                }
             }
             let lease_until = self.clock.now().plus_millis(LEASE_MS);
             let text = live.text();

@@ -35,7 +35,7 @@ impl Engine {
             biased;
             () = self.shutdown.cancelled() => None,
             () = live.stopped() => { outcome.state = ReplyState::Stopped; None }
-            permit = slot.turn() => match permit {
+            permit = self.turn(slot, reply) => match permit {
                 Ok(permit) => {
                     // A panicking bot must end its reply like any other that fails.
                     let talk = AssertUnwindSafe(self.converse(reply, live, ask, &mut outcome));

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -54,6 +54,7 @@ pub struct LiveReply {
     changes: Arc<Changes>,
     is_stopped: CancellationToken,
     stop: OnceLock<StopRequest>,
+    beat_wanted: Notify,
     /// Given back when nobody reads any more.
     _counted: Option<TaskTrackerToken>,
 }
@@ -114,6 +115,7 @@ impl LiveReply {
             }),
             is_stopped: CancellationToken::new(),
             stop: OnceLock::new(),
+            beat_wanted: Notify::new(),
             _counted: None,
         }
     }
@@ -194,6 +196,44 @@ impl LiveReply {
     /// The length of the text so far, in bytes.
     pub fn length(&self) -> usize {
         self.read(|state| state.text().len())
+    }
+
+    /// Whether the reply has ended.
+    pub fn has_ended(&self) -> bool {
+        self.read(|state| state.has_ended)
+    }
+
+    /// At most [`UPDATE_BYTES_MAX`] bytes of the text behind byte `offset`, once there are any; `None` at the end. An
+    /// offset that is past the text or within a character becomes the next smaller one that is not.
+    pub async fn piece_behind(&self, offset: &mut usize) -> Option<String> {
+        let mut changes = self.changes.sender.subscribe();
+        loop {
+            changes.borrow_and_update();
+            let (piece, has_ended) = self.read(|state| {
+                let text = state.text();
+                *offset = text.floor_char_boundary(*offset);
+                let piece = text.get(*offset..).map(beginning).unwrap_or_default();
+                (piece.to_owned(), state.has_ended)
+            });
+            if !piece.is_empty() {
+                return Some(piece);
+            }
+            if has_ended {
+                return None;
+            }
+            // The sender is a field of `self`, so it cannot be gone.
+            let _ = changes.changed().await;
+        }
+    }
+
+    /// Asks the owner to look at once at what is stored of the reply.
+    pub fn ask_for_beat(&self) {
+        self.beat_wanted.notify_one();
+    }
+
+    /// Completes when somebody asked for that.
+    pub async fn beat_asked_for(&self) {
+        self.beat_wanted.notified().await;
     }
 
     /// Whether the reply has ended as exactly this message.

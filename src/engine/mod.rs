@@ -10,6 +10,7 @@ mod history;
 mod live;
 mod mirror;
 mod recovery;
+mod relay;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -22,7 +23,7 @@ use weak_table::WeakValueHashMap;
 use crate::bot::Bot;
 use crate::config::EngineConfig;
 use crate::domain::{
-    ChatEvent, ChatId, Clock, Message, MessageId, ReplyCursor, ReplyOutcome, ReplyState, StopRequest, UserId,
+    ChatEvent, ChatId, Clock, Message, MessageId, ReplyCursor, ReplyState, StopRequest, UserId,
 };
 use crate::feed::Feed;
 use crate::store::{Inserted, Store, StoreError};
@@ -156,12 +157,22 @@ impl Engine {
         let engine = self.clone();
         self.tasks.spawn(async move {
             engine.feed.publish(chat_id, ChatEvent::ReplyStarted(id)).await;
+            let fleet = engine.feed.fleet();
+            if let Some(fleet) = fleet.clone() {
+                let live = live.clone();
+                engine
+                    .tasks
+                    .spawn(async move { Self::relay(&fleet, id, &live).await });
+            }
             let message = engine.generate(&reply, &live, &slot, ask).await;
             // The end is stored before the reply leaves the registry: whoever misses it here finds it there.
             engine.registry().live.remove(&id);
             // Before its readers are told, so that who waited for the end finds the place free.
             drop(slot);
             live.end(message);
+            if let Some(fleet) = fleet {
+                fleet.end(id).await;
+            }
         });
         Ok(None)
     }
@@ -215,9 +226,11 @@ impl Engine {
             return Ok(Some(message));
         }
         if self.has_lapsed(&message) {
-            let outcome = ReplyOutcome::bare(ReplyState::Stopped, self.clock.now());
-            let stopped = self.store.finish_reply(id, None, &outcome).await?;
+            let stopped = self.close(&message, ReplyState::Stopped, None).await?;
             return Ok(Some(stopped.unwrap_or(message)));
+        }
+        if let (Some(fleet), Some(reply)) = (self.feed.fleet(), &message.reply) {
+            fleet.wake(&reply.owner, id).await;
         }
         match tokio::time::timeout(STOP_WAIT_MAX, self.mirror(message.clone()).ended()).await {
             Ok(ended) => Ok(Some(Message::clone(&ended))),

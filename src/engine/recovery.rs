@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::MissedTickBehavior;
 
 use super::{Engine, SWEEP_EVERY};
-use crate::domain::{ReplyOutcome, ReplyState, Timestamp};
+use crate::domain::{Message, ReplyOutcome, ReplyState, Timestamp};
 use crate::store::StoreError;
 
 /// The most replies that one look closes before it looks again.
@@ -22,22 +22,44 @@ impl Engine {
             let mut progress = 0;
             for message in lapsed {
                 // An owner that could not renew its lease is not dead while it is this one.
-                let Some(reply) = message.reply.filter(|_| self.live(message.id).is_none()) else {
+                let is_ours = self.live(message.id).is_some();
+                let Some(reply) = message.reply.as_ref().filter(|_| !is_ours) else {
                     continue;
                 };
-                let outcome = ReplyOutcome::bare(ReplyState::Interrupted, self.clock.now());
-                progress += usize::from(
-                    self.store
-                        .finish_reply(message.id, Some(&reply.owner), &outcome)
-                        .await?
-                        .is_some(),
-                );
+                let owner = Some(reply.owner.as_str());
+                let closed = self.close(&message, ReplyState::Interrupted, owner).await?;
+                progress += usize::from(closed.is_some());
             }
             closed += progress;
             if found < REPLIES_PER_LOOK_MAX || progress == 0 {
                 return Ok(closed);
             }
         }
+    }
+
+    /// Closes a reply that nobody generates any more, with the longest text that is known of it: what was carried to
+    /// other servers, or the last checkpoint. `None` if somebody else closed it first, or `owner` is not its owner.
+    pub(super) async fn close(
+        &self,
+        message: &Message,
+        state: ReplyState,
+        owner: Option<&str>,
+    ) -> Result<Option<Message>, StoreError> {
+        let fleet = self.feed.fleet();
+        let carried = match &fleet {
+            Some(fleet) => fleet.text(message.id).await,
+            None => None,
+        };
+        let outcome = ReplyOutcome {
+            // Of one reply, so either begins with the other, unless what was carried is none of its text at all.
+            text: carried.filter(|text| text.starts_with(&message.text)),
+            ..ReplyOutcome::bare(state, self.clock.now())
+        };
+        let closed = self.store.finish_reply(message.id, owner, &outcome).await?;
+        if let (Some(fleet), Some(_)) = (fleet, &closed) {
+            fleet.end(message.id).await;
+        }
+        Ok(closed)
     }
 
     /// Looks for lapsed replies from now on, until the engine shuts down.

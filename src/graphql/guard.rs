@@ -296,6 +296,21 @@ mod tests {
     }
 
     #[test]
+    fn a_field_of_the_root_is_found_also_in_fragments() {
+        for (query, is_found) in [
+            ("mutation { a }", true),
+            ("mutation { b: a c }", true),
+            ("mutation { c ...F } fragment F on M { ... on M { ...G } } fragment G on M { a }", true),
+            ("mutation { a: b c { a } ...F ...H } fragment F on M { b { a } }", false),
+        ] {
+            let document = parse(query, &Limits::default()).unwrap();
+            let operation = operations(&document, None).next().unwrap();
+            let found = selects(&document, &operation.selection_set.node, &["a", "z"]);
+            assert_eq!(found, is_found, "{query}");
+        }
+    }
+
+    #[test]
     fn nested_brackets_are_refused_before_the_parser_can_overflow_its_stack() {
         assert_eq!(refuse(&format!("{{a(b:{}", "[".repeat(100_000))), "nesting");
         assert_eq!(refuse(&format!("{{a(b:{}", "{c:".repeat(100_000))), "nesting");

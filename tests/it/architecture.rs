@@ -29,22 +29,24 @@ const LAYERS: [(&str, &[&str]); 14] = [
             "domain", "drain", "config", "store", "feed", "bot", "engine", "service", "http",
         ],
     ),
-    ("cli", &["config", "store", "bot", "graphql", "app"]),
+    ("cli", &["config", "store", "feed", "bot", "graphql", "app"]),
 ];
 
 /// Modules that only the one beside them may name.
-const PRIVATE: [(&str, &str); 5] = [
+const PRIVATE: [(&str, &str); 6] = [
     ("store::mongo", "store"),
     ("store::embedded", "store"),
     ("feed::local", "feed"),
+    ("feed::redis", "feed"),
     ("bot::builtin", "bot"),
     ("bot::openai", "bot"),
 ];
 
 /// Foreign crates, with the only places that may use them.
-const CONFINED: [(&str, &[&str]); 33] = [
+const CONFINED: [(&str, &[&str]); 34] = [
     ("mongodb", &["store::mongo"]),
     ("rusqlite", &["store::embedded"]),
+    ("redis", &["feed::redis"]),
     ("async_graphql", &["graphql", "http::graphql"]),
     ("axum", &["http", "legacy", "graphql::ws"]),
     ("headers_accept", &["http::graphql"]),

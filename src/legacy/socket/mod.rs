@@ -29,11 +29,10 @@ use utoipa::ToSchema;
 
 use super::dates::DateFormat;
 use super::rest::{self, refusal::detail};
-use super::room::{Rooms, Seat};
 use crate::domain::{ChatId, Timestamp, Viewer};
 use crate::drain::{self, ANSWER_WAIT_MAX, Drain};
 use crate::peer::CLOSE_WAIT_MAX;
-use crate::service::{RETRY_AFTER_SECONDS, Service, StreamPlace};
+use crate::service::{RETRY_AFTER_SECONDS, Seat, Service, StreamPlace};
 
 use reader::Reader;
 use stage::Stage;
@@ -63,7 +62,6 @@ const SLOW_CONSUMER: Close = Close(1013, "Slow consumer");
 pub(super) struct Face {
     service: Arc<Service>,
     dates: DateFormat,
-    rooms: Rooms,
     drain: Drain,
 }
 
@@ -89,7 +87,6 @@ pub fn routes(service: Arc<Service>, dates: DateFormat, prefix: &str, drain: Dra
     let face = Face {
         service,
         dates,
-        rooms: Rooms::default(),
         drain,
     };
     let routes = Router::new()
@@ -104,21 +101,25 @@ pub fn routes(service: Arc<Service>, dates: DateFormat, prefix: &str, drain: Dra
 pub struct SocketStatus {
     /// The id that was asked for, whether or not there is such a chat.
     chat_id: String,
-    /// Whether any socket of it is open on this server.
+    /// Whether anybody is connected to it.
     is_active: bool,
-    /// How many are.
+    /// How many are, on all servers: sockets of this kind, and subscriptions to the chat.
     connection_count: usize,
     /// Without a zone: UTC.
     #[schema(example = "2024-11-25T08:45:51.120345")]
     timestamp: String,
 }
 
-/// How many sockets of a chat are open here, whether or not there is such a chat.
+/// How many are connected to a chat, whether or not there is such a chat.
 #[utoipa::path(get, path = "/chat/ws/{chat_id}/status", tag = "Sockets", operation_id = "get_socket_status",
     params(("chat_id" = String, Path, description = "Any text")),
-    responses((status = 200, description = "How many are open", body = SocketStatus)))]
+    responses((status = 200, description = "How many are connected", body = SocketStatus)))]
 pub(super) async fn status(State(face): State<Face>, Path(chat_id): Path<String>) -> Json<SocketStatus> {
-    let connection_count = face.rooms.count(&chat_id);
+    let counts = face
+        .service
+        .connection_counts(std::slice::from_ref(&chat_id))
+        .await;
+    let connection_count = counts.first().copied().unwrap_or_default();
     Json(SocketStatus {
         chat_id,
         is_active: connection_count > 0,
@@ -159,7 +160,7 @@ async fn open(
     };
     let after = parameters.ok().and_then(|Query(parameters)| parameters.after);
     let opened_at = Timestamp::from_millis(face.service.now_micros().div_euclid(1_000));
-    let seat = face.rooms.enter(&chat_id);
+    let seat = face.service.enter_room(&chat_id);
     let (tell, told) = mpsc::channel(TOLD_MAX);
     let leave = Leave {
         drain: face.drain.clone(),

@@ -14,6 +14,7 @@ use crate::examples;
 use crate::support::loopback::own_address;
 use crate::support::nginx::Nginx;
 use crate::support::program::node;
+use crate::support::redis::Redis;
 use crate::support::scratch::{Scratch, from_script};
 use crate::support::server::Server;
 
@@ -25,6 +26,12 @@ const STEADY: [&str; 4] = ["--builtin-pace", "50", "--builtin-words", "120"];
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_restart_loses_nothing() {
     roll(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rolling_restart_of_servers_that_share_a_feed_loses_nothing() {
+    let redis = Redis::start();
+    roll(&redis.arguments().each_ref().map(String::as_str)).await;
 }
 
 /// Restarts two servers one after the other, and then three.
