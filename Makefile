@@ -35,6 +35,7 @@ test: web $(CLIENT_MODULES) $(EXAMPLE_MODULES) ## Run every test, against a real
 	websockets=$$(scripts/ensure-websockets.sh) && export COLLOQUY_TEST_WEBSOCKETS_PYTHON=$$websockets && \
 	gql=$$(scripts/ensure-gql.sh) && export COLLOQUY_TEST_GQL_PYTHON=$$gql && \
 	scripts/ensure-curl.sh && \
+	nginx=$$(scripts/ensure-nginx.sh) && export COLLOQUY_TEST_NGINX=$$nginx && \
 	redis=$$(scripts/ensure-redis.sh) && export COLLOQUY_TEST_REDIS=$$redis && \
 	chromium=$$(scripts/ensure-chromium.sh) && export COLLOQUY_TEST_CHROMIUM=$$chromium && \
 	scripts/with-mongod.sh cargo test --locked

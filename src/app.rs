@@ -1,16 +1,17 @@
 //! The composition root: the only place that names concrete stores, feeds and bots.
 
-use std::future::Future;
-use std::sync::Arc;
-use std::time::Duration;
+mod descent;
 
+use std::sync::Arc;
+
+use futures_util::Stream;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use crate::bot::{Bot, BuiltinBot, OpenAiBot, OpenAiSetupError, Probed};
 use crate::config::{BotConfig, Config, FeedConfig, OpenAiConfig, RedisConfig, StoreConfig};
 use crate::domain::tokens::load_vocabulary;
 use crate::domain::{Clock, IdSource, SystemClock};
+use crate::drain::Drain;
 use crate::engine::Engine;
 use crate::feed::{Feed, LocalFeed, RedisFeed, RedisFeedError, RedisProbed};
 use crate::http::{self, ServeError};
@@ -18,8 +19,7 @@ use crate::service::Service;
 use crate::store::inspection::{StoreInspection, SurveyProgress, Surveyed};
 use crate::store::{Claim, EmbeddedStore, MongoStore, Store, StoreError};
 
-/// How long open connections may take to end once the server is told to.
-const DRAIN_WAIT_MAX: Duration = Duration::from_secs(10);
+use descent::Descent;
 
 /// Why the server could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,10 @@ pub enum RunError {
     /// The faces could not be served.
     #[error("nothing can be served")]
     Serve(#[from] ServeError),
+    /// The server has ended, and the store was away: so many replies have kept the text of their last checkpoint, and
+    /// are closed by another server or the next one.
+    #[error("the ends of {0} replies could not be stored")]
+    Unstored(usize),
 }
 
 /// Opens the store, with everything it needs set up.
@@ -95,11 +99,13 @@ fn make_bot(config: &BotConfig) -> Result<Arc<dyn Bot>, OpenAiSetupError> {
     })
 }
 
-/// Serves on `listener` until `shutdown` completes, then ends replies and connections in order.
+/// Serves on `listener` until `shutdown` says something: then it drains ([`Config::drain`]), and ends replies and
+/// connections in order. Told a second time, it ends them at once. [`futures_util::stream::once`] makes such a stream of
+/// any future. `docs/shutdown.md` has the whole course.
 pub async fn run(
     config: Config,
     listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
+    shutdown: impl Stream<Item = ()>,
 ) -> Result<(), RunError> {
     let store = open_store(&config.store).await?;
     // One process owns the embedded store: whatever streams in it, nobody generates any more.
@@ -113,7 +119,7 @@ pub async fn run_on(
     is_alone: bool,
     config: Config,
     listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
+    shutdown: impl Stream<Item = ()>,
 ) -> Result<(), RunError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut seed = [0; 8];
@@ -146,31 +152,23 @@ pub async fn run_on(
         ids,
         config.limits,
     ));
-    let going_away = CancellationToken::new();
-    let told = going_away.clone();
-    tokio::spawn(async move {
-        shutdown.await;
-        told.cancel();
-    });
+    let descent = Descent {
+        engine,
+        service: service.clone(),
+        drain: Drain::new(!is_alone),
+        grace: config.drain,
+    };
     let serving = http::serve(
         listener,
         service,
         config.legacy,
         config.trusted_documents,
-        going_away.clone(),
+        descent.drain.clone(),
     );
-    let end = async {
-        going_away.cancelled().await;
-        engine.shut_down().await;
-        tokio::time::sleep(DRAIN_WAIT_MAX).await;
-    };
-    tokio::pin!(end);
-    tokio::select! {
-        served = serving => {
-            served?;
-            engine.shut_down().await;
-        }
-        () = &mut end => tracing::warn!("some connections did not end in time"),
+    let going = async { Ok(descent.go(shutdown).await) };
+    let ((), left) = tokio::try_join!(descent.serve(serving), going)?;
+    match left {
+        0 => Ok(()),
+        left => Err(RunError::Unstored(left)),
     }
-    Ok(())
 }

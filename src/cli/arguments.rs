@@ -173,6 +173,15 @@ pub struct Arguments {
     /// Serve on an address that others can reach although anybody could then read every chat.
     #[arg(long, env = "COLLOQUY_INSECURE_NO_AUTH", global = true)]
     insecure_no_auth: bool,
+    /// How long replies under way may take to end once the server is told to stop.
+    #[arg(
+        long,
+        env = "COLLOQUY_DRAIN_SECONDS",
+        value_name = "SECONDS",
+        default_value_t = Config::DRAIN.as_secs(),
+        global = true
+    )]
+    drain_seconds: u64,
     /// How log lines look; pretty on a terminal, json elsewhere.
     #[arg(long, env = "COLLOQUY_LOG_FORMAT", value_enum, global = true)]
     pub log_format: Option<LogFormat>,
@@ -269,6 +278,7 @@ impl Arguments {
                 .as_deref()
                 .map(|path| TrustedDocuments::load(path).map(Arc::new))
                 .transpose()?,
+            drain: Duration::from_secs(self.drain_seconds),
         };
         config.validate()?;
         Ok(config)

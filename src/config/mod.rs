@@ -12,6 +12,7 @@ pub mod upstream;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use bot::{BotConfig, BuiltinBotConfig};
 pub use documents::{TrustedDocuments, TrustedDocumentsError, sha256};
@@ -74,6 +75,9 @@ pub struct Config {
     pub limits: Limits,
     /// The only documents that run; all, if there are none.
     pub trusted_documents: Option<Arc<TrustedDocuments>>,
+    /// How long replies under way may take to end once the server is told to; at most [`Config::DRAIN_MAX`]. Default
+    /// [`Config::DRAIN`].
+    pub drain: Duration,
 }
 
 /// Why a configuration is refused.
@@ -165,12 +169,21 @@ pub enum ConfigError {
     /// No such limit.
     #[error("--limit cannot be read")]
     Limit(#[from] LimitError),
+    /// No such grace.
+    #[error("--drain-seconds is at most {}", Config::DRAIN_MAX.as_secs())]
+    Drain,
     /// No such wait.
     #[error("{0} is from 1 to {max} milliseconds", max = UpstreamTimeouts::MILLIS_MAX)]
     Timeout(&'static str),
 }
 
 impl Config {
+    /// The grace of a drain where nothing else is said: most replies are shorter, and with what follows it there is room
+    /// in the 30 seconds that orchestrators give.
+    pub const DRAIN: Duration = Duration::from_secs(20);
+    /// The longest grace that can be set.
+    pub const DRAIN_MAX: Duration = Duration::from_secs(3600);
+
     /// Checks what no single value can tell.
     pub fn validate(&self) -> Result<(), ConfigError> {
         if !self.listen.ip().is_loopback() && !self.insecure_no_auth {
@@ -178,6 +191,9 @@ impl Config {
         }
         if !(1..=EngineConfig::HISTORY_TOKENS_MAX).contains(&self.engine.history_tokens_max) {
             return Err(ConfigError::HistoryTokens);
+        }
+        if self.drain > Self::DRAIN_MAX {
+            return Err(ConfigError::Drain);
         }
         if matches!(
             (&self.store, &self.feed),
@@ -218,6 +234,7 @@ mod tests {
             legacy: LegacyConfig::default(),
             limits: Limits::default(),
             trusted_documents: None,
+            drain: Config::DRAIN,
         };
         assert!(matches!(
             config.validate(),
@@ -230,6 +247,9 @@ mod tests {
             ..BuiltinBotConfig::default()
         });
         assert_eq!(config.validate(), Err(ConfigError::Pace));
+        config.drain = Config::DRAIN_MAX + Duration::from_secs(1);
+        assert_eq!(config.validate(), Err(ConfigError::Drain));
+        config.drain = Config::DRAIN;
         config.feed = FeedConfig::parse("redis://host", "").unwrap();
         assert_eq!(config.validate(), Err(ConfigError::FeedWithoutSharedStore));
     }

@@ -42,9 +42,14 @@ impl Engine {
         wish: WhileReplying,
         by: &UserId,
     ) -> Result<Slot, BeginError> {
-        if self.shutdown.is_cancelled() {
-            return Err(BeginError::ShuttingDown);
-        }
+        let counted = {
+            let registry = self.registry();
+            // Under the same lock as the beginning of the drain, which waits for whatever is counted.
+            if registry.is_draining {
+                return Err(BeginError::ShuttingDown);
+            }
+            self.replies.token()
+        };
         match wish {
             WhileReplying::Queue => {}
             WhileReplying::Reject => {
@@ -54,7 +59,7 @@ impl Engine {
             }
             WhileReplying::Interrupt => self.interrupt(entry, by).await?,
         }
-        entry.take_slot(id).ok_or(BeginError::QueueFull)
+        entry.take_slot(id, counted).ok_or(BeginError::QueueFull)
     }
 
     /// Waits for the reply's turn: for those before it on this server, and for the earlier ones of other servers. Of two

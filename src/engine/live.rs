@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::domain::{Message, MessageId, ReplyCursor, StopRequest, TextDigest};
 
@@ -56,6 +57,8 @@ pub struct LiveReply {
     is_stopped: CancellationToken,
     stop: OnceLock<StopRequest>,
     beat_wanted: Notify,
+    /// Given back when nobody reads any more.
+    _counted: Option<TaskTrackerToken>,
 }
 
 /// What a mirrored piece was to the reply.
@@ -115,6 +118,15 @@ impl LiveReply {
             is_stopped: CancellationToken::new(),
             stop: OnceLock::new(),
             beat_wanted: Notify::new(),
+            _counted: None,
+        }
+    }
+
+    /// The same, which counts as long as anybody reads it.
+    pub(super) fn counted_as(self, counted: TaskTrackerToken) -> Self {
+        Self {
+            _counted: Some(counted),
+            ..self
         }
     }
 

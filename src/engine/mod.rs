@@ -67,6 +67,10 @@ pub struct Engine {
     desks: Desks,
     registry: Mutex<Registry>,
     tasks: TaskTracker,
+    /// Replies from the moment they are admitted until they have ended.
+    replies: TaskTracker,
+    /// Replies that somebody still follows, also behind their end.
+    followed: TaskTracker,
     shutdown: CancellationToken,
 }
 
@@ -75,6 +79,7 @@ struct Registry {
     live: HashMap<MessageId, Arc<LiveReply>>,
     /// Those that somebody reads.
     mirrors: WeakValueHashMap<MessageId, Weak<LiveReply>>,
+    is_draining: bool,
 }
 
 impl Engine {
@@ -97,6 +102,8 @@ impl Engine {
             desks: Desks::default(),
             registry: Mutex::default(),
             tasks: TaskTracker::new(),
+            replies: TaskTracker::new(),
+            followed: TaskTracker::new(),
             shutdown: CancellationToken::new(),
         })
     }
@@ -125,7 +132,8 @@ impl Engine {
         ask: Ask,
     ) -> Result<Option<Message>, BeginError> {
         let (id, chat_id) = (reply.id, reply.chat_id);
-        let live = Arc::new(LiveReply::new(reply.clone()));
+        let live = LiveReply::new(reply.clone()).counted_as(self.followed.token());
+        let live = Arc::new(live);
         {
             let mut registry = self.registry();
             // Under the same lock as the close, so that no task starts behind the back of `shut_down`.
@@ -247,8 +255,31 @@ impl Engine {
         }
     }
 
+    /// Admits no more replies; those that were go on.
+    pub fn drain(&self) {
+        self.registry().is_draining = true;
+    }
+
+    /// How many replies of this server run or wait for their turn.
+    pub fn replies_left(&self) -> usize {
+        self.replies.len()
+    }
+
+    /// Waits, once [`Engine::drain`] was called, until every reply of this server has ended and its end is stored.
+    pub async fn drained(&self) {
+        self.replies.close();
+        self.replies.wait().await;
+    }
+
+    /// Waits, once all replies have ended, until everyone who follows one has been told so.
+    pub async fn told(&self) {
+        self.followed.close();
+        self.followed.wait().await;
+    }
+
     /// Ends every reply of this server as interrupted, with the text it has, and waits until that is stored.
     pub async fn shut_down(&self) {
+        self.drain();
         {
             let _registry = self.registry();
             self.shutdown.cancel();

@@ -57,6 +57,31 @@ impl Engine {
         Ok(closed)
     }
 
+    /// Closes a reply of which the claim holds, with the longest text that is known of it: what was carried to other
+    /// servers, or the last checkpoint. `None` if the claim does not hold, or somebody else closed it first.
+    pub(super) async fn close(
+        &self,
+        message: &Message,
+        state: ReplyState,
+        claim: Claim<'_>,
+    ) -> Result<Option<Message>, StoreError> {
+        let fleet = self.feed.fleet();
+        let carried = match &fleet {
+            Some(fleet) => fleet.text(message.id).await,
+            None => None,
+        };
+        let outcome = ReplyOutcome {
+            // Of one reply, so either begins with the other, unless what was carried is none of its text at all.
+            text: carried.filter(|text| text.starts_with(&message.text)),
+            ..ReplyOutcome::bare(state, self.clock.now())
+        };
+        let closed = self.store.finish_reply(message.id, claim, &outcome).await?;
+        if let (Some(fleet), Some(_)) = (fleet, &closed) {
+            fleet.end(message.id).await;
+        }
+        Ok(closed)
+    }
+
     /// Looks for lapsed replies from now on, until the engine shuts down. While the store is away nobody can renew a
     /// lease. So none is judged until the store has answered for as long as one lasts, since the start or since it last
     /// did not: by then whoever lives has renewed.

@@ -7,8 +7,9 @@ use syn::visit::{self, Visit};
 use crate::support::sources::{Source, sources};
 
 /// Each module of the crate with the modules it may import, from the lowest layer to the highest.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("domain", &[]),
+    ("drain", &[]),
     ("peer", &[]),
     ("config", &["domain"]),
     ("store", &["domain"]),
@@ -16,13 +17,16 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ("bot", &["domain", "config"]),
     ("engine", &["domain", "config", "store", "feed", "bot"]),
     ("service", &["domain", "config", "store", "feed", "engine"]),
-    ("graphql", &["domain", "peer", "config", "service"]),
-    ("legacy", &["domain", "peer", "config", "service"]),
-    ("http", &["domain", "config", "service", "graphql", "legacy"]),
+    ("graphql", &["domain", "drain", "peer", "config", "service"]),
+    ("legacy", &["domain", "drain", "peer", "config", "service"]),
+    (
+        "http",
+        &["domain", "drain", "config", "service", "graphql", "legacy"],
+    ),
     (
         "app",
         &[
-            "domain", "config", "store", "feed", "bot", "engine", "service", "http",
+            "domain", "drain", "config", "store", "feed", "bot", "engine", "service", "http",
         ],
     ),
     ("cli", &["config", "store", "feed", "bot", "graphql", "app"]),

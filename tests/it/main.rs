@@ -11,6 +11,7 @@ mod crash;
 mod decoders;
 mod docs;
 mod doctor;
+mod drain;
 mod examples;
 mod fleet;
 mod graphql;

@@ -193,7 +193,15 @@ async fn a_follower_that_comes_while_a_reply_begins_follows_it(scratch: &Scratch
 }
 
 async fn a_cursor_of_another_server_loses_no_text_and_is_a_resync_unless_a_redis_keeps_it(scratch: &Scratch) {
-    let server = Server::start_with(scratch, &["--builtin-pace", "50", "--builtin-words", "100000"]);
+    let endless = [
+        "--builtin-pace",
+        "50",
+        "--builtin-words",
+        "100000",
+        "--drain-seconds",
+        "0",
+    ];
+    let server = Server::start_with(scratch, &endless);
     let chat = server.create_chat("A chat").await;
     let mut follower = ChatFollower::start(&server, &chat, &Value::Null).await;
     let reply = server.send(&chat, "one").await;

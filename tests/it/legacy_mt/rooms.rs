@@ -206,7 +206,7 @@ async fn a_socket_that_comes_back_with_its_cursor_misses_and_repeats_nothing(scr
 }
 
 async fn a_server_that_goes_down_closes_with_1012(scratch: &Scratch) {
-    let server = Server::start_with(scratch, &SLOW);
+    let server = Server::start_with(scratch, &[&SLOW[..], &["--drain-seconds", "0"]].concat());
     let chat = server.create_chat("A chat").await;
     let mut sockets = vec![
         Mt::open(&server, &chat).await,
