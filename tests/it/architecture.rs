@@ -58,7 +58,7 @@ const CONFINED: [(&str, &[&str]); 33] = [
     ("chrono_tz", &["domain::locale"]),
     ("oxilangtag", &["domain::locale"]),
     ("unicode_segmentation", &["domain::search", "cli::chat::session"]),
-    ("reqwest", &["bot::openai", "cli::chat"]),
+    ("reqwest", &["bot::openai", "cli::chat", "cli::health"]),
     ("eventsource_stream", &["bot::openai"]),
     ("secrecy", &["config", "bot::openai"]),
     ("url", &["config", "cli::chat::server"]),
