@@ -61,7 +61,7 @@ const CONFINED: [(&str, &[&str]); 33] = [
     ("reqwest", &["bot::openai", "cli::chat", "cli::health"]),
     ("eventsource_stream", &["bot::openai"]),
     ("secrecy", &["config", "bot::openai"]),
-    ("url", &["config", "cli::chat::server"]),
+    ("url", &["config", "cli::chat::server", "cli::health"]),
     ("utoipa", &["legacy", "http"]),
     ("utoipa_axum", &["legacy::rest"]),
     ("weak_table", &["engine"]),
