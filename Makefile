@@ -34,6 +34,7 @@ test: web $(CLIENT_MODULES) $(EXAMPLE_MODULES) ## Run every test, against a real
 	llama=$$(scripts/ensure-llama.sh) && export COLLOQUY_TEST_LLAMA=$$llama && \
 	websockets=$$(scripts/ensure-websockets.sh) && export COLLOQUY_TEST_WEBSOCKETS_PYTHON=$$websockets && \
 	gql=$$(scripts/ensure-gql.sh) && export COLLOQUY_TEST_GQL_PYTHON=$$gql && \
+	shipping=$$(scripts/ensure-shipping.sh) && export COLLOQUY_TEST_SHIPPING=$$shipping && \
 	scripts/ensure-curl.sh && \
 	nginx=$$(scripts/ensure-nginx.sh) && export COLLOQUY_TEST_NGINX=$$nginx && \
 	redis=$$(scripts/ensure-redis.sh) && export COLLOQUY_TEST_REDIS=$$redis && \

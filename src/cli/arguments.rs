@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::chat::ChatArguments;
+use super::health::HealthArguments;
 use crate::config::{
     ApiKey, BotConfig, BuiltinBotConfig, Config, ConfigError, EngineConfig, FaultScript, FeedConfig,
     LegacyConfig, Limits, OpenAiConfig, StoreConfig, TrustedDocuments, UpstreamTimeouts, UpstreamUrl,
@@ -202,6 +203,10 @@ pub enum Command {
     ///
     /// Ends with 0 if nothing is a problem, else with 1.
     Doctor(DoctorArguments),
+    /// Ask a server how it is.
+    ///
+    /// Ends with 0 if it is well, with 1 if it is not or does not answer within 5 seconds. Never goes through a proxy.
+    Health(HealthArguments),
 }
 
 /// What `colloquy doctor` takes.
@@ -250,9 +255,13 @@ impl Arguments {
         let mut globals: Vec<_> = command.get_arguments().cloned().collect();
         globals.retain(clap::Arg::is_global_set);
         // A client has no use for the flags of a server, which are taken everywhere, so they do not clutter its help.
-        let command = command.mut_subcommand("chat", |chat| {
-            chat.args(globals.into_iter().map(|flag| flag.hide(true)))
-        });
+        let hidden = |kept: &str| {
+            let hidden = globals.iter().filter(|flag| flag.get_id() != kept);
+            hidden.map(|flag| flag.clone().hide(true)).collect::<Vec<_>>()
+        };
+        let command = command
+            .mut_subcommand("chat", |chat| chat.args(hidden("")))
+            .mut_subcommand("health", |health| health.args(hidden("listen")));
         Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
     }
 

@@ -3,6 +3,7 @@
 mod arguments;
 mod chat;
 mod doctor;
+mod health;
 mod serve;
 mod setup;
 
@@ -36,6 +37,9 @@ pub fn main() -> ExitCode {
     if let Some(Command::Doctor(options)) = arguments.command {
         return runtime.block_on(doctor::doctor(&arguments, options));
     }
+    if let Some(Command::Health(health)) = &arguments.command {
+        return runtime.block_on(health::health(health, arguments.listen));
+    }
     let config = match arguments.config() {
         Ok(config) => config,
         Err(error) => {
@@ -48,7 +52,7 @@ pub fn main() -> ExitCode {
             Command::Serve => serve::serve(config, arguments.log_format).await,
             Command::Setup => setup::setup(config).await,
             // Done above, without a configuration.
-            Command::Schema | Command::Doctor(_) | Command::Chat(_) => Ok(()),
+            Command::Schema | Command::Doctor(_) | Command::Health(_) | Command::Chat(_) => Ok(()),
         }
     });
     match done {
