@@ -29,12 +29,15 @@ help: ## List these targets
 run: web ## Run the server with everything built in: no MongoDB, Redis or Docker (options: ARGS="...")
 	cargo run --release --locked -- $(ARGS)
 
-test: web $(CLIENT_MODULES) $(EXAMPLE_MODULES) ## Run every test, against a real MongoDB, real clients, a real browser and a real llama.cpp
+test: web $(CLIENT_MODULES) $(EXAMPLE_MODULES) ## Run every test, against a real MongoDB and Redis, real clients, a real browser and a real llama.cpp
 	cd web && npm test
 	llama=$$(scripts/ensure-llama.sh) && export COLLOQUY_TEST_LLAMA=$$llama && \
 	websockets=$$(scripts/ensure-websockets.sh) && export COLLOQUY_TEST_WEBSOCKETS_PYTHON=$$websockets && \
 	gql=$$(scripts/ensure-gql.sh) && export COLLOQUY_TEST_GQL_PYTHON=$$gql && \
+	shipping=$$(scripts/ensure-shipping.sh) && export COLLOQUY_TEST_SHIPPING=$$shipping && \
 	scripts/ensure-curl.sh && \
+	nginx=$$(scripts/ensure-nginx.sh) && export COLLOQUY_TEST_NGINX=$$nginx && \
+	redis=$$(scripts/ensure-redis.sh) && export COLLOQUY_TEST_REDIS=$$redis && \
 	chromium=$$(scripts/ensure-chromium.sh) && export COLLOQUY_TEST_CHROMIUM=$$chromium && \
 	scripts/with-mongod.sh cargo test --locked
 

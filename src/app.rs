@@ -1,25 +1,25 @@
 //! The composition root: the only place that names concrete stores, feeds and bots.
 
-use std::future::Future;
-use std::sync::Arc;
-use std::time::Duration;
+mod descent;
 
+use std::sync::Arc;
+
+use futures_util::Stream;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use crate::bot::{Bot, BuiltinBot, OpenAiBot, OpenAiSetupError, Probed};
-use crate::config::{BotConfig, Config, OpenAiConfig, StoreConfig};
+use crate::config::{BotConfig, Config, FeedConfig, OpenAiConfig, RedisConfig, StoreConfig};
 use crate::domain::tokens::load_vocabulary;
-use crate::domain::{Clock, IdSource, SystemClock, Timestamp};
+use crate::domain::{Clock, IdSource, SystemClock};
+use crate::drain::Drain;
 use crate::engine::Engine;
-use crate::feed::{Feed, LocalFeed};
+use crate::feed::{Feed, LocalFeed, RedisFeed, RedisFeedError, RedisProbed};
 use crate::http::{self, ServeError};
 use crate::service::Service;
 use crate::store::inspection::{StoreInspection, SurveyProgress, Surveyed};
-use crate::store::{EmbeddedStore, MongoStore, ScratchDatabase, Store, StoreError};
+use crate::store::{Claim, EmbeddedStore, MongoStore, ScratchDatabase, Store, StoreError};
 
-/// How long open connections may take to end once the server is told to.
-const DRAIN_WAIT_MAX: Duration = Duration::from_secs(10);
+use descent::Descent;
 
 /// Why the server could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -30,12 +30,19 @@ pub enum RunError {
     /// The machine has no random numbers.
     #[error("the operating system gives no random numbers: {0}")]
     Random(getrandom::Error),
+    /// The feed could not be set up.
+    #[error("the feed could not be set up")]
+    Feed(#[from] RedisFeedError),
     /// The bot could not be set up.
     #[error("the bot could not be set up")]
     Bot(#[from] OpenAiSetupError),
     /// The faces could not be served.
     #[error("nothing can be served")]
     Serve(#[from] ServeError),
+    /// The server has ended, and the store was away: so many replies have kept the text of their last checkpoint, and
+    /// are closed by another server or the next one.
+    #[error("the ends of {0} replies could not be stored")]
+    Unstored(usize),
 }
 
 /// Opens the store, with everything it needs set up.
@@ -69,6 +76,21 @@ pub async fn probe_service(config: &OpenAiConfig) -> Result<Probed, OpenAiSetupE
     OpenAiBot::probe(config).await
 }
 
+/// Looks at the Redis of the feed, and changes nothing.
+pub async fn probe_feed(config: &RedisConfig) -> Result<RedisProbed, RedisFeedError> {
+    RedisFeed::probe(&config.url).await
+}
+
+/// The feed of the server called `name`.
+async fn open_feed(config: &FeedConfig, name: &str, seed: u64) -> Result<Arc<dyn Feed>, RedisFeedError> {
+    Ok(match config {
+        FeedConfig::Local => Arc::new(LocalFeed::new(seed)),
+        FeedConfig::Redis(redis) => {
+            Arc::new(RedisFeed::connect(&redis.url, &redis.prefix, name, seed).await?)
+        }
+    })
+}
+
 fn make_bot(config: &BotConfig) -> Result<Arc<dyn Bot>, OpenAiSetupError> {
     Ok(match config {
         BotConfig::Builtin(config) => {
@@ -82,11 +104,13 @@ fn make_bot(config: &BotConfig) -> Result<Arc<dyn Bot>, OpenAiSetupError> {
     })
 }
 
-/// Serves on `listener` until `shutdown` completes, then ends replies and connections in order.
+/// Serves on `listener` until `shutdown` says something: then it drains ([`Config::drain`]), and ends replies and
+/// connections in order. Told a second time, it ends them at once. [`futures_util::stream::once`] makes such a stream of
+/// any future. `docs/shutdown.md` has the whole course.
 pub async fn run(
     config: Config,
     listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
+    shutdown: impl Stream<Item = ()>,
 ) -> Result<(), RunError> {
     let store = open_store(&config.store).await?;
     // One process owns the embedded store: whatever streams in it, nobody generates any more.
@@ -100,7 +124,7 @@ pub async fn run_on(
     is_alone: bool,
     config: Config,
     listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
+    shutdown: impl Stream<Item = ()>,
 ) -> Result<(), RunError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut seed = [0; 8];
@@ -108,7 +132,7 @@ pub async fn run_on(
     let ids = IdSource::new(clock.clone(), seed);
     let owner = ids.next().to_string();
     let bot = make_bot(&config.bot)?;
-    let feed: Arc<dyn Feed> = Arc::new(LocalFeed::new(u64::from_ne_bytes(seed)));
+    let feed = open_feed(&config.feed, &owner, u64::from_ne_bytes(seed)).await?;
     // The first message should not wait for it.
     tokio::task::spawn_blocking(load_vocabulary);
     let engine = Engine::new(
@@ -119,13 +143,11 @@ pub async fn run_on(
         config.engine,
         owner,
     );
-    let orphaned_before = if is_alone {
-        Timestamp::from_millis(i64::MAX)
-    } else {
-        clock.now()
-    };
-    engine.recover(orphaned_before).await?;
+    if is_alone {
+        engine.recover(Claim::Alone).await?;
+    }
     engine.keep_recovering();
+    engine.heed_wakes();
 
     let service = Arc::new(Service::new(
         store,
@@ -135,31 +157,23 @@ pub async fn run_on(
         ids,
         config.limits,
     ));
-    let going_away = CancellationToken::new();
-    let told = going_away.clone();
-    tokio::spawn(async move {
-        shutdown.await;
-        told.cancel();
-    });
+    let descent = Descent {
+        engine,
+        service: service.clone(),
+        drain: Drain::new(!is_alone),
+        grace: config.drain,
+    };
     let serving = http::serve(
         listener,
         service,
         config.legacy,
         config.trusted_documents,
-        going_away.clone(),
+        descent.drain.clone(),
     );
-    let end = async {
-        going_away.cancelled().await;
-        engine.shut_down().await;
-        tokio::time::sleep(DRAIN_WAIT_MAX).await;
-    };
-    tokio::pin!(end);
-    tokio::select! {
-        served = serving => {
-            served?;
-            engine.shut_down().await;
-        }
-        () = &mut end => tracing::warn!("some connections did not end in time"),
+    let going = async { Ok(descent.go(shutdown).await) };
+    let ((), left) = tokio::try_join!(descent.serve(serving), going)?;
+    match left {
+        0 => Ok(()),
+        left => Err(RunError::Unstored(left)),
     }
-    Ok(())
 }

@@ -14,6 +14,7 @@ pub mod bot;
 pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod drain;
 pub mod engine;
 pub mod feed;
 pub mod graphql;

@@ -50,13 +50,12 @@ async def execute(server: str, document: str, variables: dict) -> dict:
         return await session.execute(GraphQLRequest(document, variable_values=variables))
 
 
-async def send(server: str, message: dict) -> str:
-    """Sends a message, again if need be, and returns the id of the reply."""
+async def persist(server: str, document: str, variables: dict) -> dict:
+    """Executes what can be repeated, again if need be."""
     patience = Patience()
     while True:
         try:
-            sent = await execute(server, SEND_MESSAGE, {"input": message})
-            return sent["sendMessage"]["reply"]["id"]
+            return await execute(server, document, variables)
         except (TransportError, OSError, TimeoutError) as error:
             await patience.spend(error)
 
@@ -82,14 +81,16 @@ async def follow(server: str, message_id: str, screen: Screen) -> Reply:
 
 
 async def main(server: str = "http://127.0.0.1:8000", text: str = "Tell me about the sea") -> None:
-    created = await execute(server, CREATE_CHAT, {"input": {"title": "From gql"}})
+    # Made twice, it would be an empty chat more.
+    created = await persist(server, CREATE_CHAT, {"input": {"title": "From gql"}})
     # The key makes it safe to send again what may have arrived.
     message = {
         "chatId": created["createChat"]["chat"]["id"],
         "text": text,
         "clientKey": str(uuid.uuid4()),
     }
-    reply = await follow(server, await send(server, message), Screen())
+    sent = await persist(server, SEND_MESSAGE, {"input": message})
+    reply = await follow(server, sent["sendMessage"]["reply"]["id"], Screen())
     print()
     print(f"[{reply.state}]", file=sys.stderr)
 

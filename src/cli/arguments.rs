@@ -9,10 +9,11 @@ use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::chat::ChatArguments;
+use super::health::HealthArguments;
 use super::verify::VerifyArguments;
 use crate::config::{
-    ApiKey, BotConfig, BuiltinBotConfig, Config, ConfigError, EngineConfig, FaultScript, LegacyConfig,
-    Limits, OpenAiConfig, StoreConfig, TrustedDocuments, UpstreamTimeouts, UpstreamUrl,
+    ApiKey, BotConfig, BuiltinBotConfig, Config, ConfigError, EngineConfig, FaultScript, FeedConfig,
+    LegacyConfig, Limits, OpenAiConfig, StoreConfig, TrustedDocuments, UpstreamTimeouts, UpstreamUrl,
 };
 
 /// A GraphQL server for conversations between people and AI bots.
@@ -45,6 +46,20 @@ pub struct Arguments {
     /// Whether it was said where chats are kept.
     #[arg(skip)]
     pub is_store_given: bool,
+    // Read by us, as the store is.
+    /// What carries events between servers: local where there is one, else redis://HOST (rediss:// for TLS), the same
+    /// for all that share a MongoDB.
+    #[arg(
+        long,
+        env = "COLLOQUY_FEED",
+        default_value = "local",
+        hide_env_values = true,
+        global = true
+    )]
+    feed: String,
+    /// What every key in Redis begins with.
+    #[arg(long, env = "COLLOQUY_FEED_PREFIX", default_value = FeedConfig::PREFIX, global = true)]
+    feed_prefix: String,
     /// What answers: the offline bot, or an OpenAI-compatible service.
     #[arg(
         long,
@@ -164,6 +179,15 @@ pub struct Arguments {
     /// Serve on an address that others can reach although anybody could then read every chat.
     #[arg(long, env = "COLLOQUY_INSECURE_NO_AUTH", global = true)]
     insecure_no_auth: bool,
+    /// How long replies under way may take to end once the server is told to stop.
+    #[arg(
+        long,
+        env = "COLLOQUY_DRAIN_SECONDS",
+        value_name = "SECONDS",
+        default_value_t = Config::DRAIN.as_secs(),
+        global = true
+    )]
+    drain_seconds: u64,
     /// How log lines look; pretty on a terminal, json elsewhere.
     #[arg(long, env = "COLLOQUY_LOG_FORMAT", value_enum, global = true)]
     pub log_format: Option<LogFormat>,
@@ -184,6 +208,10 @@ pub enum Command {
     ///
     /// Ends with 0 if nothing is a problem, else with 1.
     Doctor(DoctorArguments),
+    /// Ask a server how it is.
+    ///
+    /// Ends with 0 if it is well, with 1 if it is not or does not answer within 5 seconds. Never goes through a proxy.
+    Health(HealthArguments),
     /// Kill, freeze and cut off servers on a scratch database, and see what is kept of every promise.
     ///
     /// With no arguments it tries one server on a temporary folder for half a minute. With --store it makes a database or
@@ -238,13 +266,18 @@ impl Arguments {
         let mut globals: Vec<_> = command.get_arguments().cloned().collect();
         globals.retain(clap::Arg::is_global_set);
         // A client has no use for the flags of a server, which are taken everywhere, so they do not clutter its help.
-        let command = command.mut_subcommand("chat", |chat| {
-            chat.args(globals.iter().cloned().map(|flag| flag.hide(true)))
-        });
-        let command = command.mut_subcommand("verify", |verify| {
-            let others = globals.into_iter().filter(|flag| flag.get_id() != "store");
-            verify.args(others.map(|flag| flag.hide(true)))
-        });
+        let hidden = |kept: &[&str]| {
+            let hidden = globals
+                .iter()
+                .filter(|flag| !kept.contains(&flag.get_id().as_str()));
+            hidden.map(|flag| flag.clone().hide(true)).collect::<Vec<_>>()
+        };
+        let command = command
+            .mut_subcommand("chat", |chat| chat.args(hidden(&[])))
+            .mut_subcommand("health", |health| health.args(hidden(&["listen"])))
+            .mut_subcommand("verify", |verify| {
+                verify.args(hidden(&["store", "feed", "feed_prefix"]))
+            });
         let matches = command.get_matches();
         let mut arguments = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         arguments.is_store_given = matches.value_source("store") != Some(ValueSource::DefaultValue);
@@ -265,6 +298,7 @@ impl Arguments {
         let config = Config {
             listen: self.listen,
             store: self.store()?,
+            feed: self.feed()?,
             bot: self.bot()?,
             engine: EngineConfig {
                 history_tokens_max: self.history_tokens,
@@ -281,6 +315,7 @@ impl Arguments {
                 .as_deref()
                 .map(|path| TrustedDocuments::load(path).map(Arc::new))
                 .transpose()?,
+            drain: Duration::from_secs(self.drain_seconds),
         };
         config.validate()?;
         Ok(config)
@@ -301,6 +336,11 @@ impl Arguments {
     /// The store alone, which can be looked at although something else is wrong.
     pub fn store(&self) -> Result<StoreConfig, ConfigError> {
         StoreConfig::parse(&self.store)
+    }
+
+    /// The feed alone.
+    pub fn feed(&self) -> Result<FeedConfig, ConfigError> {
+        FeedConfig::parse(&self.feed, &self.feed_prefix)
     }
 
     /// The bot alone.

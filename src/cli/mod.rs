@@ -4,6 +4,7 @@ mod arguments;
 mod chat;
 mod client;
 mod doctor;
+mod health;
 mod page;
 mod serve;
 mod setup;
@@ -39,6 +40,9 @@ pub fn main() -> ExitCode {
     if let Some(Command::Doctor(options)) = arguments.command {
         return runtime.block_on(doctor::doctor(&arguments, options));
     }
+    if let Some(Command::Health(health)) = &arguments.command {
+        return runtime.block_on(health::health(health, arguments.listen));
+    }
     if let Some(Command::Verify(options)) = &arguments.command {
         return runtime.block_on(verify::verify(&arguments, options));
     }
@@ -54,7 +58,11 @@ pub fn main() -> ExitCode {
             Command::Serve => serve::serve(config, arguments.log_format).await,
             Command::Setup => setup::setup(config).await,
             // Done above, without a configuration.
-            Command::Schema | Command::Doctor(_) | Command::Chat(_) | Command::Verify(_) => Ok(()),
+            Command::Schema
+            | Command::Doctor(_)
+            | Command::Health(_)
+            | Command::Chat(_)
+            | Command::Verify(_) => Ok(()),
         }
     });
     match done {

@@ -3,14 +3,17 @@
 use std::error::Error;
 use std::io::{IsTerminal, Write};
 
+use futures_util::stream::{self, Stream, StreamExt};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_stream::wrappers::SignalStream;
 use tracing_subscriber::EnvFilter;
 
 use super::arguments::LogFormat;
 use crate::app;
 use crate::config::Config;
 
-/// Serves until SIGTERM or Ctrl-C.
+/// Serves until SIGTERM or Ctrl-C, and drains then; a second one ends it at once.
 pub async fn serve(config: Config, format: Option<LogFormat>) -> Result<(), Box<dyn Error>> {
     start_log(format)?;
     let listener = TcpListener::bind(config.listen).await.map_err(|error| {
@@ -30,16 +33,15 @@ pub async fn serve(config: Config, format: Option<LogFormat>) -> Result<(), Box<
     Ok(())
 }
 
-async fn told_to_stop() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        // Without a handler the signal's default ends the process, which is a stop as well.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
+/// An item for each SIGTERM and each Ctrl-C.
+fn told_to_stop() -> impl Stream<Item = ()> {
+    // Not before somebody listens: until the store is open, the default of a signal ends the process.
+    stream::once(async {
+        let kinds = [SignalKind::terminate(), SignalKind::interrupt()].into_iter();
+        // Without a handler that default stays, which is a stop as well.
+        stream::select_all(kinds.filter_map(|kind| signal(kind).ok().map(SignalStream::new)))
+    })
+    .flatten()
 }
 
 fn start_log(format: Option<LogFormat>) -> Result<(), Box<dyn Error>> {

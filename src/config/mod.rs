@@ -4,6 +4,7 @@ pub mod bot;
 pub mod documents;
 pub mod engine;
 pub mod faults;
+pub mod feed;
 pub mod legacy;
 pub mod limits;
 pub mod upstream;
@@ -11,11 +12,13 @@ pub mod upstream;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use bot::{BotConfig, BuiltinBotConfig};
 pub use documents::{TrustedDocuments, TrustedDocumentsError, sha256};
 pub use engine::EngineConfig;
 pub use faults::{Fault, FaultScript, FaultScriptError};
+pub use feed::{FeedConfig, RedisConfig};
 pub use legacy::LegacyConfig;
 pub use limits::{LimitError, LimitRow, Limits};
 pub use upstream::{ApiKey, OpenAiConfig, UpstreamTimeouts, UpstreamUrl};
@@ -58,6 +61,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where chats and messages are kept.
     pub store: StoreConfig,
+    /// What carries events between those who follow a chat.
+    pub feed: FeedConfig,
     /// What answers.
     pub bot: BotConfig,
     /// How replies are made.
@@ -70,6 +75,9 @@ pub struct Config {
     pub limits: Limits,
     /// The only documents that run; all, if there are none.
     pub trusted_documents: Option<Arc<TrustedDocuments>>,
+    /// How long replies under way may take to end once the server is told to; at most [`Config::DRAIN_MAX`]. Default
+    /// [`Config::DRAIN`].
+    pub drain: Duration,
 }
 
 /// Why a configuration is refused.
@@ -78,6 +86,21 @@ pub enum ConfigError {
     /// No such store. What was given is not repeated: it may hold a password.
     #[error("the store is a folder, or a connection string that begins with mongodb:// or mongodb+srv://")]
     Store,
+    /// No such feed. What was given is not repeated: it may hold a password.
+    #[error("the feed is `local`, or the address of a Redis that begins with redis:// or rediss://")]
+    Feed,
+    /// No such prefix.
+    #[error(
+        "the feed's prefix (--feed-prefix) is at most {} bytes",
+        FeedConfig::PREFIX_BYTES_MAX
+    )]
+    FeedPrefix,
+    /// Every server would have chats of its own.
+    #[error(
+        "--feed redis:// is for servers that share a MongoDB (--store mongodb://…); the embedded store is for one \
+         server, whose feed is local"
+    )]
+    FeedWithoutSharedStore,
     /// Anybody who reaches the address could read everything.
     #[error(
         "refusing to listen on {0}: without authentication anybody who reaches it can read every chat; \
@@ -146,12 +169,21 @@ pub enum ConfigError {
     /// No such limit.
     #[error("--limit cannot be read")]
     Limit(#[from] LimitError),
+    /// No such grace.
+    #[error("--drain-seconds is at most {}", Config::DRAIN_MAX.as_secs())]
+    Drain,
     /// No such wait.
     #[error("{0} is from 1 to {max} milliseconds", max = UpstreamTimeouts::MILLIS_MAX)]
     Timeout(&'static str),
 }
 
 impl Config {
+    /// The grace of a drain where nothing else is said: most replies are shorter, and with what follows it there is room
+    /// in the 30 seconds that orchestrators give.
+    pub const DRAIN: Duration = Duration::from_secs(20);
+    /// The longest grace that can be set.
+    pub const DRAIN_MAX: Duration = Duration::from_secs(3600);
+
     /// Checks what no single value can tell.
     pub fn validate(&self) -> Result<(), ConfigError> {
         if !self.listen.ip().is_loopback() && !self.insecure_no_auth {
@@ -159,6 +191,15 @@ impl Config {
         }
         if !(1..=EngineConfig::HISTORY_TOKENS_MAX).contains(&self.engine.history_tokens_max) {
             return Err(ConfigError::HistoryTokens);
+        }
+        if self.drain > Self::DRAIN_MAX {
+            return Err(ConfigError::Drain);
+        }
+        if matches!(
+            (&self.store, &self.feed),
+            (StoreConfig::Embedded(_), FeedConfig::Redis(_))
+        ) {
+            return Err(ConfigError::FeedWithoutSharedStore);
         }
         self.legacy.validate()?;
         match &self.bot {
@@ -186,12 +227,14 @@ mod tests {
         let mut config = Config {
             listen: "0.0.0.0:8000".parse().unwrap(),
             store: StoreConfig::parse("./data").unwrap(),
+            feed: FeedConfig::Local,
             bot: BotConfig::Builtin(BuiltinBotConfig::default()),
             engine: EngineConfig::default(),
             insecure_no_auth: false,
             legacy: LegacyConfig::default(),
             limits: Limits::default(),
             trusted_documents: None,
+            drain: Config::DRAIN,
         };
         assert!(matches!(
             config.validate(),
@@ -204,5 +247,10 @@ mod tests {
             ..BuiltinBotConfig::default()
         });
         assert_eq!(config.validate(), Err(ConfigError::Pace));
+        config.drain = Config::DRAIN_MAX + Duration::from_secs(1);
+        assert_eq!(config.validate(), Err(ConfigError::Drain));
+        config.drain = Config::DRAIN;
+        config.feed = FeedConfig::parse("redis://host", "").unwrap();
+        assert_eq!(config.validate(), Err(ConfigError::FeedWithoutSharedStore));
     }
 }

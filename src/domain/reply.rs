@@ -105,7 +105,7 @@ pub struct Reply {
     pub in_reply_to: Option<MessageId>,
     /// The server process that generates it; of a reply that ended, the one that did.
     pub owner: String,
-    /// Until when the owner vouches for it; whoever finds this past may end the reply.
+    /// Until when the owner vouches for it, by the clock of the store; whoever finds this past may end the reply.
     pub lease_until: Timestamp,
     /// Who asked for it to stop, and when.
     pub stop: Option<StopRequest>,

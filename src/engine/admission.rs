@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit};
 
 use super::{Engine, Entry, STOP_WAIT_MAX, Slot};
-use crate::domain::{ChatId, MessageId, StopRequest, UserId, WhileReplying};
+use crate::domain::{ChatId, Message, MessageId, StopRequest, UserId, WhileReplying};
 use crate::store::StoreError;
 
 /// Why a reply could not begin.
@@ -41,9 +42,14 @@ impl Engine {
         wish: WhileReplying,
         by: &UserId,
     ) -> Result<Slot, BeginError> {
-        if self.shutdown.is_cancelled() {
-            return Err(BeginError::ShuttingDown);
-        }
+        let counted = {
+            let registry = self.registry();
+            // Under the same lock as the beginning of the drain, which waits for whatever is counted.
+            if registry.is_draining {
+                return Err(BeginError::ShuttingDown);
+            }
+            self.replies.token()
+        };
         match wish {
             WhileReplying::Queue => {}
             WhileReplying::Reject => {
@@ -53,7 +59,27 @@ impl Engine {
             }
             WhileReplying::Interrupt => self.interrupt(entry, by).await?,
         }
-        entry.take_slot(id).ok_or(BeginError::QueueFull)
+        entry.take_slot(id, counted).ok_or(BeginError::QueueFull)
+    }
+
+    /// Waits for the reply's turn: for those before it on this server, and for the earlier ones of other servers. Of two
+    /// servers that begin within the difference of their clocks, both may go first.
+    pub(super) async fn turn(
+        self: &Arc<Self>,
+        slot: &Slot,
+        reply: &Message,
+    ) -> Result<OwnedSemaphorePermit, AcquireError> {
+        let permit = slot.turn().await?;
+        let place = |message: &Message| (message.created_at, message.id);
+        loop {
+            let active = self.store.active_replies(&[reply.chat_id]).await;
+            let oldest = active.ok().and_then(|mut active| active.remove(&reply.chat_id));
+            match oldest.filter(|oldest| place(oldest) < place(reply) && self.live(oldest.id).is_none()) {
+                Some(earlier) => drop(self.mirror(earlier).ended().await),
+                // Where the store cannot say who is before it, the history cannot be read either.
+                None => return Ok(permit),
+            }
+        }
     }
 
     /// Stops whatever is under way in the chat, and waits for its end at most [`STOP_WAIT_MAX`].
@@ -69,9 +95,13 @@ impl Engine {
                     live.stop(Some(request.clone()));
                     ending.push(live);
                 }
-                // Another server's: its owner sees the wish with its next beat.
+                // Another server's: its owner looks at once, or sees the wish with its next beat.
                 None => {
-                    self.store.request_stop(id, &request).await?;
+                    let message = self.store.request_stop(id, &request).await?;
+                    let owner = message.and_then(|message| message.reply).map(|reply| reply.owner);
+                    if let (Some(fleet), Some(owner)) = (self.feed.fleet(), owner) {
+                        fleet.wake(&owner, id).await;
+                    }
                 }
             }
         }

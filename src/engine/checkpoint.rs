@@ -1,12 +1,19 @@
 //! The owner's heartbeat: the text so far goes to the store, the lease is renewed, a stop is noticed. The reader of
 //! the bot's stream never waits for it.
 
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::{BEAT_EVERY, Engine, LEASE_MS, LiveReply, RENEW_EVERY};
+use super::{BEAT_EVERY, Engine, LEASE, LiveReply, RENEW_EVERY};
 use crate::domain::MessageId;
 use crate::store::Checkpointed;
+
+/// The longest wait after a checkpoint that failed, before chance doubles it at most. Short beside [`LEASE`]: when the
+/// store is back, the lease is renewed before anybody may judge it.
+const WAIT_MAX: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Beats until `done`. A beat that overtakes or follows the terminal write changes nothing: it is conditional on
@@ -17,15 +24,28 @@ impl Engine {
         // The first tick is immediate, and the reply was stored just now.
         beats.tick().await;
         let (mut stored, mut renewed_at) = (0, Instant::now());
-        while done.run_until_cancelled(beats.tick()).await.is_some() {
-            if live.length() == stored && renewed_at.elapsed() < RENEW_EVERY {
-                continue;
+        let waits = ExponentialBuilder::default()
+            .with_min_delay(BEAT_EVERY)
+            .with_max_delay(WAIT_MAX)
+            .without_max_times()
+            .with_jitter();
+        let mut next_waits = waits.build();
+        loop {
+            tokio::select! {
+                biased;
+                () = done.cancelled() => return,
+                () = live.beat_asked_for() => {}
+                _ = beats.tick() => {
+                    if live.length() == stored && renewed_at.elapsed() < RENEW_EVERY {
+                        continue;
+                    }
+                }
             }
-            let lease_until = self.clock.now().plus_millis(LEASE_MS);
             let text = live.text();
-            match self.store.checkpoint(id, &self.owner, &text, lease_until).await {
+            match self.store.checkpoint(id, &self.owner, &text, LEASE).await {
                 Ok(Checkpointed::Held { is_stop_requested }) => {
                     (stored, renewed_at) = (text.len(), Instant::now());
+                    next_waits = waits.build();
                     if is_stop_requested {
                         live.stop(None);
                     }
@@ -34,6 +54,11 @@ impl Engine {
                 Ok(Checkpointed::Lost) => live.stop(None),
                 Err(error) => {
                     tracing::warn!(message.id = %id, error = &error as &dyn std::error::Error, "a checkpoint failed");
+                    // All replies of all servers fail at once, and must not come back at once.
+                    let wait = next_waits.next().unwrap_or(WAIT_MAX);
+                    if done.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                        return;
+                    }
                 }
             }
         }

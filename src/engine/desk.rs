@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::domain::{ChatId, MessageId, Timestamp};
 
@@ -43,6 +44,7 @@ pub struct Entry {
 pub struct Slot {
     held: Held,
     id: MessageId,
+    _counted: TaskTrackerToken,
 }
 
 impl Desks {
@@ -111,8 +113,8 @@ impl Entry {
         moment
     }
 
-    /// A place behind all others; `None` if [`REPLIES_PER_CHAT_MAX`] are taken.
-    pub(super) fn take_slot(&self, id: MessageId) -> Option<Slot> {
+    /// A place behind all others, which counts as long as it is held; `None` if [`REPLIES_PER_CHAT_MAX`] are taken.
+    pub(super) fn take_slot(&self, id: MessageId, counted: TaskTrackerToken) -> Option<Slot> {
         let held = self.held.desks.hold(self.held.chat);
         {
             let mut replies = lock(&held.desk.replies);
@@ -121,7 +123,11 @@ impl Entry {
             }
             replies.push(id);
         }
-        Some(Slot { held, id })
+        Some(Slot {
+            held,
+            id,
+            _counted: counted,
+        })
     }
 }
 
@@ -146,6 +152,7 @@ fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use crate::domain::ObjectId;
+    use tokio_util::task::TaskTracker;
 
     fn id(n: u8) -> ObjectId {
         ObjectId::from_bytes([n; 12])
@@ -155,9 +162,12 @@ mod tests {
     async fn a_desk_holds_so_many_replies_in_order_and_goes_with_the_last_hold() {
         let (desks, chat) = (Desks::default(), ChatId(id(1)));
         let entry = desks.enter(chat).await.unwrap();
-        let slots: Vec<_> = (0..8).filter_map(|n| entry.take_slot(MessageId(id(n)))).collect();
+        let counted = TaskTracker::new();
+        let take = |n| entry.take_slot(MessageId(id(n)), counted.token());
+        let slots: Vec<_> = (0..8).filter_map(take).collect();
         assert_eq!(slots.len(), REPLIES_PER_CHAT_MAX);
-        assert!(entry.take_slot(MessageId(id(9))).is_none());
+        assert!(take(9).is_none());
+        assert_eq!(counted.len(), REPLIES_PER_CHAT_MAX);
         assert_eq!(desks.replies(chat)[7], MessageId(id(7)));
         drop(entry);
         let turn = slots[3].turn().await.unwrap();
@@ -165,6 +175,6 @@ mod tests {
         drop(turn);
         assert!(slots[1].turn().await.is_ok());
         drop(slots);
-        assert!(lock(&desks.0).is_empty());
+        assert!(lock(&desks.0).is_empty() && counted.is_empty());
     }
 }

@@ -2,20 +2,21 @@
 
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::time::Instant;
 
 use super::{Engine, LiveReply};
 use crate::domain::{Message, ReplyOutcome};
-use crate::store::StoreError;
+use crate::store::{Claim, StoreError};
 
 /// How long the terminal write is tried again while the store is away.
 const TRIED_FOR: Duration = Duration::from_secs(300);
-/// The same, once the server shuts down.
-const TRIED_IN_SHUTDOWN_FOR: Duration = Duration::from_secs(10);
+/// The same from the moment on in which the server shuts down.
+const TRIED_IN_SHUTDOWN_FOR: Duration = Duration::from_secs(2);
 /// How long readers wait for the end to be stored, before they are told it as it is known here.
 const TOLD_AFTER: Duration = Duration::from_secs(5);
-/// The first and the longest wait between two tries.
-const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// The first and the longest wait between two tries, before chance doubles them at most.
+const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 impl Engine {
     /// Writes the end, again and again while the store is away. If somebody else ended the reply before, theirs is
@@ -35,8 +36,15 @@ impl Engine {
 
     /// The message as it is stored in the end; `None` if it is stored no more, or could not be.
     async fn write_end(&self, reply: &Message, outcome: &ReplyOutcome) -> Option<Message> {
-        let begun = Instant::now();
-        let (mut wait, wait_max) = WAITS;
+        let mut deadline = Instant::now() + TRIED_FOR;
+        let mut is_shutting_down = false;
+        let (wait_min, wait_max) = WAITS;
+        let waits = ExponentialBuilder::default()
+            .with_min_delay(wait_min)
+            .with_max_delay(wait_max)
+            .without_max_times()
+            .with_jitter();
+        let mut next_waits = waits.build();
         loop {
             match self.try_to_end(reply, outcome).await {
                 Ok(message) => return message,
@@ -45,16 +53,18 @@ impl Engine {
                     tracing::warn!(message.id = %reply.id, error, "the end of a reply could not be stored yet");
                 }
             }
-            let patience = match self.shutdown.is_cancelled() {
-                true => TRIED_IN_SHUTDOWN_FOR,
-                false => TRIED_FOR,
-            };
-            if begun.elapsed() >= patience {
+            if Instant::now() >= deadline {
                 tracing::error!(message.id = %reply.id, "the end of a reply was never stored");
                 return None;
             }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(wait_max);
+            tokio::select! {
+                () = tokio::time::sleep(next_waits.next().unwrap_or(wait_max)) => {}
+                () = self.shutdown.cancelled(), if !is_shutting_down => {
+                    is_shutting_down = true;
+                    deadline = deadline.min(Instant::now() + TRIED_IN_SHUTDOWN_FOR);
+                    next_waits = waits.build();
+                }
+            }
         }
     }
 
@@ -63,8 +73,8 @@ impl Engine {
         reply: &Message,
         outcome: &ReplyOutcome,
     ) -> Result<Option<Message>, StoreError> {
-        let owner = Some(self.owner.as_str());
-        match self.store.finish_reply(reply.id, owner, outcome).await? {
+        let claim = Claim::Owner(&self.owner);
+        match self.store.finish_reply(reply.id, claim, outcome).await? {
             Some(message) => Ok(Some(message)),
             // Ended by another, or deleted meanwhile.
             None => Ok(self.store.messages(&[reply.id]).await?.pop()),

@@ -35,7 +35,7 @@ impl Engine {
             biased;
             () = self.shutdown.cancelled() => None,
             () = live.stopped() => { outcome.state = ReplyState::Stopped; None }
-            permit = slot.turn() => match permit {
+            permit = self.turn(slot, reply) => match permit {
                 Ok(permit) => {
                     // A panicking bot must end its reply like any other that fails.
                     let talk = AssertUnwindSafe(self.converse(reply, live, ask, &mut outcome));
@@ -49,6 +49,9 @@ impl Engine {
                 Err(_) => None,
             }
         };
+        if outcome.state == ReplyState::Interrupted {
+            outcome.error = Some(shut_down());
+        }
         outcome.text = Some(live.text());
         outcome.stop = live.stop_request();
         // A reply that never had its turn cost nothing, and that is no estimate.
@@ -65,6 +68,7 @@ impl Engine {
         let history = tokio::select! {
             biased;
             () = live.stopped() => { outcome.state = ReplyState::Stopped; return }
+            () = self.shutdown.cancelled() => return,
             history = self.history(reply.chat_id, ask.before) => history,
         };
         let (turns, prompt_tokens) = match history {
@@ -192,6 +196,13 @@ async fn estimate(text: String) -> TokenCount {
     let bytes = text.len();
     let counted = tokio::task::spawn_blocking(move || TokenCount::estimate(&text)).await;
     counted.unwrap_or_else(|_| tokens::rule_of_thumb(bytes))
+}
+
+fn shut_down() -> ReplyError {
+    ReplyError {
+        code: "SHUTDOWN".to_owned(),
+        message: "The server was shut down before the reply had ended. Please try again.".to_owned(),
+    }
 }
 
 fn internal_error() -> ReplyError {

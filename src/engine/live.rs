@@ -2,10 +2,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::domain::{Message, MessageId, ReplyCursor, StopRequest, TextDigest};
 
@@ -53,6 +56,9 @@ pub struct LiveReply {
     changes: Arc<Changes>,
     is_stopped: CancellationToken,
     stop: OnceLock<StopRequest>,
+    beat_wanted: Notify,
+    /// Given back when nobody reads any more.
+    _counted: Option<TaskTrackerToken>,
 }
 
 /// What a mirrored piece was to the reply.
@@ -111,6 +117,16 @@ impl LiveReply {
             }),
             is_stopped: CancellationToken::new(),
             stop: OnceLock::new(),
+            beat_wanted: Notify::new(),
+            _counted: None,
+        }
+    }
+
+    /// The same, which counts as long as anybody reads it.
+    pub(super) fn counted_as(self, counted: TaskTrackerToken) -> Self {
+        Self {
+            _counted: Some(counted),
+            ..self
         }
     }
 
@@ -184,6 +200,44 @@ impl LiveReply {
         self.read(|state| state.text().len())
     }
 
+    /// Whether the reply has ended.
+    pub fn has_ended(&self) -> bool {
+        self.read(|state| state.has_ended)
+    }
+
+    /// At most [`UPDATE_BYTES_MAX`] bytes of the text behind byte `offset`, once there are any; `None` at the end. An
+    /// offset that is past the text or within a character becomes the next smaller one that is not.
+    pub async fn piece_behind(&self, offset: &mut usize) -> Option<String> {
+        let mut changes = self.changes.sender.subscribe();
+        loop {
+            changes.borrow_and_update();
+            let (piece, has_ended) = self.read(|state| {
+                let text = state.text();
+                *offset = text.floor_char_boundary(*offset);
+                let piece = text.get(*offset..).map(beginning).unwrap_or_default();
+                (piece.to_owned(), state.has_ended)
+            });
+            if !piece.is_empty() {
+                return Some(piece);
+            }
+            if has_ended {
+                return None;
+            }
+            // The sender is a field of `self`, so it cannot be gone.
+            let _ = changes.changed().await;
+        }
+    }
+
+    /// Asks the owner to look at once at what is stored of the reply.
+    pub fn ask_for_beat(&self) {
+        self.beat_wanted.notify_one();
+    }
+
+    /// Completes when somebody asked for that.
+    pub async fn beat_asked_for(&self) {
+        self.beat_wanted.notified().await;
+    }
+
     /// Whether the reply has ended as exactly this message.
     pub fn ended_as(&self, message: &Message) -> bool {
         self.read(|state| state.has_ended && *state.message == *message)
@@ -228,6 +282,7 @@ impl LiveReply {
             changes: self.changes.sender.subscribe(),
             live: self.clone(),
             cursor,
+            patience: None,
             place: None,
             is_done: false,
         }
@@ -311,6 +366,8 @@ pub struct ReplyReader {
     changes: watch::Receiver<()>,
     /// What the client says it has, until the text has confirmed or refuted it.
     cursor: Option<ReplyCursor>,
+    /// Until when a text that does not reach to that cursor yet may still do so.
+    patience: Option<Instant>,
     place: Option<Place>,
     is_done: bool,
 }
@@ -321,6 +378,13 @@ struct Place {
 }
 
 impl ReplyReader {
+    /// The same, where the text comes from elsewhere and may lag behind what the client has seen there: a snapshot that
+    /// takes something back waits so long for it.
+    pub fn patient(mut self, patience: Duration) -> Self {
+        self.patience = Some(Instant::now() + patience);
+        self
+    }
+
     /// The next update, or `None` after the end. Cancel-safe: a call that is dropped takes nothing with it.
     pub async fn next(&mut self) -> Option<ReplyUpdate> {
         while !self.is_done {
@@ -330,12 +394,27 @@ impl ReplyReader {
                 return Some(update);
             }
             // The sender lives in `self.live`, so it cannot be gone.
-            let _ = self.changes.changed().await;
+            let changed = self.changes.changed();
+            match self.patience {
+                Some(patience) => {
+                    if timeout_at(patience, changed).await.is_err() {
+                        self.patience = None;
+                    }
+                }
+                None => drop(changed.await),
+            }
         }
         None
     }
 
     fn step(&mut self, state: &State) -> Option<ReplyUpdate> {
+        if self.patience.is_some() {
+            let length = state.text().len() as u64;
+            if !state.has_ended && self.cursor.is_some_and(|cursor| cursor.offset > length) {
+                return None;
+            }
+            self.patience = None;
+        }
         let cursor = match &self.place {
             Some(place) if place.edition == state.edition => None,
             Some(place) => Some(place.digest.cursor()),

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 use proptest::prelude::*;
 use tokio::runtime::Builder;
@@ -306,4 +307,23 @@ async fn nothing_changes_a_reply_that_has_ended() {
     live.heal("other");
     assert_eq!(live.apply(4, " more"), Applied::Known);
     assert_eq!(live.text(), "done");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_that_lags_behind_a_cursor_is_waited_for_but_not_for_ever() {
+    let cursor = Some(TextDigest::of("one two").cursor());
+    let patience = Duration::from_secs(2);
+    let lagging = Arc::new(LiveReply::new(message("one", ReplyState::Streaming)));
+    let mut reader = lagging.read_from(cursor).patient(patience);
+    assert!(reader.next().now_or_never().is_none());
+    lagging.heal("one two three");
+    let update = reader.next().now_or_never().unwrap();
+    assert!(matches!(update, Some(ReplyUpdate::Partial { text, .. }) if text == " three"));
+
+    let dead = Arc::new(LiveReply::new(message("one", ReplyState::Streaming)));
+    let update = dead.read_from(cursor).patient(patience).next().await;
+    assert!(matches!(update, Some(ReplyUpdate::Snapshot { text, .. }) if text == "one"));
+    // Its owner would know.
+    let update = dead.read_from(cursor).next().now_or_never().unwrap();
+    assert!(matches!(update, Some(ReplyUpdate::Snapshot { .. })));
 }

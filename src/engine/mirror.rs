@@ -1,15 +1,24 @@
-//! A reply that another server generates, seen through its checkpoints, or one that nobody generates any more.
+//! A reply that another server generates, or one that nobody generates any more.
+//!
+//! Its text comes as its owner carries it, and from the store's checkpoints where nothing is heard. Either is a beginning
+//! of the same text, so it does not matter which of them comes first, twice, or late.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use tokio::time::MissedTickBehavior;
+use futures_util::{StreamExt, stream};
+use tokio::time::Instant;
 
-use super::{BEAT_EVERY, Engine, LiveReply};
+use super::{Applied, BEAT_EVERY, Engine, LiveReply};
 use crate::domain::{Message, MessageId};
+use crate::feed::{Fleet, Heard, Hearing};
+
+/// How long nothing may be heard of a reply before the store is looked at, which is then looked at with each beat.
+const SILENCE_MAX: Duration = Duration::from_secs(2);
 
 impl Engine {
-    /// A live reply that follows what the store has of `message`, shared by all its readers on this server: however
-    /// many read slowly, there is one text.
+    /// A live reply that follows what is known of `message`, shared by all its readers on this server: however many read
+    /// slowly, there is one text.
     pub(super) fn mirror(self: &Arc<Self>, message: Message) -> Arc<LiveReply> {
         let id = message.id;
         let has_ended = !message.is_under_way();
@@ -30,23 +39,71 @@ impl Engine {
         mirror
     }
 
-    /// Copies each checkpoint until the reply has ended, nobody reads any more, or the server shuts down.
+    /// Copies what is heard and what is stored until the reply has ended, nobody reads any more, or the server shuts down.
     async fn reflect(&self, id: MessageId, mirror: &Weak<LiveReply>) {
-        let mut looks = tokio::time::interval(BEAT_EVERY);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while self.shutdown.run_until_cancelled(looks.tick()).await.is_some() {
-            let found = self.store.messages(&[id]).await.map(|mut found| found.pop());
+        let fleet = self.feed.fleet();
+        let mut hearing = self.hearing(fleet.as_ref(), id).await;
+        let mut look_at = Instant::now();
+        loop {
+            let heard = tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => return,
+                Some(heard) = hearing.next() => Some(heard),
+                () = tokio::time::sleep_until(look_at) => None,
+            };
             let Some(mirror) = mirror.upgrade() else { return };
-            match found {
-                Ok(Some(message)) if message.is_under_way() => mirror.heal(&message.text),
-                Ok(Some(message)) => return mirror.end(message),
-                // Deleted: what the readers have is all there will be.
-                Ok(None) => return mirror.end_as_it_is(),
-                Err(error) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(message.id = %id, error, "a reply could not be looked at");
+            let is_to_be_looked_at = match (heard, &fleet) {
+                (Some(Heard::Piece { offset, text }), Some(fleet)) => {
+                    look_at = Instant::now() + SILENCE_MAX;
+                    if mirror.apply(offset, &text) == Applied::Gap {
+                        catch_up(fleet, id, &mirror).await;
+                    }
+                    false
+                }
+                (Some(Heard::Missed), Some(fleet)) => {
+                    catch_up(fleet, id, &mirror).await;
+                    false
+                }
+                _ => true,
+            };
+            if is_to_be_looked_at {
+                look_at = Instant::now() + BEAT_EVERY;
+                if self.look(id, &mirror).await {
+                    return;
                 }
             }
         }
+    }
+
+    async fn hearing(&self, fleet: Option<&Arc<dyn Fleet>>, id: MessageId) -> Hearing {
+        match fleet {
+            Some(fleet) => fleet.hear(id).await,
+            None => stream::pending().boxed(),
+        }
+    }
+
+    /// Copies what is stored; whether that was the end.
+    async fn look(&self, id: MessageId, mirror: &LiveReply) -> bool {
+        match self.store.messages(&[id]).await.map(|mut found| found.pop()) {
+            Ok(Some(message)) if message.is_under_way() => {
+                mirror.heal(&message.text);
+                return false;
+            }
+            Ok(Some(message)) => mirror.end(message),
+            // Deleted: what the readers have is all there will be.
+            Ok(None) => mirror.end_as_it_is(),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(message.id = %id, error, "a reply could not be looked at");
+                return false;
+            }
+        }
+        true
+    }
+}
+
+async fn catch_up(fleet: &Arc<dyn Fleet>, id: MessageId, mirror: &LiveReply) {
+    if let Some(text) = fleet.text(id).await {
+        mirror.heal(&text);
     }
 }

@@ -10,6 +10,7 @@ mod history;
 mod live;
 mod mirror;
 mod recovery;
+mod relay;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -22,10 +23,10 @@ use weak_table::WeakValueHashMap;
 use crate::bot::Bot;
 use crate::config::EngineConfig;
 use crate::domain::{
-    ChatEvent, ChatId, Clock, Message, MessageId, ReplyCursor, ReplyOutcome, ReplyState, StopRequest, UserId,
+    ChatEvent, ChatId, Clock, Message, MessageId, ReplyCursor, ReplyState, StopRequest, UserId,
 };
 use crate::feed::Feed;
-use crate::store::{Inserted, Store, StoreError};
+use crate::store::{Claim, Inserted, Store, StoreError};
 
 use desk::Desks;
 
@@ -34,9 +35,9 @@ pub use desk::{Entry, REPLIES_PER_CHAT_MAX, Slot};
 pub use history::Ask;
 pub use live::{Applied, LiveReply, ReplyReader, ReplyUpdate, UPDATE_BYTES_MAX};
 
-/// How long an owner vouches for a reply at each beat, in milliseconds. A reply whose server died is closed at most
-/// this long plus [`SWEEP_EVERY`] after its last beat.
-pub const LEASE_MS: i64 = 8_000;
+/// How long an owner vouches for a reply at each beat. A reply whose server died is closed at most this long plus
+/// [`SWEEP_EVERY`] after its last beat, where another server looked meanwhile; else after the next one's start.
+pub const LEASE: Duration = Duration::from_secs(8);
 /// How often an owner writes the text so far, while it grows: half of what a crash may lose, so that a slow write
 /// still keeps to that.
 pub const BEAT_EVERY: Duration = Duration::from_millis(500);
@@ -47,6 +48,9 @@ pub const RENEW_EVERY: Duration = Duration::from_secs(2);
 pub const SWEEP_EVERY: Duration = Duration::from_secs(3);
 /// How long a stop waits for the reply to end before it answers with the reply as it is.
 pub const STOP_WAIT_MAX: Duration = Duration::from_secs(2);
+/// How long the text of a reply that another server generates may lag behind what a client has seen there, before the
+/// client is put back to it: more than the time between two checkpoints.
+pub const MIRROR_LAG_MAX: Duration = Duration::from_secs(2);
 /// The longest text of one reply, in bytes; a longer one ends as `LENGTH`.
 pub const REPLY_BYTES_MAX: usize = 1024 * 1024;
 /// The most of a model's reasoning that is kept, in bytes; what comes after it is let go.
@@ -63,6 +67,10 @@ pub struct Engine {
     desks: Desks,
     registry: Mutex<Registry>,
     tasks: TaskTracker,
+    /// Replies from the moment they are admitted until they have ended.
+    replies: TaskTracker,
+    /// Replies that somebody still follows, also behind their end.
+    followed: TaskTracker,
     shutdown: CancellationToken,
 }
 
@@ -71,6 +79,7 @@ struct Registry {
     live: HashMap<MessageId, Arc<LiveReply>>,
     /// Those that somebody reads.
     mirrors: WeakValueHashMap<MessageId, Weak<LiveReply>>,
+    is_draining: bool,
 }
 
 impl Engine {
@@ -93,6 +102,8 @@ impl Engine {
             desks: Desks::default(),
             registry: Mutex::default(),
             tasks: TaskTracker::new(),
+            replies: TaskTracker::new(),
+            followed: TaskTracker::new(),
             shutdown: CancellationToken::new(),
         })
     }
@@ -112,8 +123,8 @@ impl Engine {
         self.bot.heeds_faults()
     }
 
-    /// Stores a streaming reply and starts to generate it. If the chat has a message of its client key already,
-    /// nothing is started, and that message is returned.
+    /// Stores a streaming reply and starts to generate it. If the chat has a message of its client key already, or
+    /// the reply itself, nothing is started, and that message is returned.
     pub async fn begin(
         self: &Arc<Self>,
         slot: Slot,
@@ -121,7 +132,8 @@ impl Engine {
         ask: Ask,
     ) -> Result<Option<Message>, BeginError> {
         let (id, chat_id) = (reply.id, reply.chat_id);
-        let live = Arc::new(LiveReply::new(reply.clone()));
+        let live = LiveReply::new(reply.clone()).counted_as(self.followed.token());
+        let live = Arc::new(live);
         {
             let mut registry = self.registry();
             // Under the same lock as the close, so that no task starts behind the back of `shut_down`.
@@ -131,7 +143,7 @@ impl Engine {
             // Registered before it is stored: whoever finds it in the store finds it here.
             registry.live.insert(id, live.clone());
         }
-        match self.store.insert_message(&reply).await {
+        match self.store.begin_reply(&reply, LEASE).await {
             Ok(Inserted::New) => {}
             Ok(Inserted::Existing(existing)) => {
                 self.registry().live.remove(&id);
@@ -148,12 +160,22 @@ impl Engine {
         let engine = self.clone();
         self.tasks.spawn(async move {
             engine.feed.publish(chat_id, ChatEvent::ReplyStarted(id)).await;
+            let fleet = engine.feed.fleet();
+            if let Some(fleet) = fleet.clone() {
+                let live = live.clone();
+                engine
+                    .tasks
+                    .spawn(async move { Self::relay(&fleet, id, &live).await });
+            }
             let message = engine.generate(&reply, &live, &slot, ask).await;
             // The end is stored before the reply leaves the registry: whoever misses it here finds it there.
             engine.registry().live.remove(&id);
             // Before its readers are told, so that who waited for the end finds the place free.
             drop(slot);
             live.end(message);
+            if let Some(fleet) = fleet {
+                fleet.end(id).await;
+            }
         });
         Ok(None)
     }
@@ -169,7 +191,10 @@ impl Engine {
             return Ok(Some(live.read_from(cursor)));
         }
         let message = self.store.messages(&[id]).await?.pop();
-        Ok(message.map(|message| self.mirror(message).read_from(cursor)))
+        Ok(message.map(|message| {
+            let mirror = self.mirror(message);
+            mirror.read_from(cursor).patient(MIRROR_LAG_MAX)
+        }))
     }
 
     /// The replies of a chat that are under way: those of this server in the order of their turns, and the oldest of
@@ -206,10 +231,11 @@ impl Engine {
         if !message.is_under_way() {
             return Ok(Some(message));
         }
-        if self.has_lapsed(&message) {
-            let outcome = ReplyOutcome::bare(ReplyState::Stopped, self.clock.now());
-            let stopped = self.store.finish_reply(id, None, &outcome).await?;
-            return Ok(Some(stopped.unwrap_or(message)));
+        if let Some(stopped) = self.close(&message, ReplyState::Stopped, Claim::Lapsed).await? {
+            return Ok(Some(stopped));
+        }
+        if let (Some(fleet), Some(reply)) = (self.feed.fleet(), &message.reply) {
+            fleet.wake(&reply.owner, id).await;
         }
         match tokio::time::timeout(STOP_WAIT_MAX, self.mirror(message.clone()).ended()).await {
             Ok(ended) => Ok(Some(Message::clone(&ended))),
@@ -229,8 +255,31 @@ impl Engine {
         }
     }
 
+    /// Admits no more replies; those that were go on.
+    pub fn drain(&self) {
+        self.registry().is_draining = true;
+    }
+
+    /// How many replies of this server run or wait for their turn.
+    pub fn replies_left(&self) -> usize {
+        self.replies.len()
+    }
+
+    /// Waits, once [`Engine::drain`] was called, until every reply of this server has ended and its end is stored.
+    pub async fn drained(&self) {
+        self.replies.close();
+        self.replies.wait().await;
+    }
+
+    /// Waits, once all replies have ended, until everyone who follows one has been told so.
+    pub async fn told(&self) {
+        self.followed.close();
+        self.followed.wait().await;
+    }
+
     /// Ends every reply of this server as interrupted, with the text it has, and waits until that is stored.
     pub async fn shut_down(&self) {
+        self.drain();
         {
             let _registry = self.registry();
             self.shutdown.cancel();
@@ -245,12 +294,5 @@ impl Engine {
 
     fn registry(&self) -> std::sync::MutexGuard<'_, Registry> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn has_lapsed(&self, message: &Message) -> bool {
-        message
-            .reply
-            .as_ref()
-            .is_some_and(|reply| reply.lease_until < self.clock.now())
     }
 }

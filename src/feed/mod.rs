@@ -1,16 +1,25 @@
-//! What happens in each chat, in order: a bounded, forgetful log that followers read from a place on.
+//! What happens in each chat, in order: a bounded, forgetful log that followers read from a place on. And what the
+//! servers of one installation tell each other besides: the text of replies as it grows, stops, and who is connected.
 //!
 //! The store is the truth and the feed a hint: an event names what changed, and whoever is told reads it in the store.
 //! A follower whose place is forgotten is told so and reads everything again; nothing is ever dropped unseen.
 
+pub mod fleet;
 pub mod local;
+pub mod redis;
+mod ring;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
 use crate::domain::{ChatEvent, ChatId, FeedPosition};
 
+pub use fleet::{Away, Fleet, Heard, Hearing};
 pub use local::LocalFeed;
+pub use redis::{RedisFeed, RedisFeedError, RedisProbed};
+pub use ring::{EVENTS_MAX, RETAINED_FOR};
 
 /// What a follower is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,11 +36,20 @@ pub type Follower = BoxStream<'static, Followed>;
 /// Carries events to whoever follows a chat.
 #[async_trait]
 pub trait Feed: Send + Sync {
-    /// Tells the followers of a chat. Waits for none of them and never fails: an event that cannot be carried shows
-    /// as a gap.
+    /// Tells the followers of a chat. Waits for nobody and never fails: an event that cannot be carried shows as a gap.
     async fn publish(&self, chat: ChatId, event: ChatEvent);
 
     /// Follows a chat from the place `after` on. Where that place is not known, or none is given, a gap comes first,
     /// and then what happens from this moment on.
     async fn follow(&self, chat: ChatId, after: Option<FeedPosition>) -> Follower;
+
+    /// Whether what is published here is heard wherever it should be.
+    fn is_up(&self) -> bool {
+        true
+    }
+
+    /// The other servers, if this feed reaches any.
+    fn fleet(&self) -> Option<Arc<dyn Fleet>> {
+        None
+    }
 }

@@ -182,6 +182,19 @@ pub fn operations<'a>(
     meant.map(|(_, operation)| &operation.node)
 }
 
+/// Whether a selection has a field of one of these names, its fragments expanded. Of a document that was found harmless:
+/// it has so many fields at most, and no circle.
+pub fn selects(document: &ExecutableDocument, set: &SelectionSet, names: &[&str]) -> bool {
+    set.items.iter().any(|selection| match &selection.node {
+        Selection::Field(field) => names.contains(&field.node.name.node.as_str()),
+        Selection::InlineFragment(fragment) => selects(document, &fragment.node.selection_set.node, names),
+        Selection::FragmentSpread(spread) => {
+            let fragment = document.fragments.get(&spread.node.fragment_name.node);
+            fragment.is_some_and(|fragment| selects(document, &fragment.node.selection_set.node, names))
+        }
+    })
+}
+
 /// What a selection asks for, its fragments expanded.
 #[derive(Clone, Copy, Debug, Default)]
 struct Size {
@@ -279,6 +292,27 @@ mod tests {
             Err(Refusal::Cycle) => "cycle",
             Err(Refusal::Introspection) => "introspection",
             Err(Refusal::Variable(_)) => "variable",
+        }
+    }
+
+    #[test]
+    fn a_field_of_the_root_is_found_also_in_fragments() {
+        for (query, is_found) in [
+            ("mutation { a }", true),
+            ("mutation { b: a c }", true),
+            (
+                "mutation { c ...F } fragment F on M { ... on M { ...G } } fragment G on M { a }",
+                true,
+            ),
+            (
+                "mutation { a: b c { a } ...F ...H } fragment F on M { b { a } }",
+                false,
+            ),
+        ] {
+            let document = parse(query, &Limits::default()).unwrap();
+            let operation = operations(&document, None).next().unwrap();
+            let found = selects(&document, &operation.selection_set.node, &["a", "z"]);
+            assert_eq!(found, is_found, "{query}");
         }
     }
 

@@ -32,6 +32,10 @@ pub struct TokenCountOf(pub ChatId);
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ActiveReplyOf(pub ChatId);
 
+/// How many are connected to a chat.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ConnectionCountOf(pub ChatId);
+
 /// A page of a chat's messages.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct MessagePageOf {
@@ -79,6 +83,17 @@ per_chat!(LastMessageOf => Message, last_messages);
 per_chat!(MessageCountOf => u64, message_counts);
 per_chat!(TokenCountOf => i64, token_counts);
 per_chat!(ActiveReplyOf => Message, active_replies);
+
+impl dataloader::Loader<ConnectionCountOf> for Loader {
+    type Value = usize;
+    type Error = Error;
+
+    async fn load(&self, keys: &[ConnectionCountOf]) -> Result<HashMap<ConnectionCountOf, usize>, Error> {
+        let chats: Vec<_> = keys.iter().map(|key| key.0.to_string()).collect();
+        let counts = self.service.connection_counts(&chats).await;
+        Ok(keys.iter().cloned().zip(counts).collect())
+    }
+}
 
 impl dataloader::Loader<MessagePageOf> for Loader {
     type Value = Page<Message>;

@@ -34,6 +34,9 @@ use error::with_codes;
 pub use error::{Error, with_code};
 pub use request::GraphqlRequest;
 
+/// The mutations that begin a reply.
+const BEGIN_REPLIES: [&str; 2] = ["sendMessage", "regenerateReply"];
+
 type AsyncGraphqlSchema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// The executable schema. Cheap to clone.
@@ -128,6 +131,15 @@ impl Prepared {
     pub fn can_be(&self, kind: OperationType) -> bool {
         let name = self.request.operation_name.as_deref();
         guard::operations(&self.document, name).any(|operation| operation.ty == kind)
+    }
+
+    /// Whether it can begin a reply.
+    pub fn can_ask_the_bot(&self) -> bool {
+        let name = self.request.operation_name.as_deref();
+        guard::operations(&self.document, name).any(|operation| {
+            operation.ty == OperationType::Mutation
+                && guard::selects(&self.document, &operation.selection_set.node, &BEGIN_REPLIES)
+        })
     }
 }
 

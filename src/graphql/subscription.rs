@@ -50,9 +50,13 @@ impl Subscription {
             .service
             .follow_chat(&context.viewer, id, after.as_deref())
             .await?;
-        Ok(stream::unfold(follower, |mut follower| async move {
-            let (update, cursor) = follower.next().await?;
-            Some((ChatEvent::new(update, &cursor), follower))
-        }))
+        let seat = context.service.enter_room(&id.to_string());
+        Ok(stream::unfold(
+            (follower, seat),
+            |(mut follower, seat)| async move {
+                let (update, cursor) = follower.next().await?;
+                Some((ChatEvent::new(update, &cursor), (follower, seat)))
+            },
+        ))
     }
 }

@@ -15,7 +15,7 @@ pub async fn live() -> Response {
 
 /// The store can be read and written, and the server is not on its way down.
 pub async fn ready(State(faces): State<Faces>) -> Response {
-    if faces.shutdown.is_cancelled() {
+    if faces.drain.has_begun() {
         let body = Json(json!({ "status": "shutting down" }));
         return (StatusCode::SERVICE_UNAVAILABLE, body).into_response();
     }

@@ -9,12 +9,12 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use utoipa::openapi::OpenApi;
 
 use super::pages;
 use crate::config::LegacyConfig;
+use crate::drain::Drain;
 use crate::legacy::dates::DateFormat;
 use crate::legacy::rest::Rest;
 use crate::legacy::socket;
@@ -24,12 +24,12 @@ use crate::service::Service;
 const PREFLIGHT_AGE_MAX: Duration = Duration::from_secs(600);
 
 /// The routes, over a service with the documented bounds.
-pub fn router(service: &Service, config: &LegacyConfig, shutdown: CancellationToken) -> Router {
+pub fn router(service: &Service, config: &LegacyConfig, drain: Drain) -> Router {
     let documented = Arc::new(service.with_limits(service.limits().documented()));
     let dates = DateFormat {
         has_utc_suffix: config.has_utc_suffix,
     };
-    let socket = socket::routes(documented.clone(), dates, &config.prefix, shutdown);
+    let socket = socket::routes(documented.clone(), dates, &config.prefix, drain);
     let (routes, description) = Rest::new(documented, dates).routes(&config.prefix);
     let descriptions = Router::new()
         .route("/openapi.json", get(describe))

@@ -8,17 +8,20 @@ mod pages;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::map_response;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Version, header};
+use axum::middleware::{Next, from_fn_with_state, map_response};
+use axum::response::Response;
 use axum::routing::get;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::config::{LegacyConfig, TrustedDocuments, TrustedDocumentsError};
+use crate::drain::Drain;
 use crate::graphql::Schema;
 use crate::legacy::rest;
 use crate::service::Service;
@@ -28,7 +31,7 @@ use crate::service::Service;
 struct Faces {
     schema: Schema,
     service: Arc<Service>,
-    shutdown: CancellationToken,
+    drain: Drain,
 }
 
 /// Why nothing is served.
@@ -42,13 +45,14 @@ pub enum ServeError {
     TrustedDocuments(#[from] TrustedDocumentsError),
 }
 
-/// Serves on `listener` until `shutdown` is cancelled and the connections have ended; open sockets are told to go away.
+/// Serves on `listener` until `drain` closes the doors and the connections have ended; streams are told to go when it
+/// says so. A socket may outlive this: [`Service::streams_closed`] waits for it.
 pub async fn serve(
     listener: TcpListener,
     service: Arc<Service>,
     legacy: LegacyConfig,
     trusted_documents: Option<Arc<TrustedDocuments>>,
-    shutdown: CancellationToken,
+    drain: Drain,
 ) -> Result<(), ServeError> {
     let schema = Schema::new(service.clone(), trusted_documents)?;
     let listener = listener.tap_io(|connection| {
@@ -58,24 +62,19 @@ pub async fn serve(
             tracing::warn!(error, "a connection will hold small pieces back");
         }
     });
-    axum::serve(listener, router(schema, service, &legacy, shutdown.clone()))
-        .with_graceful_shutdown(shutdown.cancelled_owned())
+    axum::serve(listener, router(schema, service, &legacy, drain.clone()))
+        .with_graceful_shutdown(drain.closes_doors())
         .await?;
     Ok(())
 }
 
-fn router(
-    schema: Schema,
-    service: Arc<Service>,
-    legacy: &LegacyConfig,
-    shutdown: CancellationToken,
-) -> Router {
-    let documented = legacy::router(&service, legacy, shutdown.clone());
+fn router(schema: Schema, service: Arc<Service>, legacy: &LegacyConfig, drain: Drain) -> Router {
+    let documented = legacy::router(&service, legacy, drain.clone());
     let body_bytes_max = service.limits().body_bytes_max;
     let faces = Faces {
         schema,
         service,
-        shutdown,
+        drain: drain.clone(),
     };
     // Compression would hold a stream's events back.
     let compressed = SizeAbove::new(1024)
@@ -98,4 +97,18 @@ fn router(
         // connection.
         .layer(CompressionLayer::new().compress_when(compressed))
         .layer(CatchPanicLayer::new())
+        .layer(from_fn_with_state(drain, part))
+}
+
+/// While the server drains, each answer is the last of its connection: the client makes the next one to a server that
+/// stays. Version 2 of the protocol has no header for it, but says so when the doors close.
+async fn part(State(drain): State<Drain>, request: Request, next: Next) -> Response {
+    let has_header = request.version() <= Version::HTTP_11;
+    let mut response = next.run(request).await;
+    // A connection that becomes a socket says that instead.
+    if has_header && drain.has_begun() && !response.headers().contains_key(header::CONNECTION) {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
 }

@@ -6,7 +6,6 @@ pub mod frame;
 pub mod rest;
 pub mod socket;
 
-mod room;
 mod texts;
 
 use axum::Router;

@@ -9,6 +9,7 @@ mod messages;
 mod pages;
 mod prompts;
 mod replies;
+mod rooms;
 mod search;
 mod streams;
 mod typing;
@@ -25,6 +26,8 @@ use crate::feed::Feed;
 use crate::store::{Store, StoreError};
 use tokio::sync::Semaphore;
 
+use rooms::Rooms;
+
 pub use crate::engine::ReplyUpdate;
 pub use chats::NewChat;
 pub use documented::{MessageEdit, Numbered, NumberedPage, PostedMessage};
@@ -34,6 +37,7 @@ pub use messages::NewMessage;
 pub use pages::PageArguments;
 pub use prompts::{Manner, Prompt, Regeneration, Sent};
 pub use replies::{StopOutcome, StopReceipt, Stopped};
+pub use rooms::Seat;
 pub use streams::{RETRY_AFTER_SECONDS, StreamPlace};
 pub use usage::{UsagePeriod, UsageReport};
 
@@ -47,6 +51,7 @@ pub struct Service {
     ids: Arc<IdSource>,
     limits: Limits,
     streams: Arc<Semaphore>,
+    rooms: Rooms,
 }
 
 impl Service {
@@ -60,6 +65,7 @@ impl Service {
         limits: Limits,
     ) -> Self {
         Self {
+            rooms: Rooms::new(feed.fleet()),
             store,
             feed,
             engine,

@@ -9,7 +9,7 @@ use crate::domain::{
     Author, Chat, ChatId, LanguageTag, Message, MessageId, ObjectId, Position, Reply, TimeZone, UserId,
     Viewer, WhileReplying,
 };
-use crate::engine::{Ask, Entry, LEASE_MS, Slot};
+use crate::engine::{Ask, Entry, Slot};
 
 /// A user's message that asks for a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,11 +205,11 @@ impl Service {
     ) -> Result<Sent, Error> {
         let reply = self.new_reply(entry, message.chat_id, reply_id, Some(message.id));
         let ask = manner.ask(behind(&message));
-        self.engine.begin(slot, reply.clone(), ask).await?;
+        let begun = self.engine.begin(slot, reply.clone(), ask).await?;
         Ok(Sent {
             message,
-            reply,
-            joins: false,
+            joins: begun.is_some(),
+            reply: begun.unwrap_or(reply),
         })
     }
 
@@ -302,7 +302,6 @@ impl Service {
         in_reply_to: Option<MessageId>,
     ) -> Message {
         let created_at = entry.moment(self.clock.now());
-        let lease_until = self.clock.now().plus_millis(LEASE_MS);
         Message {
             id,
             chat_id,
@@ -320,7 +319,8 @@ impl Service {
             reply: Some(Reply {
                 in_reply_to,
                 model: Some(self.engine.model().to_owned()),
-                ..Reply::begun(self.engine.owner().to_owned(), lease_until)
+                // The store says until when, by its own clock.
+                ..Reply::begun(self.engine.owner().to_owned(), created_at)
             }),
         }
     }

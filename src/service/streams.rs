@@ -18,4 +18,18 @@ impl Service {
         let permit = self.streams.clone().try_acquire_owned().ok()?;
         Some(StreamPlace { _permit: permit })
     }
+
+    /// How many streams are open.
+    pub fn streams_open(&self) -> usize {
+        self.limits
+            .streams_max
+            .saturating_sub(self.streams.available_permits())
+    }
+
+    /// Waits until no stream is open. None is opened meanwhile.
+    pub async fn streams_closed(&self) {
+        let all = u32::try_from(self.limits.streams_max).unwrap_or(u32::MAX);
+        // It is never closed.
+        let _ = self.streams.acquire_many(all).await;
+    }
 }

@@ -12,6 +12,7 @@ pub mod inspection;
 pub mod mongo;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -57,6 +58,17 @@ pub enum Checkpointed {
     },
     /// The reply has ended, or is no longer this owner's, or is gone. Nothing was stored.
     Lost,
+}
+
+/// By what right a reply is ended. It is looked at by the write that ends the reply, not before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim<'a> {
+    /// It is the owner of this name, whether or not its lease still runs.
+    Owner(&'a str),
+    /// Its lease has ended, by the clock of the store: its owner is taken for dead.
+    Lapsed,
+    /// No other process uses the store.
+    Alone,
 }
 
 /// Chats.
@@ -145,33 +157,40 @@ pub trait MessageStore: Send + Sync {
 
 /// Replies: the fields of a bot's message that change while it is generated. Each write is one compare-and-set on
 /// the reply's state, so that a reply that has ended never changes.
+///
+/// Leases are measured by the clock of the store alone, so servers whose clocks differ agree on who is dead.
 #[async_trait]
 pub trait ReplyStore: Send + Sync {
-    /// Writes the text so far, and renews the lease until `lease_until`;
-    /// only while the reply is streaming and `owner` owns it.
+    /// Stores a new message with a reply that streams, as [`MessageStore::insert_message`] does, and with a lease that
+    /// ends `lease` from now, whatever the message says. A reply that has this id already, as whoever sends a prompt
+    /// again finds it, is [`Inserted::Existing`].
+    async fn begin_reply(&self, message: &Message, lease: Duration) -> Result<Inserted, StoreError>;
+
+    /// Writes the text so far, and renews the lease until `lease` from now, also if it has ended;
+    /// only while the reply is streaming and `owner` owns it. A text that is not longer than what is stored renews the
+    /// lease alone, and a lease never becomes shorter: a write that comes late undoes nothing.
     async fn checkpoint(
         &self,
         id: MessageId,
         owner: &str,
         text: &str,
-        lease_until: Timestamp,
+        lease: Duration,
     ) -> Result<Checkpointed, StoreError>;
 
     /// Notes that the reply shall stop, unless it has ended or that was noted before; the message as it then is.
     async fn request_stop(&self, id: MessageId, stop: &StopRequest) -> Result<Option<Message>, StoreError>;
 
     /// Ends a streaming reply in one atomic write, sets `updated_at` and `token_count` (the completion's tokens),
-    /// and returns the message. `None` if the reply has ended before, is gone, or `expected_owner` is given and is
-    /// not its owner.
+    /// and returns the message. `None` if the reply has ended before, is gone, or the claim does not hold.
     async fn finish_reply(
         &self,
         id: MessageId,
-        expected_owner: Option<&str>,
+        claim: Claim<'_>,
         outcome: &ReplyOutcome,
     ) -> Result<Option<Message>, StoreError>;
 
-    /// Up to `limit` streaming replies whose lease ended before `now`, the longest ago first.
-    async fn lapsed_replies(&self, now: Timestamp, limit: usize) -> Result<Vec<Message>, StoreError>;
+    /// Up to `limit` streaming replies of which the claim holds, those first whose lease ends first.
+    async fn claimable_replies(&self, claim: Claim<'_>, limit: usize) -> Result<Vec<Message>, StoreError>;
 
     /// The oldest streaming reply of each chat that has one.
     async fn active_replies(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Message>, StoreError>;
@@ -221,4 +240,26 @@ fn is_same_sending(stored: &Message, message: &Message) -> bool {
         )
     };
     sending(stored) == sending(message)
+}
+
+/// What an insert comes to where `rival` has the id or the client key of `message`.
+fn judge(rival: Message, message: &Message) -> Result<Inserted, StoreError> {
+    if rival.id != message.id {
+        return Ok(Inserted::Existing(Box::new(rival)));
+    }
+    if is_same_sending(&rival, message) {
+        // Our own attempt, whose outcome the caller was not told.
+        return Ok(Inserted::New);
+    }
+    // The id of a reply is minted with its prompt: a prompt that is sent again begins the reply under the same id.
+    let is_same_reply = rival.reply.is_some() && message.reply.is_some() && rival.chat_id == message.chat_id;
+    match is_same_reply {
+        true => Ok(Inserted::Existing(Box::new(rival))),
+        false => Err(StoreError::Failed("the message's id is taken".into())),
+    }
+}
+
+/// A span of time in whole milliseconds, as the stores add it to their clocks.
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

@@ -7,8 +7,9 @@ use syn::visit::{self, Visit};
 use crate::support::sources::{Source, sources};
 
 /// Each module of the crate with the modules it may import, from the lowest layer to the highest.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("domain", &[]),
+    ("drain", &[]),
     ("peer", &[]),
     ("config", &["domain"]),
     ("store", &["domain"]),
@@ -16,31 +17,39 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ("bot", &["domain", "config"]),
     ("engine", &["domain", "config", "store", "feed", "bot"]),
     ("service", &["domain", "config", "store", "feed", "engine"]),
-    ("graphql", &["domain", "peer", "config", "service"]),
-    ("legacy", &["domain", "peer", "config", "service"]),
-    ("http", &["domain", "config", "service", "graphql", "legacy"]),
+    ("graphql", &["domain", "drain", "peer", "config", "service"]),
+    ("legacy", &["domain", "drain", "peer", "config", "service"]),
+    (
+        "http",
+        &["domain", "drain", "config", "service", "graphql", "legacy"],
+    ),
     (
         "app",
         &[
-            "domain", "config", "store", "feed", "bot", "engine", "service", "http",
+            "domain", "drain", "config", "store", "feed", "bot", "engine", "service", "http",
         ],
     ),
-    ("cli", &["domain", "config", "store", "bot", "graphql", "app"]),
+    (
+        "cli",
+        &["domain", "config", "store", "feed", "bot", "graphql", "app"],
+    ),
 ];
 
 /// Modules that only the one beside them may name.
-const PRIVATE: [(&str, &str); 5] = [
+const PRIVATE: [(&str, &str); 6] = [
     ("store::mongo", "store"),
     ("store::embedded", "store"),
     ("feed::local", "feed"),
+    ("feed::redis", "feed"),
     ("bot::builtin", "bot"),
     ("bot::openai", "bot"),
 ];
 
 /// Foreign crates, with the only places that may use them.
-const CONFINED: [(&str, &[&str]); 35] = [
+const CONFINED: [(&str, &[&str]); 36] = [
     ("mongodb", &["store::mongo"]),
     ("rusqlite", &["store::embedded"]),
+    ("redis", &["feed::redis"]),
     ("async_graphql", &["graphql", "http::graphql"]),
     ("axum", &["http", "legacy", "graphql::ws"]),
     ("headers_accept", &["http::graphql"]),
@@ -66,10 +75,13 @@ const CONFINED: [(&str, &[&str]); 35] = [
     ("chrono_tz", &["domain::locale"]),
     ("oxilangtag", &["domain::locale"]),
     ("unicode_segmentation", &["domain::search", "cli::chat::session"]),
-    ("reqwest", &["bot::openai", "cli::client", "cli::verify"]),
+    (
+        "reqwest",
+        &["bot::openai", "cli::client", "cli::health", "cli::verify"],
+    ),
     ("eventsource_stream", &["bot::openai"]),
     ("secrecy", &["config", "bot::openai"]),
-    ("url", &["config", "cli::client::server"]),
+    ("url", &["config", "cli::client::server", "cli::health"]),
     ("utoipa", &["legacy", "http"]),
     ("utoipa_axum", &["legacy::rest"]),
     ("weak_table", &["engine"]),

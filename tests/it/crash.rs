@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::on_both_stores;
+use crate::on_every_pair;
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 use crate::support::socket::Socket;
@@ -19,7 +19,7 @@ const CLIENTS: usize = 10;
 /// Acknowledgements after which the server is killed, in the middle of the writes that follow.
 const ACKNOWLEDGED_MIN: usize = 300;
 
-on_both_stores! {
+on_every_pair! {
     every_acknowledged_message_outlives_a_kill,
     replies_outlive_twenty_kills_but_for_their_last_second,
 }
@@ -92,7 +92,8 @@ async fn write_until_dead(
     }
 }
 
-async fn read_all(server: &Server, chat: &str, stored: &mut HashMap<String, String>) {
+/// Adds the messages of a chat to `stored`: the text of each by its id.
+pub async fn read_all(server: &Server, chat: &str, stored: &mut HashMap<String, String>) {
     let page = "query ($id: ID!, $after: String) { chat(id: $id) { messages(first: 100, after: $after) {
         nodes { id text } pageInfo { hasNextPage endCursor } } } }";
     let mut after = Value::Null;

@@ -111,7 +111,7 @@ fn every_obligation_of_graphql_ws_has_a_test_and_every_test_an_obligation() {
 }
 
 /// What `--help` lists: each flag with its variable.
-fn settings() -> BTreeSet<(String, String)> {
+pub fn settings() -> BTreeSet<(String, String)> {
     let help = Command::new(env!("CARGO_BIN_EXE_colloquy"))
         .arg("--help")
         .output()

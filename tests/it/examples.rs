@@ -141,13 +141,13 @@ fn node() -> Command {
 }
 
 /// What `npx tsx` runs, as one process, so that it can be ended.
-fn typescript(program: &str) -> Command {
+pub fn typescript(program: &str) -> Command {
     let mut node = node();
     node.args(["--import", "tsx", program]);
     node
 }
 
-fn python() -> Command {
+pub fn python() -> Command {
     let mut python = Command::new(from_script("COLLOQUY_TEST_GQL_PYTHON"));
     python.env("PYTHONDONTWRITEBYTECODE", "1").arg(concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -170,7 +170,7 @@ fn curl() -> Command {
 }
 
 /// Runs a program to its end, which must be a good one: what it printed.
-async fn run(mut command: Command, arguments: &[&str]) -> String {
+pub async fn run(mut command: Command, arguments: &[&str]) -> String {
     command.args(arguments).stdin(Stdio::null());
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));

@@ -1,4 +1,4 @@
-//! What needs no look at anything outside: the configuration, the address, the feed, the bot that is built in.
+//! What needs no look at anything outside: the configuration, the address, the bot that is built in.
 
 use std::io;
 use std::net::SocketAddr;
@@ -37,14 +37,6 @@ pub async fn address(listen: SocketAddr) -> Finding {
         Err(error) => Finding::problem("address", format!("cannot listen on {listen}: {error}"))
             .advise("choose an address of this machine, and a port that you may use, with --listen"),
     }
-}
-
-/// The feed.
-pub fn feed() -> Finding {
-    Finding::ok(
-        "feed",
-        "within the server: what happens in a chat is told to the clients of the server it happens on",
-    )
 }
 
 /// The bot that is built in.

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod configuration;
+mod feed;
 mod finding;
 mod folder;
 mod listing;
@@ -61,7 +62,9 @@ async fn check(arguments: &Arguments) -> Vec<Finding> {
             Err(error) => vec![Finding::problem("store", chain(&error))],
         });
     }
-    findings.push(configuration::feed());
+    if let Ok(feed) = arguments.feed() {
+        findings.push(feed::finding(&feed).await);
+    }
     if let Ok(bot) = arguments.bot() {
         findings.push(match bot {
             BotConfig::Builtin(bot) => configuration::builtin(&bot),

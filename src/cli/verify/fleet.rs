@@ -206,13 +206,21 @@ impl Fleet {
         self.slots.iter().map(|slot| slot.proxy.cuts()).sum()
     }
 
+    /// Kills all of them.
+    pub async fn abandon(&self) {
+        self.keepers().shutdown().await;
+    }
+
+    fn keepers(&self) -> JoinSet<()> {
+        std::mem::take(&mut *self.keepers.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Tells all of them to end, and waits until they have.
     pub async fn end(&self) {
         for slot in &self.slots {
             slot.order(Order::End).await;
         }
-        let keepers = std::mem::take(&mut *self.keepers.lock().unwrap_or_else(PoisonError::into_inner));
-        keepers.join_all().await;
+        self.keepers().join_all().await;
     }
 }
 

@@ -9,8 +9,6 @@ use crate::domain::{Clock, SystemClock, Timestamp};
 /// Everything that was noted.
 #[derive(Clone, Debug, Default)]
 pub struct Notes {
-    /// The chats that were made.
-    pub chats: Vec<String>,
     /// Messages that clients meant to write.
     pub writings: Vec<Writing>,
     /// What readers were shown.
@@ -41,8 +39,6 @@ pub struct Writing {
     pub key: String,
     /// What it says.
     pub text: String,
-    /// Whether it asks for a reply.
-    pub asks: bool,
     /// How often it was sent.
     pub sendings: usize,
     /// The servers that may have heard it.

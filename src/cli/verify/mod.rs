@@ -27,10 +27,11 @@ mod view;
 use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::arguments::Arguments;
 use super::{complain, page};
+use crate::config::FeedConfig;
 pub use arguments::VerifyArguments;
 use error::VerifyError;
 use place::Place;
@@ -38,6 +39,10 @@ use plan::{Plan, random};
 use process::Launch;
 use progress::Progress;
 use report::Report;
+use run::Ends;
+
+/// How long a server that is told to end lets replies go on: about as long as one takes.
+const DRAIN_SECONDS: &str = "5";
 
 /// Holds a trial and prints what it found: 0 if everything was held, 1 if something was not, 2 if there is no verdict.
 pub async fn verify(arguments: &Arguments, options: &VerifyArguments) -> ExitCode {
@@ -68,26 +73,28 @@ async fn trial(arguments: &Arguments, options: &VerifyArguments) -> Result<Repor
     let id: String = random::<6>()?.iter().map(|byte| format!("{byte:02x}")).collect();
     let place = Place::choose(store.as_ref(), workshop.path(), &id).await?;
     let plan = Plan::new(options, place.is_shared())?;
-    let launch = launch(&place)?;
+    let feed = arguments.feed()?;
+    let launch = launch(&place, &feed, &id)?;
     let progress = Progress::new();
     let kept = if options.keep { ", which is kept" } else { "" };
-    let name = place.name();
+    let name = match feed {
+        FeedConfig::Local => place.name(),
+        FeedConfig::Redis(_) => format!("{}, with a feed over Redis", place.name()),
+    };
     progress.say(&format!(
         "{} servers on {name}{kept}; seed {}",
         plan.servers, plan.seed
     ));
 
-    let enough = CancellationToken::new();
-    let run = run::run(plan, launch, workshop.path(), enough.clone(), &progress);
-    let run = tokio::select! {
-        run = run => run,
-        given_up = given_up(&enough) => Err(given_up),
-    };
+    let ends = Ends::default();
+    let hearing = AbortOnDropHandle::new(tokio::spawn(hear(ends.clone())));
+    let run = run::run(plan, launch, workshop.path(), &ends, &progress).await;
     progress.end();
     let removed = match options.keep {
         true => Ok(()),
         false => place.remove().await,
     };
+    drop(hearing);
     let (notes, findings) = run?;
     removed?;
     let mut report = Report {
@@ -104,30 +111,22 @@ async fn trial(arguments: &Arguments, options: &VerifyArguments) -> Result<Repor
     Ok(report)
 }
 
-/// Hears the first Ctrl-C or SIGTERM, which is that there is enough, and ends with the second.
-async fn given_up(enough: &CancellationToken) -> VerifyError {
-    let told = async {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        loop {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            if enough.is_cancelled() {
-                return Ok(());
-            }
-            enough.cancel();
+/// Hears the first Ctrl-C or SIGTERM, which is that there is enough, and the second, which is that nobody waits.
+async fn hear(ends: Ends) -> std::io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    for end in [ends.enough, ends.given_up] {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    };
-    match told.await {
-        Ok(()) => VerifyError::GivenUp,
-        Err(error) => VerifyError::Io(error),
+        end.cancel();
     }
+    Ok(())
 }
 
 /// How servers are started on a place.
-fn launch(place: &Place) -> Result<Launch, VerifyError> {
+fn launch(place: &Place, feed: &FeedConfig, id: &str) -> Result<Launch, VerifyError> {
     let pace = run::PIECES_PER_SECOND.to_string();
     let words = run::WORDS_MIN.to_string();
     let arguments = [
@@ -136,12 +135,46 @@ fn launch(place: &Place) -> Result<Launch, VerifyError> {
         ["--builtin-pace", &pace],
         ["--builtin-words", &words],
         ["--log-format", "json"],
+        ["--drain-seconds", DRAIN_SECONDS],
     ];
+    let mut secrets = vec![("COLLOQUY_STORE".to_owned(), place.address())];
+    if let FeedConfig::Redis(redis) = feed {
+        secrets.push(("COLLOQUY_FEED".to_owned(), redis.url.clone()));
+        secrets.push((
+            "COLLOQUY_FEED_PREFIX".to_owned(),
+            prefix_beside(&redis.prefix, id),
+        ));
+    }
     let arguments = arguments.as_flattened().iter().copied().map(str::to_owned);
     Ok(Launch {
         program: std::env::current_exe()?,
         arguments: ["serve".to_owned()].into_iter().chain(arguments).collect(),
-        secrets: vec![("COLLOQUY_STORE".to_owned(), place.address())],
+        secrets,
         unset: Arguments::variables(),
     })
+}
+
+/// A prefix in Redis that nobody else has. What stands below it expires by itself.
+fn prefix_beside(prefix: &str, id: &str) -> String {
+    let own = format!("verify_{id}:");
+    let most = FeedConfig::PREFIX_BYTES_MAX.saturating_sub(own.len());
+    let beside = prefix.split_at(prefix.floor_char_boundary(most)).0;
+    format!("{beside}{own}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_never_the_one_that_was_named_and_never_too_long() {
+        assert_eq!(
+            prefix_beside("colloquy:", "0123456789ab"),
+            "colloquy:verify_0123456789ab:"
+        );
+        for prefix in ["é".repeat(32), String::new()] {
+            let beside = prefix_beside(&prefix, "0123456789ab");
+            assert!(beside.ends_with("verify_0123456789ab:") && beside.len() <= FeedConfig::PREFIX_BYTES_MAX);
+        }
+    }
 }

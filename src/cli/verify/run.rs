@@ -20,7 +20,7 @@ use super::operations::{CreateChat, create_chat};
 use super::plan::Plan;
 use super::process::{Launch, Told};
 use super::progress::Progress;
-use super::reading::read;
+use super::reading::{Stored, read};
 use crate::bot::BuiltinBot;
 
 /// How fast the bot speaks, and how long its answers are at least: some two or three seconds each, so that servers die
@@ -37,31 +37,74 @@ const LEAVE_MAX: Duration = Duration::from_secs(10);
 /// Every so many chats somebody uses the frames of the documented socket.
 const FRAMES_EVERY: usize = 2;
 
-/// Holds a trial; `enough` ends the trouble before its time.
+/// When to end before the time.
+#[derive(Clone, Default)]
+pub struct Ends {
+    /// The trouble is over, and what was seen is judged.
+    pub enough: CancellationToken,
+    /// Nothing is judged.
+    pub given_up: CancellationToken,
+}
+
+/// Holds a trial. When this returns, no server is left.
 pub async fn run(
     plan: Plan,
     launch: Launch,
     logs: &Path,
-    enough: CancellationToken,
+    ends: &Ends,
     progress: &Progress,
 ) -> Result<(Notes, Vec<Finding>), VerifyError> {
     let mut rng = Rng::with_seed(plan.seed);
     let ledger = Arc::new(Ledger::default());
     let launch = Arc::new(launch);
-    let fleet = Fleet::start(&launch, plan.servers, logs, &mut rng, &ledger).await?;
+    let fleet = Fleet::start(&launch, plan.servers, logs, &mut rng, &ledger);
+    let fleet = ends.given_up.run_until_cancelled(fleet).await;
     let crew = Arc::new(Crew {
-        fleet,
-        ledger: ledger.clone(),
+        fleet: fleet.unwrap_or(Err(VerifyError::GivenUp))?,
+        ledger,
         bot: bot(),
         answer_takes: ANSWER_TAKES,
-        enough,
+        enough: ends.enough.clone(),
         over: CancellationToken::new(),
         tasks: TaskTracker::new(),
         watchers: TaskTracker::new(),
     });
-    let chats = begin(&crew, &plan, &mut rng).await?;
+    let held = hold(&crew, plan, &mut rng, progress);
+    let held = ends.given_up.run_until_cancelled(held).await;
+    crew.over.cancel();
+    let (chats, at_rest) = match held.unwrap_or(Err(VerifyError::GivenUp)) {
+        Ok(held) => held,
+        Err(error) => {
+            crew.fleet.abandon().await;
+            return Err(error);
+        }
+    };
+    crew.fleet.end().await;
+    let stored = read_afresh(&launch, logs, &chats).await?;
 
-    let telling = AbortOnDropHandle::new(tokio::spawn(progress.clone().tell(ledger.clone(), plan.time)));
+    let mut notes = crew.ledger.note(|notes| notes.clone());
+    notes.cuts = crew.fleet.cuts();
+    let evidence = Evidence {
+        notes,
+        servers: plan.servers,
+        at_rest,
+        stored,
+        answer: |text| bot().answer(text, None),
+    };
+    let findings = judge(&evidence);
+    Ok((evidence.notes, findings))
+}
+
+/// Lets clients and trouble loose on the servers: the chats, and what is stored in them when all has come to rest.
+async fn hold(
+    crew: &Arc<Crew>,
+    plan: Plan,
+    rng: &mut Rng,
+    progress: &Progress,
+) -> Result<(Vec<String>, Stored), VerifyError> {
+    let chats = begin(crew, &plan, rng).await?;
+    let telling = progress.clone().tell(crew.ledger.clone(), plan.time);
+    let telling = AbortOnDropHandle::new(tokio::spawn(telling));
     let schedule = Schedule::new(rng.fork(), plan.servers == 1);
     let trouble = chaos::make_trouble(&crew.fleet, schedule, &crew.enough);
     // It ends when there is enough, or its time is over.
@@ -81,31 +124,21 @@ pub async fn run(
     let _ = timeout(LEAVE_MAX, leaving).await;
 
     progress.say("reading what is stored");
-    let at_rest = match crew.fleet.calm(&mut rng) {
+    let at_rest = match crew.fleet.calm(rng) {
         Some((_, calm)) => read(&calm.server, &chats).await.map_err(VerifyError::Reading)?,
-        None => Default::default(),
+        // None came up again, which is judged as well.
+        None => Stored::new(),
     };
-    let cuts = crew.fleet.cuts();
-    crew.fleet.end().await;
-    let log = logs.join("reader.log");
-    let mut reader = launch.start(&log).await?;
-    let stored = read(&reader.server()?, &chats)
-        .await
-        .map_err(VerifyError::Reading)?;
+    Ok((chats, at_rest))
+}
+
+/// What is stored, as a server tells that has seen nothing of the trial.
+async fn read_afresh(launch: &Launch, logs: &Path, chats: &[String]) -> Result<Stored, VerifyError> {
+    let mut reader = launch.start(&logs.join("reader.log")).await?;
+    let stored = read(&reader.server()?, chats).await;
     reader.tell(Told::Kill)?;
     reader.wait().await?;
-
-    let mut notes = ledger.note(|notes| notes.clone());
-    notes.cuts = cuts;
-    let evidence = Evidence {
-        notes,
-        servers: plan.servers,
-        at_rest,
-        stored,
-        answer: |text| bot().answer(text, None),
-    };
-    let findings = judge(&evidence);
-    Ok((evidence.notes, findings))
+    stored.map_err(VerifyError::Reading)
 }
 
 /// The bot that the servers have.

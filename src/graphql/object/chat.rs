@@ -7,7 +7,9 @@ use super::{Message, message_connection};
 use crate::domain;
 use crate::graphql::Error;
 use crate::graphql::context;
-use crate::graphql::loader::{ActiveReplyOf, LastMessageOf, MessageCountOf, MessagePageOf, TokenCountOf};
+use crate::graphql::loader::{
+    ActiveReplyOf, ConnectionCountOf, LastMessageOf, MessageCountOf, MessagePageOf, TokenCountOf,
+};
 use crate::graphql::object::message::MessageFilter;
 use crate::graphql::scalar::{ChatStatus, DateTime, UserId};
 use crate::service::PageArguments;
@@ -123,6 +125,16 @@ impl Chat {
             .await
             .transpose()
             .map(|it| it.map(Message))
+    }
+
+    /// How many are connected to the chat now, on all servers: documented sockets, and subscriptions to it. Those of other
+    /// servers are counted a moment late.
+    async fn connection_count(&self, context: &Context<'_>) -> Result<usize, Error> {
+        Ok(context::of(context)
+            .loader
+            .load_one(ConnectionCountOf(self.0.id))
+            .await?
+            .unwrap_or(0))
     }
 }
 

@@ -14,10 +14,10 @@ use std::time::Duration;
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use super::Schema;
 use crate::domain::Viewer;
+use crate::drain::Drain;
 use crate::peer::{CLOSE_WAIT_MAX, WRITE_WAIT_MAX};
 
 use close::Close;
@@ -52,7 +52,7 @@ pub async fn refuse(mut socket: WebSocket) {
 }
 
 /// Serves a socket until either side closes it. Operations end with it; replies do not.
-pub async fn serve(socket: WebSocket, schema: Schema, viewer: Viewer, shutdown: CancellationToken) {
+pub async fn serve(socket: WebSocket, schema: Schema, viewer: Viewer, drain: Drain) {
     let (mut sink, mut stream) = socket.split();
     let (outbox, mut outgoing) = mpsc::channel::<Outgoing>(OUTBOX_MESSAGES_MAX);
     let (finished, mut finishes) = mpsc::channel::<Close>(1);
@@ -66,10 +66,9 @@ pub async fn serve(socket: WebSocket, schema: Schema, viewer: Viewer, shutdown: 
                 biased;
                 reason = finishes.recv() => { close = reason; break }
                 outgoing = outgoing.recv() => match outgoing {
-                    Some(Outgoing::Frame(frame)) => frame,
-                    Some(Outgoing::Of { id, generation, text, is_last }) => {
-                        if !alive.is_current(&id, generation, is_last) { continue }
-                        Message::Text(text.into())
+                    Some(outgoing) => match alive.frame(outgoing) {
+                        Some(frame) => frame,
+                        None => continue,
                     }
                     None => break,
                 }
@@ -83,21 +82,43 @@ pub async fn serve(socket: WebSocket, schema: Schema, viewer: Viewer, shutdown: 
                 }
             }
         }
-        let frame = close.unwrap_or(Close::GOING_AWAY).frame();
+        let close = close.unwrap_or(Close::GOING_AWAY);
+        if close == Close::GOING_AWAY {
+            // What was answered, and how replies ended, is said first.
+            let rest = async {
+                while let Ok(outgoing) = outgoing.try_recv() {
+                    if let Some(frame) = alive.frame(outgoing) {
+                        sink.feed(frame).await?;
+                    }
+                }
+                sink.flush().await
+            };
+            let _ = tokio::time::timeout(CLOSE_WAIT_MAX, rest).await;
+        }
+        let frame = close.frame();
         // A peer that does not even take the close frame is dropped with the socket.
         let _ = tokio::time::timeout(CLOSE_WAIT_MAX, sink.send(Message::Close(Some(frame)))).await;
     });
-    let mut session = Session::new(schema, viewer, outbox, operations.clone());
+    let mut session = Session::new(schema, viewer, outbox, operations.clone(), drain);
     let writer_end = writer.abort_handle();
     tokio::select! {
-        reason = session.read(&mut stream, &shutdown) => {
-            if let Some(reason) = reason {
+        reason = session.read(&mut stream) => match reason {
+            Some(reason) if reason == Close::GOING_AWAY => {
+                session.settle().await;
+                operations.halt();
+                let _ = finished.send(reason).await;
+                // To the client's goodbye: a socket with something left to read would be reset, and the close with it.
+                let rest = async { while let Some(Ok(_)) = stream.next().await {} };
+                let _ = tokio::join!(writer, tokio::time::timeout(CLOSE_WAIT_MAX, rest));
+            }
+            Some(reason) => {
                 let _ = finished.send(reason).await;
                 operations.abort_all();
                 drop(session);
                 let _ = writer.await;
             }
-        }
+            None => {}
+        },
         () = finished.closed() => {}
     }
     operations.abort_all();

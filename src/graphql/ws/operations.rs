@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use axum::extract::ws::Message;
 use tokio::task::AbortHandle;
+
+use super::Outgoing;
 
 /// Why an operation cannot begin.
 pub(super) enum Unreserved {
@@ -56,8 +59,22 @@ impl Operations {
         }
     }
 
-    /// Whether a message of this operation is still wanted; the last one ends the operation.
-    pub(super) fn is_current(&self, id: &str, generation: u64, is_last: bool) -> bool {
+    /// What to write of a message, if it is still wanted; the last one of an operation ends it.
+    pub(super) fn frame(&self, outgoing: Outgoing) -> Option<Message> {
+        match outgoing {
+            Outgoing::Frame(frame) => Some(frame),
+            Outgoing::Of {
+                id,
+                generation,
+                text,
+                is_last,
+            } => self
+                .is_current(&id, generation, is_last)
+                .then(|| Message::Text(text.into())),
+        }
+    }
+
+    fn is_current(&self, id: &str, generation: u64, is_last: bool) -> bool {
         let mut running = self.lock();
         let is_current = running
             .by_id
@@ -72,6 +89,13 @@ impl Operations {
     pub(super) fn complete(&self, id: &str) {
         if let Some((_, Some(task))) = self.lock().by_id.remove(id) {
             task.abort();
+        }
+    }
+
+    /// Ends the tasks of all. What they have said already is still wanted.
+    pub(super) fn halt(&self) {
+        for (_, task) in self.lock().by_id.values() {
+            task.as_ref().inspect(|task| task.abort());
         }
     }
 

@@ -1,11 +1,14 @@
 //! What a client asks for on one socket.
 
+use std::pin::pin;
+
 use async_graphql::ServerError;
+use async_graphql::parser::types::OperationType;
 use axum::extract::ws::Message;
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
-use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::close::Close;
 use super::message::{ClientMessage, ServerMessage};
@@ -13,6 +16,7 @@ use super::operation::operate;
 use super::operations::{Operations, Unreserved};
 use super::{INIT_WAIT_MAX, Outgoing};
 use crate::domain::Viewer;
+use crate::drain::{ANSWER_WAIT_MAX, Drain};
 use crate::graphql::{Schema, only, with_code};
 use crate::peer::{CLOSE_WAIT_MAX, PING_EVERY, SILENCE_MAX, sent_too_much};
 
@@ -21,6 +25,9 @@ pub(super) struct Session {
     viewer: Viewer,
     outbox: mpsc::Sender<Outgoing>,
     operations: Operations,
+    /// Queries and mutations under way.
+    answers: TaskTracker,
+    drain: Drain,
     is_acknowledged: bool,
 }
 
@@ -30,28 +37,32 @@ impl Session {
         viewer: Viewer,
         outbox: mpsc::Sender<Outgoing>,
         operations: Operations,
+        drain: Drain,
     ) -> Self {
         Self {
             schema,
             viewer,
             outbox,
             operations,
+            answers: TaskTracker::new(),
+            drain,
             is_acknowledged: false,
         }
     }
 
     /// Reads until the socket ends; why the server closes it, or `None` if the client did.
-    pub(super) async fn read<S>(&mut self, stream: &mut S, shutdown: &CancellationToken) -> Option<Close>
+    pub(super) async fn read<S>(&mut self, stream: &mut S) -> Option<Close>
     where
         S: futures_util::Stream<Item = Result<Message, axum::Error>> + Unpin,
     {
+        let mut departure = pin!(self.drain.departure());
         let init_deadline = Instant::now() + INIT_WAIT_MAX;
         let mut last_heard = Instant::now();
         let mut pings = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let received = tokio::select! {
-                () = shutdown.cancelled() => return Some(Close::GOING_AWAY),
+                () = &mut departure => return Some(Close::GOING_AWAY),
                 () = tokio::time::sleep_until(init_deadline), if !self.is_acknowledged => return Some(Close::INIT_TIMEOUT),
                 _ = pings.tick() => {
                     if last_heard.elapsed() > SILENCE_MAX { return Some(Close::DEAD_PEER) }
@@ -84,6 +95,13 @@ impl Session {
         }
     }
 
+    /// Waits until queries and mutations under way have been answered, at most [`ANSWER_WAIT_MAX`]: a client whose
+    /// mutation gets no answer sends it again elsewhere.
+    pub(super) async fn settle(&self) {
+        self.answers.close();
+        let _ = tokio::time::timeout(ANSWER_WAIT_MAX, self.answers.wait()).await;
+    }
+
     async fn take(&mut self, message: ClientMessage) -> Option<Close> {
         match message {
             ClientMessage::ConnectionInit { .. } if self.is_acknowledged => {
@@ -108,13 +126,24 @@ impl Session {
                         return None;
                     }
                 };
+                let mut is_answer = true;
                 let responses = match self.schema.prepare(payload) {
-                    Ok(prepared) => self.schema.execute_stream(prepared, self.viewer.clone()),
+                    // Nothing of it is executed, so a client that sends it to another server does nothing twice.
+                    Ok(prepared) if self.drain.sends_away() && prepared.can_ask_the_bot() => {
+                        return Some(Close::GOING_AWAY);
+                    }
+                    Ok(prepared) => {
+                        is_answer = !prepared.can_be(OperationType::Subscription);
+                        self.schema.execute_stream(prepared, self.viewer.clone())
+                    }
                     Err(refused) => only(*refused),
                 };
                 let operation = operate(id.clone(), generation, responses, self.outbox.clone());
-                self.operations
-                    .start(&id, generation, tokio::spawn(operation).abort_handle());
+                let task = match is_answer {
+                    true => self.answers.spawn(operation),
+                    false => tokio::spawn(operation),
+                };
+                self.operations.start(&id, generation, task.abort_handle());
             }
             ClientMessage::Complete { id } => self.operations.complete(&id),
         }

@@ -6,6 +6,7 @@ use axum::response::IntoResponse;
 use serde::Serialize;
 
 use super::accept::Answer;
+use crate::drain;
 use crate::graphql::{is_request_error, with_code};
 use crate::service::RETRY_AFTER_SECONDS;
 
@@ -50,6 +51,16 @@ pub(super) fn no_place() -> axum::response::Response {
         "TOO_MANY_STREAMS",
     );
     ([(header::RETRY_AFTER, RETRY_AFTER_SECONDS)], refusal).into_response()
+}
+
+/// The server is on its way down, and another one can do this.
+pub(super) fn going_away() -> axum::response::Response {
+    let refusal = refuse_as(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "The server is shutting down.",
+        "SHUTTING_DOWN",
+    );
+    ([(header::RETRY_AFTER, drain::RETRY_AFTER_SECONDS)], refusal).into_response()
 }
 
 /// The body was over the bound.

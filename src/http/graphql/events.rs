@@ -8,9 +8,9 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::stream::{self, BoxStream, StreamExt};
-use tokio_util::sync::CancellationToken;
 
 use super::answer::Body;
+use crate::drain::Drain;
 
 /// How often a comment tells proxies and clients that the line is alive while there is nothing to say.
 const BEAT_EVERY: Duration = Duration::from_secs(12);
@@ -26,12 +26,9 @@ pub(super) const UNBUFFERED: [(HeaderName, HeaderValue); 2] = [
 ];
 
 /// The results of an operation as a stream of events. The next result is asked for when the last one was taken, so a
-/// slow client gets merged pieces and costs nobody anything. At the end of the server it breaks off without
+/// slow client gets merged pieces and costs nobody anything. When the server goes down it breaks off without
 /// `complete`, so that the client connects again.
-pub(super) fn stream(
-    responses: BoxStream<'static, Response>,
-    shutdown: CancellationToken,
-) -> axum::response::Response {
+pub(super) fn stream(responses: BoxStream<'static, Response>, drain: &Drain) -> axum::response::Response {
     let next = |response: Response| {
         // Maps with string keys and finite numbers only: there is nothing that JSON cannot hold.
         let data = serde_json::to_string(&Body::of(&response)).unwrap_or_default();
@@ -41,7 +38,7 @@ pub(super) fn stream(
     let events = responses
         .map(next)
         .chain(end)
-        .take_until(shutdown.cancelled_owned())
+        .take_until(drain.departure())
         .map(Ok::<_, Infallible>);
     let events = Sse::new(events).keep_alive(KeepAlive::new().interval(BEAT_EVERY));
     (UNBUFFERED, events).into_response()

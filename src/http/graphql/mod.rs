@@ -21,7 +21,7 @@ use crate::domain::Viewer;
 use crate::graphql::{GraphqlRequest, Prepared, only, ws};
 
 use accept::Answer;
-use answer::{answer, no_place, refuse};
+use answer::{answer, going_away, no_place, refuse};
 
 /// The query string of a GET, as GraphQL over HTTP names it: maps are JSON within it.
 #[derive(Deserialize)]
@@ -108,11 +108,14 @@ fn upgrade(upgrade: WebSocketUpgrade, faces: Faces) -> Response {
     if upgrade.selected_protocol().is_none() {
         return upgrade.on_upgrade(ws::refuse);
     }
+    if faces.drain.sends_away() {
+        return going_away();
+    }
     let Some(place) = faces.service.place_for_stream() else {
         return no_place();
     };
     upgrade.on_upgrade(async move |socket| {
-        ws::serve(socket, faces.schema, Viewer::Anonymous, faces.shutdown).await;
+        ws::serve(socket, faces.schema, Viewer::Anonymous, faces.drain).await;
         drop(place);
     })
 }
@@ -146,6 +149,10 @@ async fn execute(request: GraphqlRequest, faces: Faces, method: Method, kind: An
         let refusal = refuse(StatusCode::METHOD_NOT_ALLOWED, "Mutations are sent by POST only.");
         return ([(header::ALLOW, "POST")], refusal).into_response();
     }
+    // Before anything of it is executed, so that whoever sends it to another server does nothing twice.
+    if faces.drain.sends_away() && prepared.can_ask_the_bot() {
+        return going_away();
+    }
     let is_subscription = prepared.can_be(OperationType::Subscription);
     match kind {
         Answer::EventStream => {}
@@ -164,14 +171,17 @@ async fn execute(request: GraphqlRequest, faces: Faces, method: Method, kind: An
 
 /// Answers with results as they come.
 fn stream(responses: BoxStream<'static, async_graphql::Response>, faces: Faces, kind: Answer) -> Response {
+    if faces.drain.sends_away() {
+        return going_away();
+    }
     let Some(place) = faces.service.place_for_stream() else {
         return no_place();
     };
     // The place is held as long as the stream is.
     let responses = responses.inspect(move |_| _ = &place).boxed();
     match kind {
-        Answer::Parts => parts::stream(responses, faces.shutdown),
-        _ => events::stream(responses, faces.shutdown),
+        Answer::Parts => parts::stream(responses, &faces.drain),
+        _ => events::stream(responses, &faces.drain),
     }
 }
 

@@ -11,10 +11,10 @@ use axum::response::IntoResponse;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use serde::Serialize;
 use tokio::time::MissedTickBehavior;
-use tokio_util::sync::CancellationToken;
 
 use super::answer;
 use super::events::UNBUFFERED;
+use crate::drain::Drain;
 use crate::graphql::with_code;
 
 /// The content type of the whole.
@@ -35,24 +35,22 @@ struct Part<'a> {
 
 /// The results of an operation as parts. The next result is asked for when the last one was taken, so a slow client gets
 /// merged pieces and costs nobody anything.
-pub(super) fn stream(
-    responses: BoxStream<'static, Response>,
-    shutdown: CancellationToken,
-) -> axum::response::Response {
+pub(super) fn stream(responses: BoxStream<'static, Response>, drain: &Drain) -> axum::response::Response {
     let mut beats = tokio::time::interval(BEAT_EVERY);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let steps = stream::unfold(Some((responses, beats, shutdown)), |state| async move {
-        let (mut responses, mut beats, shutdown) = state?;
+    let departure = Box::pin(drain.departure());
+    let steps = stream::unfold(Some((responses, beats, departure)), |state| async move {
+        let (mut responses, mut beats, mut departure) = state?;
         let (bytes, is_last) = tokio::select! {
             biased;
-            () = shutdown.cancelled() => (Bytes::from(part(&going_away()) + END), true),
+            () = &mut departure => (Bytes::from(part(&going_away()) + END), true),
             response = responses.next() => match response {
                 Some(response) => (Bytes::from(part(&result(&response))), false),
                 None => (Bytes::from_static(END.as_bytes()), true),
             },
             _ = beats.tick() => (Bytes::from(part("{}")), false),
         };
-        Some((bytes, (!is_last).then_some((responses, beats, shutdown))))
+        Some((bytes, (!is_last).then_some((responses, beats, departure))))
     });
     // The boundary ends each part rather than begins it: a client knows no other end.
     let opening = stream::iter([Bytes::from_static(b"\r\n--graphql")]);

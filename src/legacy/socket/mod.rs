@@ -29,9 +29,10 @@ use utoipa::ToSchema;
 
 use super::dates::DateFormat;
 use super::rest::{self, refusal::detail};
-use super::room::{Rooms, Seat};
 use crate::domain::{ChatId, Timestamp, Viewer};
-use crate::service::{RETRY_AFTER_SECONDS, Service, StreamPlace};
+use crate::drain::{self, ANSWER_WAIT_MAX, Drain};
+use crate::peer::CLOSE_WAIT_MAX;
+use crate::service::{RETRY_AFTER_SECONDS, Seat, Service, StreamPlace};
 
 use reader::Reader;
 use stage::Stage;
@@ -48,7 +49,7 @@ const TOLD_MAX: usize = 8;
 const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Why the server closes a socket.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Close(u16, &'static str);
 
 const DEAD_PEER: Close = Close(1001, "No answer to pings");
@@ -61,18 +62,32 @@ const SLOW_CONSUMER: Close = Close(1013, "Slow consumer");
 pub(super) struct Face {
     service: Arc<Service>,
     dates: DateFormat,
-    rooms: Rooms,
-    shutdown: CancellationToken,
+    drain: Drain,
+}
+
+/// When a socket goes away: with the server, or as soon as it is asked for what another server has to do.
+#[derive(Clone)]
+struct Leave {
+    drain: Drain,
+    now: CancellationToken,
+}
+
+impl Leave {
+    async fn told(&self) {
+        tokio::select! {
+            () = self.drain.departure() => {}
+            () = self.now.cancelled() => {}
+        }
+    }
 }
 
 /// The routes of the socket below `/chat`, and below `prefix` once more unless it is empty, over a service whose bounds
-/// should be those of the documented API. Open sockets are told to go away when `shutdown` is cancelled.
-pub fn routes(service: Arc<Service>, dates: DateFormat, prefix: &str, shutdown: CancellationToken) -> Router {
+/// should be those of the documented API. Open sockets are told to go away when `drain` says so.
+pub fn routes(service: Arc<Service>, dates: DateFormat, prefix: &str, drain: Drain) -> Router {
     let face = Face {
         service,
         dates,
-        rooms: Rooms::default(),
-        shutdown,
+        drain,
     };
     let routes = Router::new()
         .route("/chat/ws/{chat_id}", any(open))
@@ -86,21 +101,25 @@ pub fn routes(service: Arc<Service>, dates: DateFormat, prefix: &str, shutdown: 
 pub struct SocketStatus {
     /// The id that was asked for, whether or not there is such a chat.
     chat_id: String,
-    /// Whether any socket of it is open on this server.
+    /// Whether anybody is connected to it.
     is_active: bool,
-    /// How many are.
+    /// How many are, on all servers: sockets of this kind, and subscriptions to the chat.
     connection_count: usize,
     /// Without a zone: UTC.
     #[schema(example = "2024-11-25T08:45:51.120345")]
     timestamp: String,
 }
 
-/// How many sockets of a chat are open here, whether or not there is such a chat.
+/// How many are connected to a chat, whether or not there is such a chat.
 #[utoipa::path(get, path = "/chat/ws/{chat_id}/status", tag = "Sockets", operation_id = "get_socket_status",
     params(("chat_id" = String, Path, description = "Any text")),
-    responses((status = 200, description = "How many are open", body = SocketStatus)))]
+    responses((status = 200, description = "How many are connected", body = SocketStatus)))]
 pub(super) async fn status(State(face): State<Face>, Path(chat_id): Path<String>) -> Json<SocketStatus> {
-    let connection_count = face.rooms.count(&chat_id);
+    let counts = face
+        .service
+        .connection_counts(std::slice::from_ref(&chat_id))
+        .await;
+    let connection_count = counts.first().copied().unwrap_or_default();
     Json(SocketStatus {
         chat_id,
         is_active: connection_count > 0,
@@ -131,20 +150,29 @@ async fn open(
     let Ok(upgrade) = upgrade else {
         return rest::not_found().await;
     };
+    if face.drain.sends_away() {
+        let refusal = detail(StatusCode::SERVICE_UNAVAILABLE, "The server is shutting down.");
+        return ([(header::RETRY_AFTER, drain::RETRY_AFTER_SECONDS)], refusal).into_response();
+    }
     let Some(place) = face.service.place_for_stream() else {
         let refusal = detail(StatusCode::SERVICE_UNAVAILABLE, "Too many sockets are open.");
         return ([(header::RETRY_AFTER, RETRY_AFTER_SECONDS)], refusal).into_response();
     };
     let after = parameters.ok().and_then(|Query(parameters)| parameters.after);
     let opened_at = Timestamp::from_millis(face.service.now_micros().div_euclid(1_000));
-    let seat = face.rooms.enter(&chat_id);
+    let seat = face.service.enter_room(&chat_id);
     let (tell, told) = mpsc::channel(TOLD_MAX);
+    let leave = Leave {
+        drain: face.drain.clone(),
+        now: CancellationToken::new(),
+    };
     let mut worker = Worker::new(
         face.service.clone(),
         Viewer::Anonymous,
         ChatId::parse(&chat_id).ok(),
         after,
         tell.clone(),
+        leave.clone(),
     );
     // Before the handshake is answered: nothing that happens in the chat after it is missed, so a client that then reads
     // what is stored has everything. A chat that cannot be followed now is tried again with each frame.
@@ -162,6 +190,7 @@ async fn open(
                 talker,
                 tell,
                 told,
+                leave,
                 seat,
                 _place: place,
             };
@@ -175,6 +204,7 @@ struct End {
     talker: Talker,
     tell: mpsc::Sender<Told>,
     told: mpsc::Receiver<Told>,
+    leave: Leave,
     seat: Seat,
     _place: StreamPlace,
 }
@@ -186,21 +216,30 @@ async fn serve(socket: WebSocket, face: Face, end: End) {
     let (finished, finishes) = mpsc::channel(1);
     let talking = tokio::spawn(end.talker.run(sink, end.told, finishes));
     // It outlives the socket until what was received is done: a client may send and leave.
-    tokio::spawn(end.worker.run(queue));
+    let working = tokio::spawn(end.worker.run(queue));
     let reader = Reader {
         text_bytes_max: face.service.limits().text_bytes_max,
         commands,
         tell: end.tell,
-        shutdown: face.shutdown,
+        leave: end.leave,
     };
     let reason = tokio::select! {
         reason = reader.read(&mut stream) => reason,
         () = finished.closed() => None,
     };
     drop(end.seat);
+    if reason == Some(GOING_AWAY) {
+        // Nothing more is read, and what was is confirmed, so that nobody sends it again elsewhere.
+        let _ = tokio::time::timeout(ANSWER_WAIT_MAX, working).await;
+    }
     if let Some(reason) = reason {
         let _ = finished.send(reason).await;
     }
     drop(finished);
+    if reason == Some(GOING_AWAY) {
+        // To the client's goodbye: a socket with something left to read would be reset, and the close with it.
+        let rest = async { while let Some(Ok(_)) = stream.next().await {} };
+        let _ = tokio::time::timeout(CLOSE_WAIT_MAX, rest).await;
+    }
     let _ = talking.await;
 }

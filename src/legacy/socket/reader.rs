@@ -1,14 +1,15 @@
 //! Reads what a client sends, and hands it on.
 
+use std::pin::pin;
+
 use axum::extract::ws::Message;
 use futures_util::{Stream, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::talker::Told;
 use super::worker::{Command, language_of};
-use super::{Close, DEAD_PEER, GOING_AWAY, TOO_BIG};
+use super::{Close, DEAD_PEER, GOING_AWAY, Leave, TOO_BIG};
 use crate::legacy::frame::{ClientFrame, DecodeError};
 use crate::legacy::texts;
 use crate::peer::{CLOSE_WAIT_MAX, SILENCE_MAX, sent_too_much};
@@ -17,7 +18,7 @@ pub(super) struct Reader {
     pub(super) text_bytes_max: usize,
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) tell: mpsc::Sender<Told>,
-    pub(super) shutdown: CancellationToken,
+    pub(super) leave: Leave,
 }
 
 impl Reader {
@@ -26,11 +27,12 @@ impl Reader {
     where
         S: Stream<Item = Result<Message, axum::Error>> + Unpin,
     {
+        let mut departure = pin!(self.leave.told());
         let mut last_heard = Instant::now();
         loop {
             let received = tokio::select! {
                 biased;
-                () = self.shutdown.cancelled() => return Some(GOING_AWAY),
+                () = &mut departure => return Some(GOING_AWAY),
                 received = stream.next() => received?,
                 () = tokio::time::sleep_until(last_heard + SILENCE_MAX) => return Some(DEAD_PEER),
             };
@@ -47,7 +49,7 @@ impl Reader {
                 Err(error) => return sent_too_much(&error).then_some(TOO_BIG),
             };
             tokio::select! {
-                () = self.shutdown.cancelled() => return Some(GOING_AWAY),
+                () = &mut departure => return Some(GOING_AWAY),
                 () = self.hand_on(frame) => {}
             }
         }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::stage::{Answer, Stage};
 use super::worker::replay;
-use super::{Close, SLOW_CONSUMER, TOLD_MAX, TOO_BIG};
+use super::{Close, GOING_AWAY, SLOW_CONSUMER, TOLD_MAX, TOO_BIG};
 use crate::domain::{ChatCursor, MessageId, Viewer};
 use crate::peer::{CLOSE_WAIT_MAX, PING_EVERY, WRITE_WAIT_MAX};
 use crate::service::{ChatUpdate, ReplyUpdate, Service};
@@ -115,6 +115,17 @@ impl Talker {
                 break close;
             }
         };
+        if close == Some(GOING_AWAY) {
+            // What was done for the client is said first.
+            if self.stage.awaits_ends() {
+                self.at_once(Stage::end_stop);
+            }
+            while let Ok(told) = told.try_recv() {
+                self.hear(told);
+            }
+            let rest = write_all(&mut sink, self.stage.take_said());
+            let _ = tokio::time::timeout(CLOSE_WAIT_MAX, rest).await;
+        }
         if let Some(Close(code, reason)) = close {
             let frame = CloseFrame {
                 code,

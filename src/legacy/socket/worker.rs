@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use tokio::sync::mpsc;
 
+use super::Leave;
 use super::stage::{Answer, Own};
 use super::talker::Told;
 use crate::domain::{ChatId, Language, LanguageTag, MessageId, TimeZone, Viewer, WhileReplying};
@@ -30,6 +31,7 @@ pub(super) struct Worker {
     chat: Option<ChatId>,
     after: Option<String>,
     tell: mpsc::Sender<Told>,
+    leave: Leave,
     is_followed: bool,
     /// Commands next in the queue that had come before the chat was last seen: it is not looked for again for each.
     covered: usize,
@@ -43,6 +45,7 @@ impl Worker {
         chat: Option<ChatId>,
         after: Option<String>,
         tell: mpsc::Sender<Told>,
+        leave: Leave,
     ) -> Self {
         Self {
             service,
@@ -50,6 +53,7 @@ impl Worker {
             chat,
             after,
             tell,
+            leave,
             is_followed: false,
             covered: 0,
         }
@@ -62,7 +66,13 @@ impl Worker {
                 Command::Upload(upload) => language_of(upload),
                 _ => Language::English,
             };
+            let is_named = matches!(&command, Command::Upload(upload) if upload.client_message_id.is_some());
             if let Err(error) = self.work(command, queue.len()).await {
+                // Whoever names a message sends it again where it comes back; to anybody else it is told.
+                if is_named && matches!(error, Error::ShuttingDown) && self.leave.drain.sends_away() {
+                    self.leave.now.cancel();
+                    continue;
+                }
                 self.tell(match error {
                     Error::NotFound(Subject::Chat) => Told::Denied,
                     error => {

@@ -12,7 +12,7 @@ use super::row::{MESSAGE_COLUMNS, count_values, id, message_values, read_message
 use crate::domain::{
     ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest, Slice, Timestamp,
 };
-use crate::store::{Inserted, MessageStore, StoreError, is_same_sending};
+use crate::store::{Inserted, MessageStore, StoreError, judge};
 
 const BY_CREATION: Keyset = Keyset {
     time: "created_at",
@@ -31,18 +31,7 @@ pub(super) const TOKENS: &str =
 impl MessageStore for EmbeddedStore {
     async fn insert_message(&self, message: &Message) -> Result<Inserted, StoreError> {
         let message = message.clone();
-        let inserted = self.writer.write(move |connection| {
-            if let Some(rival) = rival(connection, &message)? {
-                return Ok(judge(rival, &message));
-            }
-            let values = message_values(&message);
-            let marks = vec!["?"; values.len()].join(", ");
-            let sql = format!("INSERT INTO messages ({MESSAGE_COLUMNS}) VALUES ({marks})");
-            connection
-                .prepare_cached(&sql)?
-                .execute(params_from_iter(values))?;
-            Ok(Ok(Inserted::New))
-        });
+        let inserted = self.writer.write(move |connection| insert(connection, &message));
         inserted.await?
     }
 
@@ -209,6 +198,20 @@ pub(super) fn slice() -> String {
     )
 }
 
+/// Stores a message, unless another stands where it is to go.
+pub(super) fn insert(connection: &Connection, message: &Message) -> SqlResult<Result<Inserted, StoreError>> {
+    if let Some(rival) = rival(connection, message)? {
+        return Ok(judge(rival, message));
+    }
+    let values = message_values(message);
+    let marks = vec!["?"; values.len()].join(", ");
+    let sql = format!("INSERT INTO messages ({MESSAGE_COLUMNS}) VALUES ({marks})");
+    connection
+        .prepare_cached(&sql)?
+        .execute(params_from_iter(values))?;
+    Ok(Ok(Inserted::New))
+}
+
 /// The message of this id.
 pub(super) fn find(connection: &Connection, id: MessageId) -> SqlResult<Option<Message>> {
     connection
@@ -233,16 +236,4 @@ fn rival(connection: &Connection, message: &Message) -> SqlResult<Option<Message
         }
     }
     find(connection, message.id)
-}
-
-/// What it means that `rival` stands where `message` was to go.
-fn judge(rival: Message, message: &Message) -> Result<Inserted, StoreError> {
-    if rival.id != message.id {
-        Ok(Inserted::Existing(Box::new(rival)))
-    } else if is_same_sending(&rival, message) {
-        // Our own attempt, whose outcome the caller was not told.
-        Ok(Inserted::New)
-    } else {
-        Err(StoreError::Failed("the message's id is taken".into()))
-    }
 }

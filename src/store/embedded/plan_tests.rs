@@ -7,6 +7,7 @@ use crate::domain::{
     Author, ChatFilter, ChatId, ChatStatus, DocumentId, MessageFilter, ObjectId, PageRequest, Position,
     SearchScope, SearchWords, Timestamp, UserId,
 };
+use crate::store::Claim;
 
 const ID: ObjectId = ObjectId::from_bytes([7; 12]);
 
@@ -43,7 +44,7 @@ fn statements() -> Vec<String> {
         chats::slice(),
         messages::slice(),
         messages::TOKENS.to_owned(),
-        replies::lapsed(),
+        replies::claimable(Claim::Lapsed).0,
         replies::active(),
         "DELETE FROM messages WHERE chat_id = ?".to_owned(),
     ];

@@ -1,37 +1,58 @@
 //! Replies.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Result as SqlResult, params, params_from_iter};
 
 use super::EmbeddedStore;
-use super::messages::find;
+use super::messages::{find, insert};
 use super::row::{
     MESSAGE_COLUMNS, count_values, error_values, id as stored_id, read_message, stop_values, time,
     usage_values,
 };
 use crate::domain::{ChatId, Message, MessageId, ReplyOutcome, StopRequest, Timestamp};
-use crate::store::{Checkpointed, ReplyStore, StoreError};
+use crate::store::{Checkpointed, Claim, Inserted, ReplyStore, StoreError, millis};
+
+/// Now, in milliseconds since the Unix epoch: the same throughout a statement.
+const NOW: &str = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
 
 #[async_trait]
 impl ReplyStore for EmbeddedStore {
+    async fn begin_reply(&self, message: &Message, lease: Duration) -> Result<Inserted, StoreError> {
+        let mut message = message.clone();
+        let inserted = self.writer.write(move |connection| {
+            if let Some(reply) = &mut message.reply {
+                let now: Timestamp = connection
+                    .prepare_cached(&format!("SELECT {NOW}"))?
+                    .query_row((), |row| row.get(0))?;
+                reply.lease_until = now.plus_millis(millis(lease));
+            }
+            insert(connection, &message)
+        });
+        inserted.await?
+    }
+
     async fn checkpoint(
         &self,
         id: MessageId,
         owner: &str,
         text: &str,
-        lease_until: Timestamp,
+        lease: Duration,
     ) -> Result<Checkpointed, StoreError> {
         let (owner, text) = (owner.to_owned(), text.to_owned());
         let held = self.writer.write(move |connection| {
-            let sql = "UPDATE messages SET text = ?, lease_until = ?
-                       WHERE id = ? AND reply_state = 'STREAMING' AND owner = ?
-                       RETURNING stop_requested_at IS NOT NULL";
-            let mut statement = connection.prepare_cached(sql)?;
+            let sql = format!(
+                "UPDATE messages SET text = iif(octet_length(?1) > octet_length(text), ?1, text),
+                        lease_until = max(lease_until, {NOW} + ?2)
+                 WHERE id = ?3 AND reply_state = 'STREAMING' AND owner = ?4
+                 RETURNING stop_requested_at IS NOT NULL"
+            );
+            let mut statement = connection.prepare_cached(&sql)?;
             statement
-                .query_row(params![text, lease_until, id.0, owner], |row| row.get(0))
+                .query_row(params![text, millis(lease), id.0, owner], |row| row.get(0))
                 .optional()
         });
         Ok(match held.await? {
@@ -54,7 +75,7 @@ impl ReplyStore for EmbeddedStore {
     async fn finish_reply(
         &self,
         id: MessageId,
-        expected_owner: Option<&str>,
+        claim: Claim<'_>,
         outcome: &ReplyOutcome,
     ) -> Result<Option<Message>, StoreError> {
         let mut values = vec![
@@ -79,8 +100,9 @@ impl ReplyStore for EmbeddedStore {
             outcome.reasoning.clone().into(),
             time(Some(outcome.finished_at)),
             stored_id(id.0),
-            expected_owner.map(str::to_owned).into(),
         ]);
+        let (holds, owner) = holds(claim);
+        values.extend(owner);
         let finished = self.writer.write(move |connection| {
             let sql = format!(
                 "UPDATE messages SET text = coalesce(?, text), reply_state = ?, token_count = coalesce(?, token_count),
@@ -88,7 +110,7 @@ impl ReplyStore for EmbeddedStore {
                  started_at = ?, first_piece_at = ?, upstream_closed_at = ?, finished_at = ?, overhead_us = ?,
                  stop_requested_at = coalesce(stop_requested_at, ?), stop_requested_by = coalesce(stop_requested_by, ?),
                  error_code = ?, error_message = ?, reasoning = ?, updated_at = max(updated_at, ?)
-                 WHERE id = ? AND reply_state = 'STREAMING' AND owner = coalesce(?, owner)
+                 WHERE id = ? AND reply_state = 'STREAMING' AND {holds}
                  RETURNING {MESSAGE_COLUMNS}"
             );
             connection.prepare_cached(&sql)?.query_row(params_from_iter(values), read_message).optional()
@@ -96,13 +118,17 @@ impl ReplyStore for EmbeddedStore {
         finished.await
     }
 
-    async fn lapsed_replies(&self, now: Timestamp, limit: usize) -> Result<Vec<Message>, StoreError> {
+    async fn claimable_replies(&self, claim: Claim<'_>, limit: usize) -> Result<Vec<Message>, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let lapsed = self.readers.read(move |connection| {
-            let mut statement = connection.prepare_cached(&lapsed())?;
-            statement.query_map(params![now, limit], read_message)?.collect()
+        let (sql, owner) = claimable(claim);
+        let values: Vec<_> = owner.into_iter().chain([limit.into()]).collect();
+        let replies = self.readers.read(move |connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            statement
+                .query_map(params_from_iter(values), read_message)?
+                .collect()
         });
-        lapsed.await
+        replies.await
     }
 
     async fn active_replies(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Message>, StoreError> {
@@ -119,12 +145,23 @@ impl ReplyStore for EmbeddedStore {
     }
 }
 
-/// The statement for replies whose lease ended.
-pub(super) fn lapsed() -> String {
-    format!(
+/// The condition that a claim holds of a reply, and what it takes.
+fn holds(claim: Claim<'_>) -> (String, Option<Value>) {
+    match claim {
+        Claim::Owner(owner) => ("owner = ?".to_owned(), Some(owner.to_owned().into())),
+        Claim::Lapsed => (format!("lease_until < {NOW}"), None),
+        Claim::Alone => ("TRUE".to_owned(), None),
+    }
+}
+
+/// The statement for the replies of which a claim holds, and what it takes before the limit.
+pub(super) fn claimable(claim: Claim<'_>) -> (String, Option<Value>) {
+    let (holds, owner) = holds(claim);
+    let sql = format!(
         "SELECT {MESSAGE_COLUMNS} FROM messages INDEXED BY streaming_by_lease
-         WHERE reply_state = 'STREAMING' AND lease_until < ? ORDER BY lease_until LIMIT ?"
-    )
+         WHERE reply_state = 'STREAMING' AND {holds} ORDER BY lease_until LIMIT ?"
+    );
+    (sql, owner)
 }
 
 /// The statement for the oldest streaming reply of a chat.

@@ -61,11 +61,13 @@ fn phrases(words: &SearchWords) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use crate::domain::{
         Author, ChatId, Message, MessageChange, MessageId, ObjectId, Reply, ReplyOutcome, ReplyState,
         Timestamp,
     };
-    use crate::store::{ChatStore, EmbeddedStore, MessageStore, ReplyStore};
+    use crate::store::{ChatStore, Claim, EmbeddedStore, MessageStore, ReplyStore};
 
     /// Compares the index with what it should hold, word for word.
     async fn check(store: &EmbeddedStore, when: &str) {
@@ -138,7 +140,7 @@ mod tests {
         check(&store, "after edits").await;
         for n in 10..20 {
             for text in ["begun", "begun to"] {
-                store.checkpoint(id(n), "us", text, now).await.unwrap();
+                store.checkpoint(id(n), "us", text, Duration::ZERO).await.unwrap();
             }
         }
         check(&store, "after checkpoints").await;
@@ -148,7 +150,7 @@ mod tests {
                 text: (n % 2 == 0).then(|| "the end".to_owned()),
                 ..ReplyOutcome::bare(ReplyState::Stopped, now)
             };
-            store.finish_reply(id(n), None, &outcome).await.unwrap();
+            store.finish_reply(id(n), Claim::Alone, &outcome).await.unwrap();
         }
         check(&store, "after ends").await;
         assert_eq!(searchable(&store).await, 16);

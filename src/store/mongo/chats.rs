@@ -10,7 +10,7 @@ use super::document::{encode_chat, read_chat, read_list, read_one};
 use super::fields::{Fields, stored_date, stored_id, stored_user_id};
 use super::keyset::Keyset;
 use super::lists::{self, List};
-use super::operation::{ANSWER_TIMEOUT, is_duplicate_key, run};
+use super::operation::{ANSWER_TIMEOUT, is_duplicate_key};
 use super::{MongoStore, indexes};
 use crate::domain::{Chat, ChatChange, ChatFilter, ChatId, Page, PageRequest, Slice, Timestamp, UserId};
 use crate::store::{ChatStore, StoreError};
@@ -27,8 +27,8 @@ const USER_CHATS_MAX: u32 = 10_000;
 #[async_trait]
 impl ChatStore for MongoStore {
     async fn insert_chat(&self, chat: &Chat) -> Result<(), StoreError> {
-        let (chats, document) = (self.chats.clone(), encode_chat(chat));
-        run(async move {
+        let document = encode_chat(chat);
+        let inserted = self.chats.write(|chats| async move {
             // Nobody but us mints this id for this user at this moment, so such a chat is our own earlier attempt.
             let own = ["_id", "user_id", "created_at"];
             let own = own
@@ -42,8 +42,8 @@ impl ChatStore for MongoStore {
                 },
                 inserted => inserted.map(drop),
             }
-        })
-        .await
+        });
+        inserted.await
     }
 
     async fn chats(&self, ids: &[ChatId]) -> Result<Vec<Chat>, StoreError> {
@@ -123,9 +123,8 @@ impl ChatStore for MongoStore {
         if !fields.is_empty() {
             update.insert("$set", fields);
         }
-        let chats = self.chats.clone();
         let filter = doc! { "_id": stored_id(id.0) };
-        let updated = run(async move {
+        let updated = self.chats.write(|chats| async move {
             chats
                 .find_one_and_update(filter, update)
                 .return_document(ReturnDocument::After)
@@ -136,16 +135,15 @@ impl ChatStore for MongoStore {
 
     async fn delete_chat(&self, id: ChatId) -> Result<bool, StoreError> {
         let (store, id) = (self.clone(), doc! { "_id": stored_id(id.0) });
-        run(async move {
-            store
-                .deletions
+        let deleted = self.deletions.write(|deletions| async move {
+            deletions
                 .clone_with_type::<Document>()
                 .replace_one(id.clone(), doc! {})
                 .upsert(true)
                 .await?;
             store.finish_deletion(id).await
-        })
-        .await
+        });
+        deleted.await
     }
 }
 
@@ -153,8 +151,8 @@ impl MongoStore {
     /// The ids of a user's chats, the latest changed first; beyond [`USER_CHATS_MAX`] the rest is left out.
     /// Read from the keys of an index.
     pub(super) async fn chat_ids(&self, user: &UserId) -> Result<Vec<oid::ObjectId>, StoreError> {
-        let (chats, filter) = (self.chats.clone(), doc! { "user_id": stored_user_id(user) });
-        let read = run(async move {
+        let filter = doc! { "user_id": stored_user_id(user) };
+        let read = self.chats.read(|chats| async move {
             let find = chats
                 .find(filter)
                 .projection(doc! { "_id": 1 })
@@ -175,6 +173,7 @@ impl MongoStore {
     pub(super) async fn finish_deletions(&self) -> DriverResult<()> {
         let records: Vec<Document> = self
             .deletions
+            .bare
             .clone_with_type::<Document>()
             .find(doc! {})
             .await?
@@ -189,11 +188,14 @@ impl MongoStore {
     /// Deletes the chat of a record, its messages, and then the record; whether there was such a chat. The chat goes
     /// first, as nothing leads to its messages without it.
     async fn finish_deletion(&self, record: Document) -> DriverResult<bool> {
-        let chats = self.chats.delete_one(record.clone()).await?.deleted_count;
+        let chats = self.chats.bare.delete_one(record.clone()).await?.deleted_count;
         if let Some(chat_id) = record.get("_id") {
-            self.messages.delete_many(doc! { "chat_id": chat_id }).await?;
+            self.messages
+                .bare
+                .delete_many(doc! { "chat_id": chat_id })
+                .await?;
         }
-        self.deletions.delete_one(record).await?;
+        self.deletions.bare.delete_one(record).await?;
         Ok(chats > 0)
     }
 }

@@ -6,11 +6,11 @@
 //! position cannot tell that it is one of theirs; [`Keyset::edges`] finds out. A page that begins at one of them costs
 //! the keys of its list, because the server finds a range of types in no other way.
 
-use mongodb::Collection;
-use mongodb::bson::{Bson, DateTime, Document, RawDocumentBuf, doc, oid};
+use mongodb::bson::{Bson, DateTime, Document, doc, oid};
 
+use super::calls::Documents;
 use super::fields::{minted_at, stored_id};
-use super::operation::{ANSWER_TIMEOUT, run};
+use super::operation::ANSWER_TIMEOUT;
 use crate::domain::{PageRequest, Position};
 use crate::store::StoreError;
 
@@ -70,7 +70,7 @@ impl Keyset {
     /// millisecond, which is how rows without a date are shown, and hardly any other.
     pub(super) async fn edges(
         &self,
-        collection: &Collection<RawDocumentBuf>,
+        collection: &Documents,
         request: &PageRequest,
     ) -> Result<Edges, StoreError> {
         let (low, high) = match self.is_descending {
@@ -85,7 +85,7 @@ impl Keyset {
 
     async fn edge(
         &self,
-        collection: &Collection<RawDocumentBuf>,
+        collection: &Documents,
         position: Option<Position>,
     ) -> Result<Option<Edge>, StoreError> {
         let Some(position) = position else {
@@ -94,8 +94,8 @@ impl Keyset {
         let id = stored_id(position.id);
         let mut time = Time::Date(position.at.millis());
         if position.at == minted_at(position.id) {
-            let (collection, fields) = (collection.clone(), doc! { self.time: 1 });
-            let row = run(async move {
+            let fields = doc! { self.time: 1 };
+            let row = collection.read(|collection| async move {
                 let find = collection.find_one(doc! { "_id": id }).projection(fields);
                 find.max_time(ANSWER_TIMEOUT).await
             });

@@ -1,12 +1,12 @@
 //! Lists: of documents by id, and of the first documents of each of several chats, always in one command.
 
 use futures_util::TryStreamExt;
-use mongodb::Collection;
 use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 use mongodb::options::Hint;
 
+use super::calls::Documents;
 use super::fields::stored_id;
-use super::operation::{ANSWER_TIMEOUT, run};
+use super::operation::ANSWER_TIMEOUT;
 use crate::domain::{ChatId, ObjectId};
 use crate::store::StoreError;
 
@@ -28,12 +28,8 @@ pub(super) struct List {
 }
 
 /// Reads a list in one command.
-pub(super) async fn read(
-    collection: &Collection<RawDocumentBuf>,
-    list: List,
-) -> Result<Vec<RawDocumentBuf>, StoreError> {
-    let collection = collection.clone();
-    run(async move {
+pub(super) async fn read(collection: &Documents, list: List) -> Result<Vec<RawDocumentBuf>, StoreError> {
+    let read = collection.read(|collection| async move {
         let find = collection
             .find(list.filter)
             .sort(list.sort)
@@ -46,40 +42,39 @@ pub(super) async fn read(
             .await?
             .try_collect()
             .await
-    })
-    .await
+    });
+    read.await
 }
 
 /// The documents of these ids that exist.
 pub(super) async fn by_id(
-    collection: &Collection<RawDocumentBuf>,
+    collection: &Documents,
     ids: impl Iterator<Item = ObjectId>,
 ) -> Result<Vec<RawDocumentBuf>, StoreError> {
     let ids: Vec<_> = ids.map(stored_id).collect();
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let (collection, batch_size) = (collection.clone(), batch_size(ids.len()));
-    run(async move {
+    let batch_size = batch_size(ids.len());
+    let read = collection.read(|collection| async move {
         let find = collection.find(doc! { "_id": { "$in": ids } });
         find.batch_size(batch_size)
             .max_time(ANSWER_TIMEOUT)
             .await?
             .try_collect()
             .await
-    })
-    .await
+    });
+    read.await
 }
 
 /// What `pipeline` makes of a collection, by way of one index; about `count` documents.
 pub(super) async fn aggregate(
-    collection: &Collection<RawDocumentBuf>,
+    collection: &Documents,
     pipeline: Vec<Document>,
     count: usize,
     index: &'static str,
 ) -> Result<Vec<RawDocumentBuf>, StoreError> {
-    let collection = collection.clone();
-    run(async move {
+    let read = collection.read(|collection| async move {
         let aggregate = collection.aggregate(pipeline).with_type::<RawDocumentBuf>();
         let aggregate = aggregate.hint(Hint::Name(index.to_owned()));
         aggregate
@@ -88,14 +83,14 @@ pub(super) async fn aggregate(
             .await?
             .try_collect()
             .await
-    })
-    .await
+    });
+    read.await
 }
 
 /// The first documents of each chat's list. One command up to [`PIPELINES_MAX`] chats, and of each chat no more keys are read than documents
 /// returned: the union of one small pipeline for each chat, as a single filter cannot limit chat by chat.
 pub(super) async fn of_each_chat(
-    collection: &Collection<RawDocumentBuf>,
+    collection: &Documents,
     chats: &[ChatId],
     list: impl Fn(Bson) -> Option<List>,
 ) -> Result<Vec<RawDocumentBuf>, StoreError> {
@@ -120,7 +115,7 @@ pub(super) async fn of_each_chat(
 
 /// Reads several lists in one command.
 async fn read_union(
-    collection: &Collection<RawDocumentBuf>,
+    collection: &Documents,
     first: List,
     others: Vec<List>,
 ) -> Result<Vec<RawDocumentBuf>, StoreError> {
@@ -130,7 +125,8 @@ async fn read_union(
     let index = first.index;
     // The server heeds the hint for the first list alone. For the others it finds the same index by itself: no other
     // gives the order, and a plan that sorts loses to one that stops at the limit.
-    let union = |list: List| doc! { "$unionWith": { "coll": collection.name(), "pipeline": stages(list) } };
+    let union =
+        |list: List| doc! { "$unionWith": { "coll": collection.bare.name(), "pipeline": stages(list) } };
     let others = others.into_iter().map(union);
     let pipeline = stages(first).into_iter().chain(others).collect();
     aggregate(collection, pipeline, count, index).await

@@ -3,19 +3,21 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use mongodb::Collection;
 use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
+use mongodb::error::Result as DriverResult;
 use mongodb::options::ReturnDocument;
 
 use super::document::{encode_message, read_list, read_message, read_one};
 use super::fields::{Fields, stored_date, stored_id, stored_integer};
 use super::keyset::{Keyset, is_id};
 use super::lists::{self, List};
-use super::operation::{is_duplicate_key, run};
+use super::operation::is_duplicate_key;
 use super::{MongoStore, indexes};
 use crate::domain::{
     ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest, Slice, Timestamp,
 };
-use crate::store::{Inserted, MessageStore, StoreError, is_same_sending};
+use crate::store::{Inserted, MessageStore, StoreError, judge};
 
 const BY_CREATION: Keyset = Keyset {
     time: "created_ts",
@@ -29,41 +31,18 @@ const INSERT_ATTEMPTS: usize = 3;
 impl MessageStore for MongoStore {
     async fn insert_message(&self, message: &Message) -> Result<Inserted, StoreError> {
         let document = encode_message(message);
-        let id = doc! { "_id": stored_id(message.id.0) };
-        let rivals = match &message.client_key {
-            Some(key) => doc! { "$or": [id, of_key(message.chat_id, key)] },
-            None => id,
+        let insert = move |messages: Collection<RawDocumentBuf>| {
+            let (messages, document) = (messages.clone_with_type::<Document>(), document.clone());
+            async move { messages.insert_one(document).await.map(drop) }
         };
-        let messages = self.messages.clone();
-        let rival = run(async move {
-            let mut attempts = 1;
-            loop {
-                let error = match messages.clone_with_type::<Document>().insert_one(&document).await {
-                    Ok(_) => return Ok(None),
-                    Err(error) if is_duplicate_key(&error) => error,
-                    Err(error) => return Err(error),
-                };
-                match messages.find_one(rivals.clone()).await? {
-                    Some(rival) => return Ok(Some(rival)),
-                    None if attempts == INSERT_ATTEMPTS => return Err(error),
-                    None => attempts += 1,
-                }
-            }
-        });
-        match read_one(rival.await?, read_message)? {
-            None => Ok(Inserted::New),
-            // Our own attempt, whose outcome we were not told.
-            Some(rival) if rival.id == message.id && is_same_sending(&rival, message) => Ok(Inserted::New),
-            Some(rival) if rival.id == message.id => {
-                Err(StoreError::Failed("the message's id is taken".into()))
-            }
-            Some(rival) => Ok(Inserted::Existing(Box::new(rival))),
-        }
+        self.insert_or_find(message, insert).await
     }
 
     async fn message_of_key(&self, chat: ChatId, key: &ClientKey) -> Result<Option<Message>, StoreError> {
-        let (messages, filter) = (self.messages.clone(), of_key(chat, key));
-        let found = run(async move { messages.find_one(filter).await });
+        let filter = of_key(chat, key);
+        let found = self
+            .messages
+            .read(|messages| async move { messages.find_one(filter).await });
         read_one(found.await?, read_message)
     }
 
@@ -200,9 +179,11 @@ impl MessageStore for MongoStore {
     }
 
     async fn delete_message(&self, id: MessageId) -> Result<bool, StoreError> {
-        let messages = self.messages.clone();
-        let deleted = run(async move { messages.delete_one(doc! { "_id": stored_id(id.0) }).await }).await?;
-        Ok(deleted.deleted_count > 0)
+        let filter = doc! { "_id": stored_id(id.0) };
+        let deleted = self
+            .messages
+            .write(|messages| async move { messages.delete_one(filter).await });
+        Ok(deleted.await?.deleted_count > 0)
     }
 }
 
@@ -213,20 +194,52 @@ fn of_key(chat: ChatId, key: &ClientKey) -> Document {
 }
 
 impl MongoStore {
+    /// Stores a message by `insert`, or finds the one that stands where it is to go.
+    pub(super) async fn insert_or_find<I>(
+        &self,
+        message: &Message,
+        insert: impl Fn(Collection<RawDocumentBuf>) -> I + Send + 'static,
+    ) -> Result<Inserted, StoreError>
+    where
+        I: Future<Output = DriverResult<()>> + Send,
+    {
+        let id = doc! { "_id": stored_id(message.id.0) };
+        let rivals = match &message.client_key {
+            Some(key) => doc! { "$or": [id, of_key(message.chat_id, key)] },
+            None => id,
+        };
+        let rival = self.messages.write(|messages| async move {
+            let mut attempts = 1;
+            loop {
+                let error = match insert(messages.clone()).await {
+                    Ok(()) => return Ok(None),
+                    Err(error) if is_duplicate_key(&error) => error,
+                    Err(error) => return Err(error),
+                };
+                match messages.find_one(rivals.clone()).await? {
+                    Some(rival) => return Ok(Some(rival)),
+                    None if attempts == INSERT_ATTEMPTS => return Err(error),
+                    None => attempts += 1,
+                }
+            }
+        });
+        let rival = read_one(rival.await?, read_message)?;
+        rival.map_or(Ok(Inserted::New), |rival| judge(rival, message))
+    }
+
     /// Changes the message that `filter` finds, and returns its document as it then is.
     pub(super) async fn update_one_message(
         &self,
         filter: Document,
         update: Document,
     ) -> Result<Option<RawDocumentBuf>, StoreError> {
-        let messages = self.messages.clone();
-        run(async move {
+        let updated = self.messages.write(|messages| async move {
             messages
                 .find_one_and_update(filter, update)
                 .return_document(ReturnDocument::After)
                 .await
-        })
-        .await
+        });
+        updated.await
     }
 
     /// What `sum` makes of the messages of each chat, from the keys of an index alone.

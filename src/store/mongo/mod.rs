@@ -4,6 +4,7 @@
 //! (see `document.rs`) and further indexes (see `indexes.rs`). `chat_deletions` holds the ids of chats whose deletion
 //! has begun. Nothing here needs a transaction, so a standalone server will do.
 
+mod calls;
 mod chats;
 mod document;
 mod fields;
@@ -24,32 +25,42 @@ mod usage;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mongodb::bson::{RawDocumentBuf, doc};
+use mongodb::bson::doc;
 use mongodb::error::Result as DriverResult;
 use mongodb::options::{ClientOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern};
-use mongodb::{Client, Collection, Database, IndexModel};
+use mongodb::{Client, Database, IndexModel};
 
+use self::calls::{Calls, Documents};
 use self::operation::{ANSWER_TIMEOUT, is_no_utf8, run, run_for};
-use super::{Store, StoreError};
+use super::{Store, StoreError, millis};
 
 pub use self::scratch::ScratchDatabase;
 
 /// The database of an address that names none.
 const DATABASE_DEFAULT: &str = "colloquy";
 
-/// How long a write waits for the majority, a call for a server, and a connection for its handshake.
-const SERVER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a write waits for the majority, and a call for a server that can take it, unless the address says otherwise.
+/// Less than [`ANSWER_TIMEOUT`], so that the caller is told which.
+const SERVER_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Connections to each server, unless the address says otherwise.
+/// How long a connection takes to be made, unless the address says otherwise.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often each server is looked at, unless the address says otherwise. One that hangs is taken for dead, and the
+/// calls that wait for it are let go, after this time and [`CONNECT_TIMEOUT`]: nothing else ends them.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Connections to each server, and calls under way, unless the address says otherwise.
 const POOL_SIZE_MAX: u32 = 32;
 
 /// The store on MongoDB. Cloning it is cheap; clones share one connection pool.
 #[derive(Clone)]
 pub struct MongoStore {
     database: Database,
-    chats: Collection<RawDocumentBuf>,
-    messages: Collection<RawDocumentBuf>,
-    deletions: Collection<RawDocumentBuf>,
+    chats: Documents,
+    messages: Documents,
+    deletions: Documents,
+    calls: Calls,
 }
 
 impl MongoStore {
@@ -70,12 +81,15 @@ impl MongoStore {
         options.read_concern = Some(ReadConcern::majority());
         options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
 
+        let calls = Calls::new(*options.max_pool_size.get_or_insert(POOL_SIZE_MAX));
         let client = make_client(options)?;
         let database = client.database(database);
+        let documents = |name| Documents::new(database.collection(name), &calls);
         let store = Self {
-            chats: database.collection("chats"),
-            messages: database.collection("chat_messages"),
-            deletions: database.collection("chat_deletions"),
+            chats: documents("chats"),
+            messages: documents("chat_messages"),
+            deletions: documents("chat_deletions"),
+            calls,
             database,
         };
         store.warn_of_standalone().await?;
@@ -88,7 +102,7 @@ impl MongoStore {
     pub async fn setup(&self) -> Result<(), StoreError> {
         let store = self.clone();
         run_for(operation::SETUP_TIMEOUT, async move {
-            store.chats.create_indexes(indexes::of_chats()).await?;
+            store.chats.bare.create_indexes(indexes::of_chats()).await?;
             store.index_messages().await?;
             store.finish_deletions().await
         })
@@ -103,8 +117,8 @@ impl MongoStore {
             options.is_some_and(|options| options.name.as_deref() == Some(indexes::WORDS))
         };
         let (words, others): (Vec<_>, Vec<_>) = indexes::of_messages().into_iter().partition(is_of_words);
-        self.messages.create_indexes(others).await?;
-        match self.messages.create_indexes(words).await {
+        self.messages.bare.create_indexes(others).await?;
+        match self.messages.bare.create_indexes(words).await {
             Err(error) if is_no_utf8(&error) => {
                 tracing::error!(
                     "messages cannot be searched: the text of one is no UTF-8, so MongoDB cannot index them"
@@ -147,7 +161,8 @@ async fn read_address(uri: &str) -> Result<(ClientOptions, String), StoreError> 
 fn make_client(mut options: ClientOptions) -> Result<Client, StoreError> {
     options.app_name = Some("colloquy".to_owned());
     options.server_selection_timeout.get_or_insert(SERVER_TIMEOUT);
-    options.connect_timeout.get_or_insert(SERVER_TIMEOUT);
+    options.connect_timeout.get_or_insert(CONNECT_TIMEOUT);
+    options.heartbeat_freq.get_or_insert(LOOK_EVERY);
     options.max_pool_size.get_or_insert(POOL_SIZE_MAX);
     Client::with_options(options).map_err(operation::store_error)
 }
@@ -156,8 +171,10 @@ fn make_client(mut options: ClientOptions) -> Result<Client, StoreError> {
 impl Store for MongoStore {
     async fn ping(&self) -> Result<(), StoreError> {
         let database = self.database.clone();
-        let ping =
-            doc! { "ping": 1, "maxTimeMS": i64::try_from(ANSWER_TIMEOUT.as_millis()).unwrap_or(i64::MAX) };
-        run(async move { database.run_command(ping).await.map(drop) }).await
+        let ping = doc! { "ping": 1, "maxTimeMS": millis(ANSWER_TIMEOUT) };
+        let answered = self
+            .calls
+            .read(async move { database.run_command(ping).await.map(drop) });
+        answered.await
     }
 }

@@ -1,14 +1,17 @@
-//! How a driver call is made, and what its failure means.
+//! How a driver call is made that nobody is served by, and what any call's failure means.
 
 use std::error::Error as StdError;
 use std::time::Duration;
 
 use mongodb::error::{Error, ErrorKind, RETRYABLE_ERROR, RETRYABLE_WRITE_ERROR, Result, WriteFailure};
+use tokio::task::JoinError;
+use tokio::time::error::Elapsed;
 
 use crate::store::StoreError;
 
-/// How long a caller waits for an operation.
-pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a caller waits for an operation. Two one after the other, as when a message is stored and its reply begun,
+/// are still answered within the time that clients and proxies wait.
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long the setup may take: an index over an old collection is built within it.
 pub(super) const SETUP_TIMEOUT: Duration = Duration::from_secs(1800);
@@ -41,7 +44,14 @@ pub(super) async fn run_for<T: Send + 'static>(
     timeout: Duration,
     operation: impl Future<Output = Result<T>> + Send + 'static,
 ) -> std::result::Result<T, StoreError> {
-    match tokio::time::timeout(timeout, tokio::spawn(operation)).await {
+    answered(tokio::time::timeout(timeout, tokio::spawn(operation)).await)
+}
+
+/// What the caller of an operation is told that was waited for.
+pub(super) fn answered<T>(
+    answer: std::result::Result<std::result::Result<Result<T>, JoinError>, Elapsed>,
+) -> std::result::Result<T, StoreError> {
+    match answer {
         Ok(Ok(answer)) => answer.map_err(store_error),
         Ok(Err(stopped)) => Err(StoreError::Failed(stopped.into())),
         Err(elapsed) => Err(StoreError::Unavailable(elapsed.into())),
@@ -68,6 +78,9 @@ pub(super) fn store_error(error: Error) -> StoreError {
         | ErrorKind::DnsResolve { .. }
         | ErrorKind::Write(WriteFailure::WriteConcernError(_)) => StoreError::Unavailable(source),
         ErrorKind::Command(ref error) if PASSING_CODES.contains(&error.code) => {
+            StoreError::Unavailable(source)
+        }
+        ErrorKind::Write(WriteFailure::WriteError(ref error)) if PASSING_CODES.contains(&error.code) => {
             StoreError::Unavailable(source)
         }
         _ if [RETRYABLE_ERROR, RETRYABLE_WRITE_ERROR]

@@ -1,41 +1,62 @@
 //! Replies.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use mongodb::bson::{Bson, Document, doc};
+use mongodb::Collection;
+use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 
-use super::document::{read_list, read_message, read_one};
+use super::document::{encode_message, read_list, read_message, read_one};
 use super::fields::{Fields, stored_date, stored_id, stored_integer, stored_user_id};
 use super::lists::{self, List};
-use super::operation::run;
 use super::reply_document::outcome_fields;
 use super::{MongoStore, indexes};
-use crate::domain::{ChatId, Message, MessageId, ReplyOutcome, ReplyState, StopRequest, Timestamp};
-use crate::store::{Checkpointed, ReplyStore, StoreError};
+use crate::domain::{ChatId, Message, MessageId, ReplyOutcome, ReplyState, StopRequest};
+use crate::store::{Checkpointed, Claim, Inserted, ReplyStore, StoreError, millis};
 
 #[async_trait]
 impl ReplyStore for MongoStore {
+    async fn begin_reply(&self, message: &Message, lease: Duration) -> Result<Inserted, StoreError> {
+        // An insert cannot ask for the time, and an update can. No document of this id has no time of creation, so this
+        // one inserts, or fails for a key that is taken as an insert does.
+        let (id, chat) = (stored_id(message.id.0), stored_id(message.chat_id.0));
+        let new = doc! { "_id": id, "chat_id": chat, "created_ts": { "$exists": false } };
+        let document = vec![
+            doc! { "$replaceWith": { "$literal": encode_message(message) } },
+            doc! { "$set": { "reply.lease_until": from_now(lease) } },
+        ];
+        let insert = move |messages: Collection<RawDocumentBuf>| {
+            let (new, document) = (new.clone(), document.clone());
+            async move { messages.update_one(new, document).upsert(true).await.map(drop) }
+        };
+        self.insert_or_find(message, insert).await
+    }
+
     async fn checkpoint(
         &self,
         id: MessageId,
         owner: &str,
         text: &str,
-        lease_until: Timestamp,
+        lease: Duration,
     ) -> Result<Checkpointed, StoreError> {
         let mut filter = streaming(id);
         filter.insert("reply.owner", owner);
-        let update = doc! { "$set": { "message": text, "reply.lease_until": stored_date(lease_until) } };
+        let is_longer = doc! { "$gt": [{ "$strLenBytes": "$$text" }, { "$strLenBytes": "$message" }] };
+        let longer = doc! { "$let": {
+            "vars": { "text": { "$literal": text } },
+            "in": { "$cond": [is_longer, "$$text", "$message"] },
+        } };
+        let later = doc! { "$max": ["$reply.lease_until", from_now(lease)] };
+        let update = vec![doc! { "$set": { "message": longer, "reply.lease_until": later } }];
         let stop = doc! { "_id": 0, "reply.stop_requested_at": 1 };
-        let messages = self.messages.clone();
-        let held = run(async move {
+        let held = self.messages.write(|messages| async move {
             messages
                 .find_one_and_update(filter, update)
                 .projection(stop)
                 .await
-        })
-        .await?;
-        Ok(held.map_or(Checkpointed::Lost, |held| {
+        });
+        Ok(held.await?.map_or(Checkpointed::Lost, |held| {
             let stop_requested_at = Fields(&held)
                 .nested("reply")
                 .and_then(|reply| reply.date("stop_requested_at"));
@@ -51,8 +72,11 @@ impl ReplyStore for MongoStore {
         let update = doc! { "$set": stop_fields(stop) };
         let mut message = self.update_one_message(filter, update).await?;
         if message.is_none() {
-            let messages = self.messages.clone();
-            message = run(async move { messages.find_one(doc! { "_id": stored_id(id.0) }).await }).await?;
+            let filter = doc! { "_id": stored_id(id.0) };
+            let found = self
+                .messages
+                .read(|messages| async move { messages.find_one(filter).await });
+            message = found.await?;
         }
         read_one(message, read_message)
     }
@@ -60,13 +84,11 @@ impl ReplyStore for MongoStore {
     async fn finish_reply(
         &self,
         id: MessageId,
-        expected_owner: Option<&str>,
+        claim: Claim<'_>,
         outcome: &ReplyOutcome,
     ) -> Result<Option<Message>, StoreError> {
         let mut filter = streaming(id);
-        if let Some(owner) = expected_owner {
-            filter.insert("reply.owner", owner);
-        }
+        filter.extend(holds(claim));
         let (mut set, mut unset) = (Document::new(), Document::new());
         for (name, value) in outcome_fields(outcome) {
             match value {
@@ -99,14 +121,12 @@ impl ReplyStore for MongoStore {
         read_one(self.update_one_message(filter, update).await?, read_message)
     }
 
-    async fn lapsed_replies(&self, now: Timestamp, limit: usize) -> Result<Vec<Message>, StoreError> {
+    async fn claimable_replies(&self, claim: Claim<'_>, limit: usize) -> Result<Vec<Message>, StoreError> {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        let filter = doc! {
-            "reply.state": ReplyState::Streaming.name(),
-            "reply.lease_until": { "$lt": stored_date(now) },
-        };
+        let mut filter = doc! { "reply.state": ReplyState::Streaming.name() };
+        filter.extend(holds(claim));
         let list = List {
             filter,
             sort: doc! { "reply.lease_until": 1 },
@@ -135,6 +155,20 @@ impl ReplyStore for MongoStore {
             .map(|message| (message.chat_id, message))
             .collect())
     }
+}
+
+/// The condition that a claim holds of a reply.
+fn holds(claim: Claim<'_>) -> Document {
+    match claim {
+        Claim::Owner(owner) => doc! { "reply.owner": owner },
+        Claim::Lapsed => doc! { "$expr": { "$lt": ["$reply.lease_until", "$$NOW"] } },
+        Claim::Alone => Document::new(),
+    }
+}
+
+/// So much later than now, by the clock of the server that executes it.
+fn from_now(time: Duration) -> Document {
+    doc! { "$add": ["$$NOW", millis(time)] }
 }
 
 fn stop_fields(stop: &StopRequest) -> Document {

@@ -1,5 +1,6 @@
 //! A database for a trial, beside the one that an address names: the only kind of database that this program deletes.
 
+use mongodb::bson::RawDocumentBuf;
 use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
 
 use super::operation::{REMOVAL_TIMEOUT, run_for};
@@ -54,7 +55,14 @@ impl ScratchDatabase {
         let majority = WriteConcern::builder().w(Acknowledgment::Majority);
         options.write_concern = Some(majority.w_timeout(SERVER_TIMEOUT).build());
         let database = make_client(options)?.database(&name);
-        run_for(REMOVAL_TIMEOUT, async move { database.drop().await }).await
+        // One by one: who may write may do that, and with its last collection a database is no more.
+        run_for(REMOVAL_TIMEOUT, async move {
+            for collection in database.list_collection_names().await? {
+                database.collection::<RawDocumentBuf>(&collection).drop().await?;
+            }
+            Ok(())
+        })
+        .await
     }
 }
 

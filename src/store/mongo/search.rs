@@ -10,7 +10,7 @@ use super::document::{read_list, read_message};
 use super::fields::stored_id;
 use super::keyset::{Keyset, is_id};
 use super::lists::batch_size;
-use super::operation::{ANSWER_TIMEOUT, run};
+use super::operation::ANSWER_TIMEOUT;
 use crate::domain::{Message, Page, PageRequest, SearchScope, SearchWords};
 use crate::store::{SearchStore, StoreError};
 
@@ -52,9 +52,9 @@ impl SearchStore for MongoStore {
             "_id": is_id(),
         };
         filter.extend(within);
-        let (messages, sort) = (self.messages.clone(), NEWEST_FIRST.sort(request));
+        let sort = NEWEST_FIRST.sort(request);
         let size = request.size.saturating_add(1);
-        let read = run(async move {
+        let read = self.messages.read(|messages| async move {
             // The index ignores case and accents. So must the comparison of whole words, and it still tells apart
             // Hindi words that differ in a sign.
             let alike = Collation::builder()

@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::WebSocket;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::{client, messages, replies};
-use crate::support::proxy::Proxy;
+use crate::support::cutter::{Cut, Cutter};
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 
@@ -138,12 +138,11 @@ async fn a_conversation_in_hindi_goes_on_in_its_chat() {
 async fn a_connection_that_is_cut_twice_costs_no_character() {
     let scratch = Scratch::embedded().await;
     let server = Server::start_with(&scratch, &["--builtin-pace", "300", "--builtin-words", "200"]);
-    let proxy = Proxy::start(&server).await;
     // Each in the middle of a frame, and as a rule of a letter.
-    proxy.cut_sockets_after(&[2_001, 1_502]);
+    let proxy = Cutter::start(&server, [Cut::Bytes(2_001), Cut::Bytes(1_502)]).await;
     let said = talk(&[&proxy.url], "मुझे समुद्र के बारे में बताओ 🌊\n").await;
     assert_eq!(said.code, Some(0), "{}", said.stderr);
-    assert_eq!(proxy.cuts(), 2);
+    assert!(proxy.cuts_left().is_empty());
     assert_eq!(said.stdout, replies(&messages(&server).await));
     // From where it was, and not from the beginning.
     let sockets: Vec<_> = proxy
@@ -166,11 +165,10 @@ async fn a_connection_that_is_cut_twice_costs_no_character() {
 async fn a_message_whose_answer_is_lost_is_stored_once() {
     let scratch = Scratch::embedded().await;
     let server = Server::start(&scratch);
-    let proxy = Proxy::start(&server).await;
-    proxy.lose_answer_to("sendMessage");
+    let proxy = Cutter::start(&server, [Cut::Answer("sendMessage")]).await;
     let said = talk(&[&proxy.url], "Hello\n").await;
     assert_eq!(said.code, Some(0), "{}", said.stderr);
-    assert_eq!(proxy.cuts(), 1);
+    assert!(proxy.cuts_left().is_empty());
     let messages = messages(&server).await;
     assert_eq!(messages.len(), 2, "{messages:?}");
     assert_eq!(said.stdout, replies(&messages));
@@ -182,7 +180,7 @@ async fn a_server_that_is_killed_in_the_middle_leaves_an_interrupted_reply() {
     let start_server =
         || Server::start_with(&scratch, &["--builtin-pace", "60", "--builtin-words", "100000"]);
     let server = start_server();
-    let proxy = Proxy::start(&server).await;
+    let proxy = Cutter::start(&server, []).await;
     let mut client = start(&[&proxy.url]);
     client
         .stdin
@@ -193,7 +191,7 @@ async fn a_server_that_is_killed_in_the_middle_leaves_an_interrupted_reply() {
     let (client, read) = read_some(client, 300).await;
     server.kill();
     let server = start_server();
-    proxy.point_at(&server);
+    proxy.lead_to(&server);
     let said = end(client, read).await;
     assert_eq!(said.code, Some(1));
     assert!(said.stderr.contains("INTERRUPTED"), "{}", said.stderr);
@@ -294,7 +292,7 @@ async fn a_chat_that_is_not_there_is_refused_by_its_code() {
 async fn a_header_goes_with_every_request_and_into_connection_init_and_is_never_printed() {
     let scratch = Scratch::embedded().await;
     let server = Server::start(&scratch);
-    let proxy = Proxy::start(&server).await;
+    let proxy = Cutter::start(&server, []).await;
     let said = talk(
         &[&proxy.url, "--header", "Authorization: Bearer a-secret"],
         "Hello\n",

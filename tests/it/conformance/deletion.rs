@@ -1,6 +1,7 @@
 //! A chat is deleted with all its messages, and nothing else.
 
 use colloquy::domain::{ChatFilter, ChatId, MessageFilter, MessageId, PageRequest};
+use colloquy::store::Claim;
 
 use crate::on_both_stores;
 use crate::support::make;
@@ -54,7 +55,7 @@ async fn a_chat_is_deleted_with_all_its_messages_and_no_others(scratch: &Scratch
             .is_none_or(|page| page.items.is_empty() && !page.has_more)
     );
     assert_eq!(store.active_replies(&both).await.unwrap().len(), 0);
-    assert_eq!(store.lapsed_replies(make::at(i64::MAX), 9).await.unwrap(), []);
+    assert_eq!(store.claimable_replies(Claim::Alone, 9).await.unwrap(), []);
 }
 
 async fn a_message_is_deleted_once(scratch: &Scratch) {

@@ -1,6 +1,7 @@
 //! What was stored is there when the store is opened again.
 
 use colloquy::domain::{ChatFilter, MessageFilter, PageRequest, ReplyState};
+use colloquy::store::Claim;
 
 use crate::on_both_stores;
 use crate::support::make;
@@ -23,7 +24,7 @@ async fn everything_reads_back_after_the_store_was_opened_again(scratch: &Scratc
         }
         let outcome = make::outcome(ReplyState::Complete, "नमस्ते");
         store
-            .finish_reply(ended.id, Some("us"), &outcome)
+            .finish_reply(ended.id, Claim::Owner("us"), &outcome)
             .await
             .unwrap()
             .unwrap()

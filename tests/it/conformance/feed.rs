@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use colloquy::domain::{ChatEvent, ChatId, FeedPosition, MessageId};
-use colloquy::feed::local::EVENTS_MAX;
-use colloquy::feed::{Feed, Followed, Follower, LocalFeed};
+use colloquy::feed::{EVENTS_MAX, Feed, Followed, Follower, LocalFeed, RedisFeed};
 use futures_util::{FutureExt, StreamExt};
 
 use crate::support::make;
+use crate::support::redis::Redis;
 
 macro_rules! on_every_feed {
     ($($case:ident),+ $(,)?) => {
@@ -15,12 +15,18 @@ macro_rules! on_every_feed {
             $(
                 #[tokio::test]
                 async fn $case() {
-                    let open = || Arc::new(LocalFeed::new(u64::from_ne_bytes(seed()))) as Arc<dyn super::Feed>;
-                    super::$case(&open).await;
+                    super::$case(&super::Bus::Local).await;
                 }
             )+
+        }
 
-            use super::{Arc, LocalFeed, seed};
+        mod redis {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    super::$case(&super::Bus::Redis(super::Redis::start())).await;
+                }
+            )+
         }
     };
 }
@@ -34,13 +40,28 @@ on_every_feed! {
     a_publisher_waits_for_no_follower,
 }
 
-fn seed() -> [u8; 8] {
-    let mut seed = [0; 8];
-    getrandom::fill(&mut seed).unwrap();
-    seed
+/// Where feeds are opened.
+enum Bus {
+    Local,
+    Redis(Redis),
 }
 
-type Open<'a> = &'a dyn Fn() -> Arc<dyn Feed>;
+impl Bus {
+    /// A feed that knows no place of any other.
+    async fn open(&self) -> Arc<dyn Feed> {
+        let mut seed = [0; 8];
+        getrandom::fill(&mut seed).unwrap();
+        let seed = u64::from_ne_bytes(seed);
+        match self {
+            Self::Local => Arc::new(LocalFeed::new(seed)),
+            Self::Redis(redis) => {
+                let name = make::id().to_string();
+                let feed = RedisFeed::connect(&redis.url(), &format!("{name}:"), &name, seed).await;
+                Arc::new(feed.unwrap())
+            }
+        }
+    }
+}
 
 fn chat() -> ChatId {
     make::chat().id
@@ -72,8 +93,8 @@ async fn heard(follower: &mut Follower, event: &ChatEvent) -> FeedPosition {
     }
 }
 
-async fn a_new_follower_begins_with_a_gap_and_hears_what_comes(open: Open<'_>) {
-    let (feed, chat) = (open(), chat());
+async fn a_new_follower_begins_with_a_gap_and_hears_what_comes(bus: &Bus) {
+    let (feed, chat) = (bus.open().await, chat());
     feed.publish(chat, event()).await;
     let mut follower = feed.follow(chat, None).await;
     let late = event();
@@ -84,8 +105,8 @@ async fn a_new_follower_begins_with_a_gap_and_hears_what_comes(open: Open<'_>) {
     assert!(follower.next().now_or_never().is_none());
 }
 
-async fn events_come_in_order_to_every_follower_of_their_chat_alone(open: Open<'_>) {
-    let (feed, one, other) = (open(), chat(), chat());
+async fn events_come_in_order_to_every_follower_of_their_chat_alone(bus: &Bus) {
+    let (feed, one, other) = (bus.open().await, chat(), chat());
     let mut followers = Vec::new();
     for chat in [one, one, other] {
         let mut follower = feed.follow(chat, None).await;
@@ -106,8 +127,8 @@ async fn events_come_in_order_to_every_follower_of_their_chat_alone(open: Open<'
     heard(&mut followers[2], &alone).await;
 }
 
-async fn a_follower_goes_on_from_any_place_that_is_known(open: Open<'_>) {
-    let (feed, chat) = (open(), chat());
+async fn a_follower_goes_on_from_any_place_that_is_known(bus: &Bus) {
+    let (feed, chat) = (bus.open().await, chat());
     let mut follower = feed.follow(chat, None).await;
     let mut places = vec![gap(&mut follower).await];
     let events: Vec<_> = (0..20).map(|_| event()).collect();
@@ -128,17 +149,17 @@ async fn a_follower_goes_on_from_any_place_that_is_known(open: Open<'_>) {
     }
 }
 
-async fn a_place_of_another_feed_is_a_gap(open: Open<'_>) {
+async fn a_place_of_another_feed_is_a_gap(bus: &Bus) {
     let chat = chat();
     let place = {
-        let feed = open();
+        let feed = bus.open().await;
         let mut follower = feed.follow(chat, None).await;
         gap(&mut follower).await;
         let event = event();
         feed.publish(chat, event.clone()).await;
         heard(&mut follower, &event).await
     };
-    let feed = open();
+    let feed = bus.open().await;
     let forged = FeedPosition {
         sequence: u64::MAX,
         ..place
@@ -152,32 +173,36 @@ async fn a_place_of_another_feed_is_a_gap(open: Open<'_>) {
     }
 }
 
-async fn a_follower_that_lags_too_far_is_told_of_a_gap_and_hears_what_comes(open: Open<'_>) {
-    let (feed, chat) = (open(), chat());
+async fn a_follower_that_lags_too_far_is_told_of_a_gap_and_hears_what_comes(bus: &Bus) {
+    let (feed, chat) = (bus.open().await, chat());
     let mut follower = feed.follow(chat, None).await;
     gap(&mut follower).await;
-    let last_but_none = {
-        let events: Vec<_> = (0..EVENTS_MAX).map(|_| event()).collect();
-        for event in &events {
-            feed.publish(chat, event.clone()).await;
-        }
-        events
-    };
+    let held: Vec<_> = (0..EVENTS_MAX).map(|_| event()).collect();
+    publish_all(&*feed, chat, &held).await;
     // As many as are held come whole.
-    for event in &last_but_none {
+    for event in &held {
         heard(&mut follower, event).await;
     }
-    for _ in 0..=EVENTS_MAX {
-        feed.publish(chat, event()).await;
-    }
+    let more: Vec<_> = (0..=EVENTS_MAX).map(|_| event()).collect();
+    publish_all(&*feed, chat, &more).await;
     gap(&mut follower).await;
     let late = event();
     feed.publish(chat, late.clone()).await;
     heard(&mut follower, &late).await;
 }
 
-async fn a_publisher_waits_for_no_follower(open: Open<'_>) {
-    let (feed, chat) = (open(), chat());
+/// Publishes, and waits until all of it is there to be heard.
+async fn publish_all(feed: &dyn Feed, chat: ChatId, events: &[ChatEvent]) {
+    let mut witness = feed.follow(chat, None).await;
+    gap(&mut witness).await;
+    for event in events {
+        feed.publish(chat, event.clone()).await;
+        heard(&mut witness, event).await;
+    }
+}
+
+async fn a_publisher_waits_for_no_follower(bus: &Bus) {
+    let (feed, chat) = (bus.open().await, chat());
     let _never_polled = feed.follow(chat, None).await;
     for _ in 0..10 * EVENTS_MAX {
         assert!(feed.publish(chat, event()).now_or_never().is_some());

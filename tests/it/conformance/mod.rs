@@ -4,6 +4,7 @@ mod chats;
 mod deletion;
 mod durability;
 mod feed;
+mod leases;
 mod messages;
 mod pages;
 mod replies;

@@ -1,9 +1,11 @@
 //! A reply's text grows by its owner's checkpoints, and ends once.
 
+use std::time::Duration;
+
 use colloquy::domain::{
     Message, MessageId, Reply, ReplyError, ReplyOutcome, ReplyState, StopRequest, TokenCount, Usage, UserId,
 };
-use colloquy::store::Checkpointed;
+use colloquy::store::{Checkpointed, Claim};
 use futures_util::future::join_all;
 
 use crate::on_both_stores;
@@ -14,30 +16,31 @@ const HELD: Checkpointed = Checkpointed::Held {
     is_stop_requested: false,
 };
 
+/// Longer than a test takes.
+const LEASE: Duration = Duration::from_secs(600);
+
 on_both_stores! {
-    a_checkpoint_stores_text_and_lease_for_the_owner_alone,
+    a_checkpoint_stores_the_text_for_the_owner_alone,
     a_request_to_stop_is_noted_once_and_told_with_the_next_checkpoint,
     every_end_is_stored_whole_and_stays,
     an_end_without_text_keeps_the_last_checkpoint,
     only_the_expected_owner_ends_a_reply,
     the_wish_that_ends_a_reply_does_not_replace_one_that_was_noted,
     of_twenty_who_end_a_reply_one_does,
-    lapsed_replies_are_the_streaming_ones_longest_ago_first,
     the_active_reply_of_a_chat_is_its_oldest,
 }
 
-async fn a_checkpoint_stores_text_and_lease_for_the_owner_alone(scratch: &Scratch) {
+async fn a_checkpoint_stores_the_text_for_the_owner_alone(scratch: &Scratch) {
     let store = scratch.open().await;
     let reply = make::streaming(make::chat().id, "us");
     store.insert_message(&reply).await.unwrap();
-    let lease = reply.created_at.plus_millis(99_999);
-    assert_eq!(store.checkpoint(reply.id, "us", "नम", lease).await.unwrap(), HELD);
+    // A lease never becomes shorter, so this one stays as it is.
+    let lease = Duration::ZERO;
+    // A database that took the text for an expression would say otherwise.
+    let text = "$owner {\"$add\": 1} नम";
+    assert_eq!(store.checkpoint(reply.id, "us", text, lease).await.unwrap(), HELD);
     let expected = Message {
-        text: "नम".to_owned(),
-        reply: reply.reply.clone().map(|reply| Reply {
-            lease_until: lease,
-            ..reply
-        }),
+        text: text.to_owned(),
         ..reply.clone()
     };
     assert_eq!(
@@ -70,7 +73,7 @@ async fn a_request_to_stop_is_noted_once_and_told_with_the_next_checkpoint(scrat
     };
     let again = store.request_stop(reply.id, &later).await.unwrap();
     assert_eq!(stop(again), Some(make::stop(5)));
-    let told = store.checkpoint(reply.id, "us", "x", make::now()).await.unwrap();
+    let told = store.checkpoint(reply.id, "us", "x", LEASE).await.unwrap();
     let expected = Checkpointed::Held {
         is_stop_requested: true,
     };
@@ -80,7 +83,7 @@ async fn a_request_to_stop_is_noted_once_and_told_with_the_next_checkpoint(scrat
     store.insert_message(&ended).await.unwrap();
     let complete = make::outcome(ReplyState::Complete, "all");
     let ended = store
-        .finish_reply(ended.id, None, &complete)
+        .finish_reply(ended.id, Claim::Alone, &complete)
         .await
         .unwrap()
         .unwrap();
@@ -122,12 +125,18 @@ async fn every_end_is_stored_whole_and_stays(scratch: &Scratch) {
             }),
             ..reply.clone()
         };
-        let ended = store.finish_reply(reply.id, Some("us"), &outcome).await.unwrap();
+        let ended = store
+            .finish_reply(reply.id, Claim::Owner("us"), &outcome)
+            .await
+            .unwrap();
         assert_eq!(ended.as_ref(), Some(&expected));
         let other = make::outcome(ReplyState::Failed, "other");
-        assert_eq!(store.finish_reply(reply.id, None, &other).await.unwrap(), None);
+        assert_eq!(
+            store.finish_reply(reply.id, Claim::Alone, &other).await.unwrap(),
+            None
+        );
         let late = store
-            .checkpoint(reply.id, "us", "late", make::now())
+            .checkpoint(reply.id, "us", "late and long", LEASE)
             .await
             .unwrap();
         assert_eq!(late, Checkpointed::Lost);
@@ -135,7 +144,10 @@ async fn every_end_is_stored_whole_and_stays(scratch: &Scratch) {
     }
     let nobody = MessageId(make::id());
     let outcome = make::outcome(ReplyState::Complete, "x");
-    assert_eq!(store.finish_reply(nobody, None, &outcome).await.unwrap(), None);
+    assert_eq!(
+        store.finish_reply(nobody, Claim::Alone, &outcome).await.unwrap(),
+        None
+    );
 }
 
 fn outcome_in_full(state: ReplyState, reply: &Message) -> ReplyOutcome {
@@ -163,16 +175,13 @@ async fn an_end_without_text_keeps_the_last_checkpoint(scratch: &Scratch) {
     let store = scratch.open().await;
     let reply = make::streaming(make::chat().id, "us");
     store.insert_message(&reply).await.unwrap();
-    store
-        .checkpoint(reply.id, "us", "so far", make::now())
-        .await
-        .unwrap();
+    store.checkpoint(reply.id, "us", "so far", LEASE).await.unwrap();
     let outcome = ReplyOutcome {
         text: None,
         ..make::outcome(ReplyState::Interrupted, "")
     };
     let ended = store
-        .finish_reply(reply.id, None, &outcome)
+        .finish_reply(reply.id, Claim::Alone, &outcome)
         .await
         .unwrap()
         .unwrap();
@@ -186,7 +195,7 @@ async fn only_the_expected_owner_ends_a_reply(scratch: &Scratch) {
     let outcome = make::outcome(ReplyState::Complete, "x");
     assert_eq!(
         store
-            .finish_reply(reply.id, Some("them"), &outcome)
+            .finish_reply(reply.id, Claim::Owner("them"), &outcome)
             .await
             .unwrap(),
         None
@@ -197,7 +206,7 @@ async fn only_the_expected_owner_ends_a_reply(scratch: &Scratch) {
     );
     assert!(
         store
-            .finish_reply(reply.id, Some("us"), &outcome)
+            .finish_reply(reply.id, Claim::Owner("us"), &outcome)
             .await
             .unwrap()
             .is_some()
@@ -216,11 +225,17 @@ async fn the_wish_that_ends_a_reply_does_not_replace_one_that_was_noted(scratch:
         if let Some(noted) = &noted {
             store.request_stop(reply.id, noted).await.unwrap();
         }
-        let ended = store.finish_reply(reply.id, Some("us"), &outcome).await.unwrap();
+        let ended = store
+            .finish_reply(reply.id, Claim::Owner("us"), &outcome)
+            .await
+            .unwrap();
         let stop = ended.unwrap().reply.unwrap().stop;
         assert_eq!(stop, noted.or(Some(make::stop(9))));
         assert_eq!(
-            store.finish_reply(reply.id, Some("us"), &outcome).await.unwrap(),
+            store
+                .finish_reply(reply.id, Claim::Owner("us"), &outcome)
+                .await
+                .unwrap(),
             None
         );
     }
@@ -233,38 +248,12 @@ async fn of_twenty_who_end_a_reply_one_does(scratch: &Scratch) {
     let rivals = (0..20).map(|n| {
         let (store, id) = (store.clone(), reply.id);
         let outcome = make::outcome(ReplyState::Stopped, &format!("text {n}"));
-        tokio::spawn(async move { store.finish_reply(id, None, &outcome).await.unwrap() })
+        tokio::spawn(async move { store.finish_reply(id, Claim::Alone, &outcome).await.unwrap() })
     });
     let ended = join_all(rivals).await.into_iter().filter_map(Result::unwrap);
     let winners: Vec<_> = ended.collect();
     assert_eq!(winners.len(), 1);
     assert_eq!(store.messages(&[reply.id]).await.unwrap(), winners);
-}
-
-async fn lapsed_replies_are_the_streaming_ones_longest_ago_first(scratch: &Scratch) {
-    let store = scratch.open().await;
-    let chat = make::chat().id;
-    let mut replies = Vec::new();
-    for lease in [30, 10, 20, 40, 5] {
-        let mut message = make::streaming(chat, "us");
-        message.reply.as_mut().unwrap().lease_until = make::at(lease);
-        store.insert_message(&message).await.unwrap();
-        replies.push(message);
-    }
-    store.insert_message(&make::message_at(chat, 1)).await.unwrap();
-    let ended = make::outcome(ReplyState::Complete, "x");
-    store.finish_reply(replies[4].id, None, &ended).await.unwrap();
-
-    let lapsed = async |millis, limit| store.lapsed_replies(make::at(millis), limit).await.unwrap();
-    assert_eq!(lapsed(10, 9).await, []);
-    assert_eq!(lapsed(11, 9).await, [replies[1].clone()]);
-    assert_eq!(lapsed(99, 2).await, [replies[1].clone(), replies[2].clone()]);
-    assert_eq!(lapsed(99, 9).await.len(), 4);
-    store
-        .checkpoint(replies[1].id, "us", "", make::at(100))
-        .await
-        .unwrap();
-    assert_eq!(lapsed(99, 1).await, [replies[2].clone()]);
 }
 
 async fn the_active_reply_of_a_chat_is_its_oldest(scratch: &Scratch) {
@@ -286,7 +275,7 @@ async fn the_active_reply_of_a_chat_is_its_oldest(scratch: &Scratch) {
     assert!(active.is_empty());
 
     let ended = make::outcome(ReplyState::Stopped, "");
-    store.finish_reply(first.id, None, &ended).await.unwrap();
+    store.finish_reply(first.id, Claim::Alone, &ended).await.unwrap();
     assert_eq!(
         store.active_replies(&[busy]).await.unwrap().remove(&busy),
         Some(second)

@@ -1,10 +1,12 @@
 //! Messages are found by whole words, the newest first.
 
+use std::time::Duration;
+
 use colloquy::domain::{
     Chat, ChatId, Message, MessageChange, Page, PageRequest, Position, ReplyOutcome, ReplyState, SearchScope,
     SearchWords, UserId,
 };
-use colloquy::store::Store;
+use colloquy::store::{Claim, Store};
 
 use crate::on_both_stores;
 use crate::support::make;
@@ -268,7 +270,10 @@ async fn a_reply_is_found_once_it_has_ended_however_it_did(scratch: &Scratch) {
         let reply = make::streaming(chat.id, "us");
         store.insert_message(&reply).await.unwrap();
         for text in ["begun", "begun to answer"] {
-            store.checkpoint(reply.id, "us", text, make::now()).await.unwrap();
+            store
+                .checkpoint(reply.id, "us", text, Duration::ZERO)
+                .await
+                .unwrap();
         }
         // Half of them end with the text of the last checkpoint.
         let outcome = ReplyOutcome {
@@ -276,7 +281,7 @@ async fn a_reply_is_found_once_it_has_ended_however_it_did(scratch: &Scratch) {
             ..ReplyOutcome::bare(state, make::now())
         };
         let ended = store
-            .finish_reply(reply.id, None, &outcome)
+            .finish_reply(reply.id, Claim::Alone, &outcome)
             .await
             .unwrap()
             .unwrap();

@@ -4,7 +4,7 @@ use colloquy::domain::{
     Author, Chat, ChatId, Message, Reply, ReplyOutcome, ReplyState, Timestamp, TokenCount, Usage, UsageRow,
     UserId,
 };
-use colloquy::store::Store;
+use colloquy::store::{Claim, Store};
 
 use crate::on_both_stores;
 use crate::support::make;
@@ -74,7 +74,7 @@ async fn reply(
         ..make::outcome(state, "x")
     };
     store
-        .finish_reply(streaming.id, None, &outcome)
+        .finish_reply(streaming.id, Claim::Alone, &outcome)
         .await
         .unwrap()
         .unwrap();
@@ -206,7 +206,10 @@ async fn only_counted_messages_and_ended_replies_are_told(scratch: &Scratch) {
     assert_eq!(all(store, &user()).await, std::slice::from_ref(&told));
 
     let outcome = make::outcome(ReplyState::Complete, "x");
-    store.finish_reply(streaming.id, None, &outcome).await.unwrap();
+    store
+        .finish_reply(streaming.id, Claim::Alone, &outcome)
+        .await
+        .unwrap();
     let ended = row(0, Author::Bot, None, 1, 0, (3, false));
     assert_eq!(all(store, &user()).await, [ended, told]);
 }

@@ -6,6 +6,7 @@ use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::routing::any;
 use colloquy::domain::Viewer;
+use colloquy::drain::Drain;
 use colloquy::graphql::{Schema, ws};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
@@ -13,7 +14,6 @@ use tokio::io::{AsyncReadExt, DuplexStream};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
-use tokio_util::sync::CancellationToken;
 
 use crate::support::house::House;
 use crate::support::scratch::Scratch;
@@ -27,9 +27,7 @@ async fn house(scratch: &Scratch) -> House {
     House::new(scratch, |service| {
         let schema = Schema::new(service.clone(), None).unwrap();
         let open = |upgrade: WebSocketUpgrade| async move {
-            upgrade.on_upgrade(move |socket| {
-                ws::serve(socket, schema, Viewer::Anonymous, CancellationToken::new())
-            })
+            upgrade.on_upgrade(move |socket| ws::serve(socket, schema, Viewer::Anonymous, Drain::new(false)))
         };
         Router::new().route("/graphql", any(open))
     })

@@ -3,12 +3,12 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::on_both_stores;
+use crate::on_every_pair;
 use crate::support::follow::follow;
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 
-on_both_stores! {
+on_every_pair! {
     a_hundred_equal_sends_store_one_message_and_start_one_reply,
     a_send_that_is_repeated_joins_its_reply_whatever_is_under_way,
     a_rejected_prompt_stores_nothing,

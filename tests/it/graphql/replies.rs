@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::on_both_stores;
+use crate::on_every_pair;
 use crate::support::follow::follow;
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 
-on_both_stores! {
+on_every_pair! {
     prompts_of_one_chat_are_answered_one_after_the_other,
     a_reply_waits_in_a_bounded_queue,
     a_reply_that_waits_can_be_stopped,

@@ -157,7 +157,14 @@ async fn an_operation_that_cannot_run_says_why_and_ends(transport: Transport) {
 
 async fn the_end_of_the_server_is_not_the_end_of_the_operation(transport: Transport) {
     let scratch = Scratch::embedded().await;
-    let slow = ["--builtin-pace", "20", "--builtin-words", "1000"];
+    let slow = [
+        "--builtin-pace",
+        "20",
+        "--builtin-words",
+        "1000",
+        "--drain-seconds",
+        "0",
+    ];
     let server = Server::start_with(&scratch, &slow);
     let chat = server.create_chat("A chat").await;
     let reply = server.send(&chat, "Hello").await;

@@ -399,7 +399,15 @@ async fn a_client_that_closes_is_answered() {
 #[tokio::test]
 async fn a_server_that_stops_ends_the_reply_and_closes_its_sockets() {
     let scratch = Scratch::embedded().await;
-    let server = Server::start_with(&scratch, &["--builtin-pace", "10", "--builtin-words", "1000"]);
+    let slow = [
+        "--builtin-pace",
+        "10",
+        "--builtin-words",
+        "1000",
+        "--drain-seconds",
+        "0",
+    ];
+    let server = Server::start_with(&scratch, &slow);
     let chat = server.create_chat("A chat").await;
     let reply = server.send(&chat, "Hello").await;
     let mut socket = Socket::acknowledged(&server).await;

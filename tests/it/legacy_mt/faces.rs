@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::SLOW;
-use crate::on_both_stores;
+use crate::on_every_pair;
 use crate::support::follow::{ChatFollower, follow};
 use crate::support::mt::{Mt, kind_of};
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 
-on_both_stores! {
+on_every_pair! {
     all_faces_agree_on_every_message_its_state_its_text_and_their_order,
 }
 

@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use super::{STEADY, chat, messages, post};
-use crate::on_both_stores;
+use crate::on_every_pair;
 use crate::support::mt::{Mt, kinds, replies, upload};
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 
-on_both_stores! {
+on_every_pair! {
     an_upload_is_answered_in_the_documented_order,
     two_greetings_are_two_streams,
     an_upload_with_use_web_search_has_no_bot_confirm,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use colloquy::domain::Timestamp;
+use colloquy::drain::Drain;
 use colloquy::legacy::dates::DateFormat;
 use colloquy::legacy::socket;
 use futures_util::{SinkExt, StreamExt};
@@ -13,7 +14,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
-use tokio_util::sync::CancellationToken;
 
 use crate::on_both_stores;
 use crate::support::house::House;
@@ -39,7 +39,7 @@ impl Room {
     async fn new(scratch: &Scratch) -> Self {
         let house = House::new(scratch, |service| {
             let documented = Arc::new(service.with_limits(service.limits().documented()));
-            socket::routes(documented, DateFormat::default(), "", CancellationToken::new())
+            socket::routes(documented, DateFormat::default(), "", Drain::new(false))
         })
         .await;
         let chat = make::chat();

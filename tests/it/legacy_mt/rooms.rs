@@ -5,12 +5,12 @@ use tokio::net::TcpSocket;
 use tokio_tungstenite::{MaybeTlsStream, client_async};
 
 use super::{SLOW, STEADY, messages, post, status, until_count};
-use crate::on_both_stores;
+use crate::on_every_pair;
 use crate::support::mt::{Mt, kind_of, kinds, replies};
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 
-on_both_stores! {
+on_every_pair! {
     the_room_sees_everything_but_the_confirmations,
     the_server_is_silent_until_a_client_speaks,
     whoever_is_let_in_is_counted_and_misses_nothing_from_then_on,
@@ -206,7 +206,7 @@ async fn a_socket_that_comes_back_with_its_cursor_misses_and_repeats_nothing(scr
 }
 
 async fn a_server_that_goes_down_closes_with_1012(scratch: &Scratch) {
-    let server = Server::start_with(scratch, &SLOW);
+    let server = Server::start_with(scratch, &[&SLOW[..], &["--drain-seconds", "0"]].concat());
     let chat = server.create_chat("A chat").await;
     let mut sockets = vec![
         Mt::open(&server, &chat).await,

@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use super::{SLOW, messages};
-use crate::on_both_stores;
+use crate::on_every_pair;
 use crate::support::mt::{Mt, kind_of, kinds, replies};
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 
-on_both_stores! {
+on_every_pair! {
     a_stop_in_the_middle_is_an_end_frame_then_its_answer_then_the_end_of_typing,
     a_stop_with_nothing_running_is_answered_all_the_same,
     a_stop_reaches_every_reply_of_the_socket_also_one_that_waits,

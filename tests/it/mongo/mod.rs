@@ -1,5 +1,6 @@
 //! What is true of MongoDB alone: the documented documents and indexes, and what a call costs the server.
 
+mod bad_days;
 mod commands;
 mod documents;
 mod indexes;

@@ -1,10 +1,12 @@
 //! How the server answers each command that the store sends: asked of the server itself, by `explain`.
 
+use std::time::Duration;
+
 use colloquy::domain::{
     Author, Chat, ChatChange, ChatFilter, ChatStatus, DocumentId, Message, MessageChange, MessageFilter,
     MessageId, ObjectId, PageRequest, Position, ReplyState, SearchScope, SearchWords, Slice, UserId,
 };
-use colloquy::store::{ChatStore, MessageStore, ReplyStore, SearchStore, UsageStore};
+use colloquy::store::{ChatStore, Claim, MessageStore, ReplyStore, SearchStore, UsageStore};
 use mongodb::Database;
 use mongodb::bson::{Bson, DateTime, Document, doc, oid};
 
@@ -146,7 +148,11 @@ async fn no_command_scans_a_collection_or_sorts_in_memory() {
     store.message_counts(&ids).await.unwrap();
     store.token_counts(&ids).await.unwrap();
     store.active_replies(&ids).await.unwrap();
-    store.lapsed_replies(make::at(i64::MAX), 10).await.unwrap();
+    for claim in [Claim::Lapsed, Claim::Owner("us"), Claim::Alone] {
+        store.claimable_replies(claim, 10).await.unwrap();
+    }
+    let another = make::streaming(ids[0], "us");
+    store.begin_reply(&another, Duration::ZERO).await.unwrap();
     store
         .update_chat(ids[0], &ChatChange::default(), make::now())
         .await
@@ -155,10 +161,17 @@ async fn no_command_scans_a_collection_or_sorts_in_memory() {
         .update_message(reply, &MessageChange::default(), make::now())
         .await
         .unwrap();
-    store.checkpoint(reply, "us", "text", make::now()).await.unwrap();
+    store
+        .checkpoint(reply, "us", "text", Duration::ZERO)
+        .await
+        .unwrap();
     store.request_stop(reply, &make::stop(1)).await.unwrap();
     store
-        .finish_reply(reply, Some("us"), &make::outcome(ReplyState::Complete, "x"))
+        .finish_reply(
+            reply,
+            Claim::Owner("us"),
+            &make::outcome(ReplyState::Complete, "x"),
+        )
         .await
         .unwrap();
     let again = Message {

@@ -23,6 +23,8 @@ const SOCKET_END: &[u8] = &[0x88, 2, 0x03, 0xe8];
 pub enum Cut {
     /// A line whose request or answer has these words: nothing of the answer arrives, and the line is reset.
     Answer(&'static str),
+    /// A WebSocket that brought so many bytes: nothing beyond them arrives, and the line ends.
+    Bytes(usize),
     /// A line that brought so many pieces of replies: half of the last arrives, and the line ends.
     Close(usize),
     /// The same, but the line is reset.
@@ -36,7 +38,8 @@ pub enum Cut {
 struct Shared {
     server: Mutex<String>,
     cuts: Mutex<VecDeque<Cut>>,
-    requests: Mutex<Vec<u8>>,
+    /// What was sent, line by line.
+    requests: Mutex<Vec<Vec<u8>>>,
     answers: Mutex<Vec<u8>>,
     pieces: watch::Sender<usize>,
 }
@@ -89,11 +92,22 @@ impl Cutter {
 
     /// What was sent and answered since this was last asked, as far as it is text.
     pub fn heard(&self) -> (String, String) {
-        let take = |bytes: &Mutex<Vec<u8>>| {
-            let bytes = std::mem::take(&mut *bytes.lock().unwrap());
-            String::from_utf8_lossy(&bytes).into_owned()
-        };
-        (take(&self.shared.requests), take(&self.shared.answers))
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        let requests = self
+            .shared
+            .requests
+            .lock()
+            .unwrap()
+            .iter_mut()
+            .flat_map(std::mem::take)
+            .collect();
+        let answers = std::mem::take(&mut *self.shared.answers.lock().unwrap());
+        (text(requests), text(answers))
+    }
+
+    /// What was sent since [`Cutter::heard`] was last asked, line by line.
+    pub fn sent(&self) -> Vec<Vec<u8>> {
+        self.shared.requests.lock().unwrap().clone()
     }
 }
 
@@ -114,6 +128,11 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 async fn serve(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
     let address = shared.server.lock().unwrap().clone();
     let mut server = TcpStream::connect(address).await?;
+    let line = {
+        let mut lines = shared.requests.lock().unwrap();
+        lines.push(Vec::new());
+        lines.len() - 1
+    };
     let (mut requests, mut answers) = (Vec::new(), Vec::new());
     loop {
         let (sent, answered) = (requests.len(), answers.len());
@@ -123,7 +142,7 @@ async fn serve(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
                     return Ok(());
                 }
                 let new = &requests[sent..];
-                shared.requests.lock().unwrap().extend_from_slice(new);
+                shared.requests.lock().unwrap()[line].extend_from_slice(new);
                 server.write_all(new).await?;
             }
             read = server.read_buf(&mut answers) => {
@@ -142,11 +161,11 @@ async fn serve(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
                 drop(server);
                 match cut {
                     Cut::Answer(_) => {}
+                    Cut::Bytes(count) => client.write_all(&answers[answered..count.max(answered)]).await?,
                     Cut::Close(_) | Cut::Reset(_) => client.write_all(&new[..new.len() / 2]).await?,
                     Cut::End(_) => {
                         client.write_all(new).await?;
-                        let is_socket = answers.starts_with(b"HTTP/1.1 101");
-                        client.write_all(if is_socket { SOCKET_END } else { BODY_END }).await?;
+                        client.write_all(if is_socket(&answers) { SOCKET_END } else { BODY_END }).await?;
                     }
                 }
                 if matches!(cut, Cut::Answer(_) | Cut::Reset(_)) {
@@ -166,10 +185,15 @@ impl Shared {
         let mut cuts = self.cuts.lock().unwrap();
         let is_due = match *cuts.front()? {
             Cut::Answer(words) => occurrences(requests, words) + occurrences(answers, words) > 0,
+            Cut::Bytes(count) => is_socket(answers) && answers.len() >= count,
             Cut::Close(count) | Cut::Reset(count) | Cut::End(count) => pieces >= count,
         };
         if is_due { cuts.pop_front() } else { None }
     }
+}
+
+fn is_socket(answers: &[u8]) -> bool {
+    answers.starts_with(b"HTTP/1.1 101")
 }
 
 fn occurrences(bytes: &[u8], words: &str) -> usize {

@@ -9,9 +9,14 @@ use mongodb::options::ClientOptions;
 use tempfile::TempDir;
 
 use super::make;
+use super::redis::Redis;
 
-/// Where a test's chats are kept: a folder or a database that nobody else uses.
-pub struct Scratch(Place);
+/// Where a test's chats are kept, a folder or a database that nobody else uses; and the Redis by which its servers tell
+/// each other what happens, if they do.
+pub struct Scratch {
+    place: Place,
+    redis: Option<Redis>,
+}
 
 enum Place {
     Embedded(TempDir),
@@ -21,7 +26,7 @@ enum Place {
 impl Scratch {
     /// A new folder for the embedded store.
     pub async fn embedded() -> Self {
-        Self(Place::Embedded(tempfile::tempdir().unwrap()))
+        Self::at(Place::Embedded(tempfile::tempdir().unwrap()))
     }
 
     /// A new database of the MongoDB that the tests were given.
@@ -32,26 +37,62 @@ impl Scratch {
     /// A new database of the server at `uri`.
     pub fn on_mongod(uri: &str) -> Self {
         let database = format!("colloquy_test_{}", make::id());
-        Self(Place::Mongo {
+        Self::at(Place::Mongo {
             uri: with_database(uri, &database),
             database,
         })
     }
 
+    /// [`Scratch::mongo`], and a Redis.
+    pub async fn mongo_and_redis() -> Self {
+        Self {
+            redis: Some(Redis::start()),
+            ..Self::mongo().await
+        }
+    }
+
+    fn at(place: Place) -> Self {
+        Self { place, redis: None }
+    }
+
     /// Another place of the same store.
     pub fn beside(&self) -> Self {
-        match &self.0 {
-            Place::Embedded(_) => Self(Place::Embedded(tempfile::tempdir().unwrap())),
-            Place::Mongo { uri, .. } => Self::on_mongod(uri),
+        match &self.place {
+            Place::Embedded(_) => Self::at(Place::Embedded(tempfile::tempdir().unwrap())),
+            Place::Mongo { uri, .. } => Self {
+                redis: self.redis.as_ref().map(|_| Redis::start()),
+                ..Self::on_mongod(uri)
+            },
         }
     }
 
     /// What `--store` takes.
     pub fn address(&self) -> String {
-        match &self.0 {
+        match &self.place {
             Place::Embedded(folder) => folder.path().join("data").to_str().unwrap().to_owned(),
             Place::Mongo { uri, .. } => uri.clone(),
         }
+    }
+
+    /// What a server here is told of its feed.
+    pub fn feed_arguments(&self) -> Vec<String> {
+        let arguments = self.redis.as_ref().map(Redis::arguments);
+        arguments.into_iter().flatten().collect()
+    }
+
+    /// Whether what happens is told by way of a Redis.
+    pub fn has_redis(&self) -> bool {
+        self.redis.is_some()
+    }
+
+    /// The Redis, where there is one.
+    pub fn redis(&self) -> &Redis {
+        self.redis.as_ref().unwrap()
+    }
+
+    /// The Redis, to be killed and started again.
+    pub fn redis_mut(&mut self) -> &mut Redis {
+        self.redis.as_mut().unwrap()
     }
 
     /// Opens the store that is kept here. The embedded one can be open once at a time.
@@ -70,7 +111,7 @@ impl Scratch {
 
     /// How to connect, and the database's name.
     pub async fn client_options(&self) -> (ClientOptions, String) {
-        match &self.0 {
+        match &self.place {
             Place::Embedded(_) => panic!("this test is about MongoDB"),
             Place::Mongo { uri, database } => (ClientOptions::parse(uri).await.unwrap(), database.clone()),
         }
@@ -78,7 +119,7 @@ impl Scratch {
 
     /// Deletes the place. A test that fails leaves its database behind, to be looked at.
     pub async fn remove(self) {
-        if let Place::Mongo { .. } = &self.0 {
+        if let Place::Mongo { .. } = &self.place {
             self.database().await.drop().await.unwrap();
         }
     }
@@ -112,6 +153,15 @@ fn with_database(uri: &str, database: &str) -> String {
     format!("{scheme}://{hosts}/{database}?{options}")
 }
 
+/// Declares cases that take a `&Scratch`, each run on both stores, and over Redis besides.
+#[macro_export]
+macro_rules! on_every_pair {
+    ($($case:ident),+ $(,)?) => {
+        $crate::on_both_stores!($($case),+);
+        $crate::on_both_stores!(@of mongo_and_redis, $($case),+);
+    };
+}
+
 /// Declares cases that take a `&Scratch`, each run on both stores.
 #[macro_export]
 macro_rules! on_both_stores {
@@ -119,12 +169,12 @@ macro_rules! on_both_stores {
         $crate::on_both_stores!(@of mongo, $($case),+);
         $crate::on_both_stores!(@of embedded, $($case),+);
     };
-    (@of $store:ident, $($case:ident),+) => {
-        mod $store {
+    (@of $place:ident, $($case:ident),+) => {
+        mod $place {
             $(
                 #[tokio::test(flavor = "multi_thread")]
                 async fn $case() {
-                    let scratch = $crate::support::scratch::Scratch::$store().await;
+                    let scratch = $crate::support::scratch::Scratch::$place().await;
                     super::$case(&scratch).await;
                     scratch.remove().await;
                 }

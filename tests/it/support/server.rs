@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::scratch::Scratch;
+
+/// Longer than any server takes to end.
+const END_WAIT_MAX: Duration = Duration::from_secs(90);
 
 /// A running server. It is killed when it is dropped.
 pub struct Server {
@@ -43,15 +47,26 @@ impl Server {
 
     /// [`Server::start_with`], with variables in its environment.
     pub fn start_in(scratch: &Scratch, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::start_at("127.0.0.1:0", scratch, arguments, variables)
+    }
+
+    /// [`Server::start_in`], at an address that must be free.
+    pub fn start_at(
+        address: &str,
+        scratch: &Scratch,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_colloquy"))
             .args([
                 "--listen",
-                "127.0.0.1:0",
+                address,
                 "--store",
                 &scratch.address(),
                 "--log-format",
                 "json",
             ])
+            .args(scratch.feed_arguments())
             .args(arguments)
             .env_remove("OPENAI_API_KEY")
             .envs(variables.iter().copied())
@@ -148,9 +163,26 @@ impl Server {
 
     /// Tells the server to end, and waits until it has: its exit status and what it logged.
     pub fn stop(mut self) -> (ExitStatus, String) {
-        let pid = Pid::from_child(&self.process);
-        kill_process(pid, Signal::TERM).unwrap();
+        self.tell_to_stop();
         self.end()
+    }
+
+    /// Tells the server to end, while others still talk to it.
+    pub fn tell_to_stop(&self) {
+        kill_process(Pid::from_child(&self.process), Signal::TERM).unwrap();
+    }
+
+    /// Waits until a server that was told to end has: its exit status and what it logged.
+    pub async fn ended(mut self) -> (ExitStatus, String) {
+        let pid = Pid::from_child(&self.process);
+        let mut ended = tokio::task::spawn_blocking(move || self.end());
+        match tokio::time::timeout(END_WAIT_MAX, &mut ended).await {
+            Ok(ended) => ended.unwrap(),
+            Err(_) => {
+                kill_process(pid, Signal::KILL).unwrap();
+                panic!("the server did not end: {}", ended.await.unwrap().1);
+            }
+        }
     }
 
     /// Kills the server, which gets no chance to put anything in order.

@@ -81,6 +81,11 @@ impl Socket {
         self.0.send(frame).await.unwrap();
     }
 
+    /// Sends a message, if the server has not closed the socket meanwhile.
+    pub async fn try_send(&mut self, message: Value) {
+        let _ = self.0.send(Message::text(message.to_string())).await;
+    }
+
     /// Starts an operation.
     pub async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
         let payload = json!({ "query": query, "variables": variables });

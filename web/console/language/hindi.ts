@@ -53,6 +53,7 @@ export const HINDI: Catalogue = {
     UPSTREAM_TOO_LARGE: 'बॉट की सेवा ने एक साथ बहुत अधिक भेजा।',
     UNAVAILABLE: 'बातचीत का इतिहास पढ़ा नहीं जा सका।',
     INTERNAL: 'बॉट में ख़राबी आ गई।',
+    SHUTDOWN: 'वह फिर से शुरू हो रहा था और अधिक रुक नहीं सका।',
   },
   states: {
     STREAMING: 'लिख रहा है…',

@@ -52,6 +52,7 @@ export const FAILURE_CODES = [
   'UPSTREAM_TOO_LARGE',
   'UNAVAILABLE',
   'INTERNAL',
+  'SHUTDOWN',
 ] as const;
 
 /** After these it is not known whether a request did anything; with the same client key it may be sent again. */

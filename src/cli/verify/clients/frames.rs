@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fastrand::Rng;
 use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -24,6 +24,9 @@ use crate::cli::verify::view::{Face, View};
 /// be among them.
 const LINES_MAX: usize = 12;
 
+/// What is answered to a frame that no retry mends.
+const REFUSED: &str = "Error processing message";
+
 /// What a server says, as far as it matters here.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -38,6 +41,7 @@ struct Frame {
     cursor: Option<String>,
     state: Option<ReplyState>,
     is_bot: Option<bool>,
+    message: Option<Value>,
 }
 
 /// What the client has.
@@ -62,7 +66,7 @@ enum Left {
 pub async fn chat(crew: Arc<Crew>, chat: String, mut rng: Rng) {
     let mut place = Place::default();
     while !crew.enough.is_cancelled() {
-        let number = intend(&crew, &chat, words::text(&mut rng), true);
+        let number = intend(&crew, &chat, words::text(&mut rng));
         place.awaited = None;
         for _ in 0..LINES_MAX {
             let slot = crew.fleet.any(&mut rng).clone();
@@ -74,7 +78,8 @@ pub async fn chat(crew: Arc<Crew>, chat: String, mut rng: Rng) {
                 return;
             }
             place.views.values_mut().for_each(View::broke);
-            if matches!(left, Some(Some(Left::Done))) {
+            let is_enough = crew.enough.is_cancelled() && place.awaited.is_some();
+            if is_enough || matches!(left, Some(Some(Left::Done))) {
                 break;
             }
         }
@@ -135,7 +140,10 @@ async fn over_one_line(
                 return Some(Left::Done);
             }
         } else if frame.mt == "error" {
-            // Too many replies wait, or the server is on its way down: later, and elsewhere.
+            // Otherwise too many replies wait, or the server is on its way down: later, and elsewhere.
+            if frame.message.as_ref().and_then(Value::as_str) == Some(REFUSED) {
+                note(crew, number, |writing| writing.refusals.push(REFUSED.to_owned()));
+            }
             return Some(Left::Broken);
         }
     }

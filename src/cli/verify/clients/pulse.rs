@@ -26,7 +26,7 @@ pub async fn beat(crew: Arc<Crew>, chat: String, mut rng: Rng) {
         let Some((slot, calm)) = crew.fleet.calm(&mut rng) else {
             continue;
         };
-        let number = intend(&crew, &chat, words::text(&mut rng), false);
+        let number = intend(&crew, &chat, words::text(&mut rng));
         let variables = note(&crew, number, |writing| create_message::Variables {
             chat_id: writing.chat.clone(),
             text: writing.text.clone(),

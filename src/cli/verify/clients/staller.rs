@@ -37,7 +37,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Stalls again and again until there is enough.
 pub async fn stall(crew: Arc<Crew>, chat: String, mut rng: Rng) {
-    let wide = intend(&crew, &chat, "\"".repeat(WIDE_BYTES), true);
+    let wide = intend(&crew, &chat, "\"".repeat(WIDE_BYTES));
     let Some(Ack {
         reply: Some(wide), ..
     }) = send(&crew, wide, &mut rng).await
@@ -50,7 +50,7 @@ pub async fn stall(crew: Arc<Crew>, chat: String, mut rng: Rng) {
         let Some(reader) = stop_reading(calm.address, &wide).await else {
             continue;
         };
-        let number = intend(&crew, &chat, words::text(&mut rng), true);
+        let number = intend(&crew, &chat, words::text(&mut rng));
         heard(&crew, number, slot.index);
         let watched = tokio::time::timeout(WATCH_MAX, watch(&crew, &calm.server, number));
         let watched = crew.over.run_until_cancelled(watched).await;

@@ -20,14 +20,13 @@ const FULL: &str = "TOO_MANY_REPLIES";
 const GONE: &str = "NOT_FOUND";
 
 /// A message to write, noted; its number among the writings.
-pub fn intend(crew: &Crew, chat: &str, text: String, asks: bool) -> usize {
+pub fn intend(crew: &Crew, chat: &str, text: String) -> usize {
     crew.ledger.note(|notes| {
         let number = notes.writings.len();
         notes.writings.push(Writing {
             chat: chat.to_owned(),
             key: format!("verify-{number}"),
             text,
-            asks,
             ..Writing::default()
         });
         number
@@ -47,7 +46,7 @@ pub async fn write(crew: Arc<Crew>, chat: String, mut rng: Rng) {
             type_something(&crew, &chat, &mut rng).await;
         }
         let asks = rng.u8(..10) < 6;
-        let number = intend(&crew, &chat, words::text(&mut rng), asks);
+        let number = intend(&crew, &chat, words::text(&mut rng));
         let written = match asks {
             true => prompt(&crew, number, &mut rng).await,
             false => leave(&crew, number, &mut rng).await,
@@ -90,7 +89,7 @@ async fn prompt(crew: &Arc<Crew>, number: usize, rng: &mut Rng) -> Option<()> {
         send(crew, number, rng).await?;
     }
     // Otherwise the next prompt waits for this one in the server, or stops it.
-    if rng.u8(..10) < 7 {
+    if rng.u8(..10) < 8 {
         let _ = first.await;
     }
     Some(())

@@ -120,10 +120,7 @@ pub mod samples {
     /// with the reply `r1`, whose server 1 was killed two seconds after the reader had been shown 12 bytes of it.
     pub fn trial() -> Evidence {
         let mut evidence = Evidence {
-            notes: Notes {
-                chats: vec!["c".to_owned()],
-                ..Notes::default()
-            },
+            notes: Notes::default(),
             servers: 2,
             at_rest: Stored::new(),
             stored: Stored::new(),
@@ -142,7 +139,6 @@ pub mod samples {
                 chat: "c".to_owned(),
                 key: format!("k{n}"),
                 text: texts[n].to_owned(),
-                asks: true,
                 sendings: 2 - n,
                 tried: (n..2).collect(),
                 acks: vec![ack; 2 - n],

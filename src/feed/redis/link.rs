@@ -1,0 +1,457 @@
+//! The one connection to Redis: made, kept, lost and made again, and everything that has to happen in order over it.
+//!
+//! While it is away, events reach the followers of this server alone, who are told of a gap again and again, because
+//! what happens on other servers is not heard; and which chats the others missed something of is remembered, so that
+//! they are told of a gap when it is back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use redis::aio::MultiplexedConnection;
+use redis::{
+    AsyncConnectionConfig, Client, FromRedisValue, Pipeline, PushInfo, PushKind, RedisResult, Value,
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
+use tokio_util::sync::CancellationToken;
+
+use super::untold::Untold;
+use super::wire::{self, encode};
+use super::{ALIVE_MS, RETAINED_MS, Shared};
+use crate::domain::{ChatEvent, ChatId, FeedPosition, MessageId};
+use crate::feed::ring::{EVENTS_MAX, lock};
+
+/// How long the connection may take to be made, and Redis to answer.
+const CONNECT_WAIT_MAX: Duration = Duration::from_secs(2);
+/// How long Redis may take to answer. One that takes longer is taken for dead.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(1);
+/// How often Redis is told that this server lives, which also shows that Redis does.
+const BEAT_EVERY: Duration = Duration::from_secs(2);
+/// How long a connection may be away before followers are told that they may miss something.
+const BLINK: Duration = Duration::from_secs(1);
+/// How often they are told so.
+const GAPS_EVERY: Duration = Duration::from_secs(5);
+/// The shortest and the longest wait between two attempts, before chance.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(4));
+/// How long a chat is heard that nobody follows any more.
+const IDLE_FOR: Duration = Duration::from_secs(10);
+/// How often the streams that somebody follows are kept from expiring, in beats: a third of what they are kept for.
+const BEATS_PER_RENEWAL: u64 = RETAINED_MS / 3 / BEAT_EVERY.as_millis() as u64;
+/// How often the figures of all rooms are told again, in beats: half of what they are kept for.
+const BEATS_PER_ROLL_CALL: u64 = ROOM_KEPT_SECONDS / 2 * 1_000 / BEAT_EVERY.as_millis() as u64;
+/// How long a room's figures are kept, in seconds, should all servers die.
+const ROOM_KEPT_SECONDS: u64 = 7_200;
+/// What is asked in one go.
+const BATCH_MAX: usize = 256;
+
+/// What is done in the order in which it was asked for.
+pub(super) enum Op {
+    /// Tells an event.
+    Publish(ChatId, ChatEvent),
+    /// Sees to it that a chat's ring is whole, and heard.
+    Open(ChatId, oneshot::Sender<()>),
+    /// Sees to it that a reply is heard.
+    Hear(MessageId, oneshot::Sender<()>),
+}
+
+/// The task that keeps the connection.
+pub(super) struct Link {
+    pub(super) shared: Arc<Shared>,
+    pub(super) client: Client,
+    pub(super) ops: mpsc::Receiver<Op>,
+    pub(super) untold: Untold,
+}
+
+impl Link {
+    /// Keeps the connection until nobody can ask for anything any more.
+    pub(super) async fn keep(mut self) {
+        let mut is_first = true;
+        while let Some((connection, lost)) = self.connected(is_first).await {
+            is_first = false;
+            match self.serve(connection, &lost).await {
+                Ok(()) => break,
+                Err(error) => {
+                    tracing::warn!(error = %describe(&error), "the connection to Redis is lost: other servers hear nothing");
+                }
+            }
+            self.shared.set_connection(None);
+        }
+        self.shared.set_connection(None);
+    }
+
+    /// A new connection, and what tells that it is lost. Until there is one, what is asked is done without.
+    async fn connected(&mut self, is_first: bool) -> Option<(MultiplexedConnection, CancellationToken)> {
+        let (wait, wait_max) = BACKOFF;
+        let mut waits = ExponentialBuilder::default()
+            .with_min_delay(wait)
+            .with_max_delay(wait_max)
+            .with_jitter()
+            .without_max_times()
+            .build();
+        let mut gaps = interval_at(Instant::now() + BLINK, GAPS_EVERY);
+        gaps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut wait = match is_first {
+            true => Duration::ZERO,
+            false => waits.next().unwrap_or(wait_max),
+        };
+        let mut is_told = false;
+        loop {
+            let (shared, client) = (self.shared.clone(), self.client.clone());
+            let attempt = async move {
+                tokio::time::sleep(wait).await;
+                connect(shared, client).await
+            };
+            tokio::pin!(attempt);
+            let failed = loop {
+                tokio::select! {
+                    made = &mut attempt => match made {
+                        Ok(made) => return Some(made),
+                        Err(error) => break error,
+                    },
+                    op = self.ops.recv() => self.do_without(op?),
+                    _ = gaps.tick() => {
+                        for (_, ring) in self.shared.rings.all() {
+                            ring.begin_alone_at(self.shared.place_of_our_own());
+                        }
+                    }
+                }
+            };
+            if !is_told {
+                is_told = true;
+                tracing::warn!(error = %describe(&failed), "Redis cannot be reached; trying again until it can");
+            }
+            wait = waits.next().unwrap_or(wait_max);
+        }
+    }
+
+    fn do_without(&mut self, op: Op) {
+        match op {
+            Op::Publish(chat, event) => self.tell_ourselves(chat, event),
+            // Whoever waits for it does without as well; nobody may wait any more.
+            Op::Open(_, done) | Op::Hear(_, done) => drop(done.send(())),
+        }
+    }
+
+    /// The event reaches this server's followers; the others' are to be told of a gap.
+    fn tell_ourselves(&mut self, chat: ChatId, event: ChatEvent) {
+        self.untold.add(chat);
+        if let Some(ring) = self.shared.rings.find(chat) {
+            if ring.is_whole() {
+                ring.begin_alone_at(self.shared.place_of_our_own());
+            }
+            ring.push(event);
+        }
+    }
+
+    /// Does what is asked until the connection is lost, or nobody is left to ask, which is no error.
+    async fn serve(
+        &mut self,
+        mut connection: MultiplexedConnection,
+        lost: &CancellationToken,
+    ) -> RedisResult<()> {
+        self.catch_up(&mut connection).await?;
+        tracing::info!("connected to Redis");
+        self.shared.set_connection(Some(connection.clone()));
+        let mut beats = interval(BEAT_EVERY);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut beat = 0;
+        loop {
+            tokio::select! {
+                () = lost.cancelled() => return Err(redis::RedisError::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset))),
+                op = self.ops.recv() => match op {
+                    None => return Ok(()),
+                    Some(op) => self.run(op, &mut connection).await?,
+                },
+                () = self.shared.hole_found.notified() => self.fill_holes(&mut connection).await?,
+                () = self.shared.rooms.changed() => self.tell_rooms(&mut connection).await?,
+                _ = beats.tick() => {
+                    self.beat(beat, &mut connection).await?;
+                    beat += 1;
+                }
+            }
+        }
+    }
+
+    /// After a time away: hears everything again, learns what was missed, and tells the others what they missed.
+    async fn catch_up(&mut self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+        let shared = &self.shared;
+        for script in shared.scripts.all() {
+            script.load_async(connection).await?;
+        }
+        let rings = shared.rings.all();
+        // What is heard from now on waits until what came before it is brought.
+        rings.iter().for_each(|(_, ring)| ring.lose_touch());
+        let mut channels = vec![shared.names.server(&shared.name)];
+        channels.extend(rings.iter().map(|(chat, _)| shared.names.chat(*chat)));
+        channels.extend(shared.listened().map(|reply| shared.names.reply(reply)));
+        for channels in channels.chunks(BATCH_MAX) {
+            connection.subscribe(channels).await?;
+        }
+        self.tell_untold(connection).await?;
+        let chats: Vec<_> = rings.iter().map(|(chat, _)| *chat).collect();
+        drop(rings);
+        for chats in chats.chunks(BATCH_MAX) {
+            self.bring(chats, connection).await?;
+        }
+        self.shared.tell_listeners_that_they_missed();
+        self.shared.rooms.tell_all();
+        Ok(())
+    }
+
+    /// Begins the streams anew in which something is missing, so that everybody is told of a gap.
+    async fn tell_untold(&mut self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+        let (names, scripts) = (&self.shared.names, &self.shared.scripts);
+        let mut streams: Vec<String> = self.untold.chats().map(|chat| names.chat(chat)).collect();
+        if self.untold.is_everything() {
+            let mut cursor = 0_u64;
+            loop {
+                let mut scan = redis::cmd("SCAN");
+                scan.arg(cursor)
+                    .arg("MATCH")
+                    .arg(names.every_chat())
+                    .arg("COUNT")
+                    .arg(1_000);
+                let (next, found): (u64, Vec<String>) = scan.query_async(connection).await?;
+                streams.extend(found);
+                cursor = next;
+                if cursor == 0 {
+                    break;
+                }
+            }
+        }
+        for streams in streams.chunks(BATCH_MAX) {
+            let mut renewals = redis::pipe();
+            for stream in streams {
+                renewals.add_command(scripts.renew(stream, RETAINED_MS));
+            }
+            renewals.ignore().query_async::<()>(connection).await?;
+        }
+        self.untold = Untold::default();
+        Ok(())
+    }
+
+    /// Fills rings with what their streams hold.
+    async fn bring(&self, chats: &[ChatId], connection: &mut MultiplexedConnection) -> RedisResult<()> {
+        let mut opens = redis::pipe();
+        for chat in chats {
+            opens.add_command(self.open(*chat));
+        }
+        let found: Vec<Value> = opens.query_async(connection).await?;
+        for (chat, entries) in chats.iter().zip(found) {
+            self.fill(*chat, entries)?;
+        }
+        Ok(())
+    }
+
+    fn open(&self, chat: ChatId) -> redis::Cmd {
+        self.shared
+            .scripts
+            .open(&self.shared.names.chat(chat), RETAINED_MS)
+    }
+
+    fn fill(&self, chat: ChatId, entries: Value) -> RedisResult<()> {
+        let Some(ring) = self.shared.rings.find(chat) else {
+            return Ok(());
+        };
+        let entries: Vec<(String, Vec<String>)> = FromRedisValue::from_redis_value(entries)?;
+        let (start, events) = behind_the_last_gap(entries, || self.shared.place_of_our_own());
+        if !ring.bring(start, events) {
+            self.shared.note_hole(chat);
+        }
+        Ok(())
+    }
+
+    async fn fill_holes(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+        let chats = self.shared.take_holes();
+        for chats in chats.chunks(BATCH_MAX) {
+            self.bring(chats, connection).await?;
+        }
+        Ok(())
+    }
+
+    /// Does what was asked, and whatever else is waiting, in one go.
+    async fn run(&mut self, op: Op, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+        let mut batch = vec![op];
+        while batch.len() < BATCH_MAX {
+            match self.ops.try_recv() {
+                Ok(op) => batch.push(op),
+                Err(_) => break,
+            }
+        }
+        let done = self.try_run(&batch, connection).await;
+        for op in batch {
+            match op {
+                // It is not known what of it was done: it may be told once more than needed, but not once less.
+                Op::Publish(chat, event) if done.is_err() => self.tell_ourselves(chat, event),
+                Op::Publish(..) => {}
+                Op::Open(_, asker) | Op::Hear(_, asker) => drop(asker.send(())),
+            }
+        }
+        done
+    }
+
+    async fn try_run(&self, batch: &[Op], connection: &mut MultiplexedConnection) -> RedisResult<()> {
+        let names = &self.shared.names;
+        let is_missing = |chat| self.shared.rings.find(chat).is_some_and(|ring| !ring.is_whole());
+        let channels: Vec<_> = batch
+            .iter()
+            .filter_map(|op| match op {
+                Op::Publish(..) => None,
+                Op::Open(chat, _) => is_missing(*chat).then(|| names.chat(*chat)),
+                Op::Hear(reply, _) => Some(names.reply(*reply)),
+            })
+            .collect();
+        if !channels.is_empty() {
+            connection.subscribe(channels).await?;
+        }
+        let mut asked = Pipeline::new();
+        let mut opened = Vec::new();
+        for op in batch {
+            match op {
+                Op::Publish(chat, event) => {
+                    let stream = names.chat(*chat);
+                    let scripts = &self.shared.scripts;
+                    asked
+                        .add_command(scripts.publish(&stream, &encode(event), EVENTS_MAX, RETAINED_MS))
+                        .ignore();
+                }
+                Op::Open(chat, _) if is_missing(*chat) => {
+                    asked.add_command(self.open(*chat));
+                    opened.push(*chat);
+                }
+                Op::Open(..) | Op::Hear(..) => {}
+            }
+        }
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let found: Vec<Value> = asked.query_async(connection).await?;
+        for (chat, entries) in opened.into_iter().zip(found) {
+            self.fill(chat, entries)?;
+        }
+        Ok(())
+    }
+
+    async fn tell_rooms(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+        loop {
+            let rooms = self.shared.rooms.take_untold(BATCH_MAX);
+            if rooms.is_empty() {
+                return Ok(());
+            }
+            let mut figures = redis::pipe();
+            for (room, connections) in rooms {
+                let key = self.shared.names.room(&room);
+                match connections {
+                    0 => figures.hdel(&key, &self.shared.name),
+                    _ => figures.hset(&key, &self.shared.name, connections),
+                };
+                figures.expire(&key, ROOM_KEPT_SECONDS.cast_signed());
+            }
+            figures.ignore().query_async::<()>(connection).await?;
+        }
+    }
+
+    async fn beat(&mut self, beat: u64, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+        let shared = self.shared.clone();
+        let (names, scripts) = (&shared.names, &shared.scripts);
+        scripts
+            .beat(&names.servers(), &shared.name, ALIVE_MS)
+            .query_async::<()>(connection)
+            .await?;
+        let mut silent: Vec<_> = shared
+            .rings
+            .put_away(IDLE_FOR)
+            .into_iter()
+            .map(|chat| names.chat(chat))
+            .collect();
+        silent.extend(
+            shared
+                .put_listeners_away()
+                .into_iter()
+                .map(|reply| names.reply(reply)),
+        );
+        for channels in silent.chunks(BATCH_MAX) {
+            connection.unsubscribe(channels).await?;
+        }
+        if beat % BEATS_PER_RENEWAL == BEATS_PER_RENEWAL - 1 {
+            for chats in shared.rings.followed().chunks(BATCH_MAX) {
+                let mut renewals = redis::pipe();
+                for chat in chats {
+                    renewals.pexpire(names.chat(*chat), RETAINED_MS.cast_signed());
+                }
+                renewals.ignore().query_async::<()>(connection).await?;
+            }
+        }
+        if beat % BEATS_PER_ROLL_CALL == BEATS_PER_ROLL_CALL - 1 {
+            shared.rooms.tell_all();
+        }
+        self.untold.take(&mut lock(&shared.overrun));
+        if !self.untold.is_empty() {
+            self.tell_untold(connection).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn connect(
+    shared: Arc<Shared>,
+    client: Client,
+) -> RedisResult<(MultiplexedConnection, CancellationToken)> {
+    let lost = CancellationToken::new();
+    let loss = lost.clone();
+    let listen = move |push: PushInfo| {
+        match push.kind {
+            PushKind::Disconnection => loss.cancel(),
+            PushKind::Message => shared.heard(&push.data),
+            _ => {}
+        }
+        Ok::<(), std::convert::Infallible>(())
+    };
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(CONNECT_WAIT_MAX))
+        .set_response_timeout(Some(ANSWER_WAIT_MAX))
+        .set_push_sender(listen);
+    let made = client
+        .get_multiplexed_async_connection_with_config(&config)
+        .await?;
+    Ok((made, lost))
+}
+
+/// The events of a stream behind the last that says nothing this version understands, and the place before them.
+fn behind_the_last_gap(
+    entries: Vec<(String, Vec<String>)>,
+    elsewhere: impl FnOnce() -> FeedPosition,
+) -> (FeedPosition, Vec<ChatEvent>) {
+    let (mut start, mut events) = (None, Vec::new());
+    for (id, fields) in entries {
+        let Some(position) = wire::position(&id) else {
+            continue;
+        };
+        match fields.get(1).and_then(|event| wire::decode(event)) {
+            Some(event) => {
+                // The beginning was trimmed away.
+                start.get_or_insert(FeedPosition {
+                    sequence: position.sequence.saturating_sub(1),
+                    ..position
+                });
+                events.push(event);
+            }
+            None => {
+                start = Some(position);
+                events.clear();
+            }
+        }
+    }
+    (start.unwrap_or_else(elsewhere), events)
+}
+
+/// An error for the log. Redis may quote what it was sent, so of its own words only the code is told.
+pub(super) fn describe(error: &redis::RedisError) -> String {
+    match error.code() {
+        Some(code) => format!("Redis answered {code}"),
+        None if error.is_timeout() => "Redis does not answer".to_owned(),
+        None if error.is_io_error() => error.to_string(),
+        None => error.category().to_owned(),
+    }
+}

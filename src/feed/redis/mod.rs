@@ -1,0 +1,348 @@
+//! The feed of several servers: a Redis stream for each chat, the text of each growing reply as a Redis string, and
+//! channels that tell both.
+//!
+//! Each server has one connection. An event, or a piece of text, is kept and told in one step (`scripts.rs`); whoever
+//! hears it takes it from the channel, and reads what is kept only when something is missing: at the beginning, after
+//! the connection was away, when the numbers show a hole. So the work for an event does not depend on how many chats a
+//! server follows.
+
+mod link;
+mod names;
+mod probe;
+mod rooms;
+mod scripts;
+mod untold;
+mod wire;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::stream::{self, BoxStream, StreamExt};
+use redis::aio::MultiplexedConnection;
+use redis::{Client, IntoConnectionInfo, ProtocolVersion, Value};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
+
+use super::ring::{Placed, RETAINED_FOR, Rings, lock};
+use super::{Away, Feed, Fleet, Follower, Heard, Hearing};
+use crate::domain::{ChatEvent, ChatId, FeedPosition, MessageId};
+use link::{Link, Op};
+pub use probe::RedisProbed;
+
+use names::{Channel, Names};
+use rooms::Rooms;
+use scripts::Scripts;
+use untold::Untold;
+
+/// What is asked and not done yet. An event beyond that shows as a gap.
+const OPS_MAX: usize = 8_192;
+/// How long is waited for the connection, and by a follower for what happened before; without it, it begins with a gap.
+const OPEN_WAIT_MAX: Duration = Duration::from_secs(2);
+/// Pieces of a reply that are heard and not taken yet; more show as missed.
+const PIECES_MAX: usize = 64;
+/// Stops that are heard and not heeded yet; more are found by the next checkpoint.
+const WAKES_MAX: usize = 1_024;
+/// How long the events of a chat, and the text of a growing reply, are kept after the last, in milliseconds.
+const RETAINED_MS: u64 = RETAINED_FOR.as_millis() as u64;
+/// How long the text of a reply is kept after its end, in milliseconds: until the last who hears has read the store.
+const ENDED_KEPT_MS: i64 = 30_000;
+/// How long a server is believed to live after it was last heard of, in milliseconds.
+const ALIVE_MS: u64 = 10_000;
+
+/// Why there can be no feed.
+#[derive(Debug, thiserror::Error)]
+pub enum RedisFeedError {
+    /// The address cannot be read. It is not repeated: it may hold a password.
+    #[error("the address of Redis cannot be read")]
+    Address,
+}
+
+/// The feed on Redis.
+pub struct RedisFeed {
+    shared: Arc<Shared>,
+    ops: mpsc::Sender<Op>,
+}
+
+/// What the feed and its connection share.
+struct Shared {
+    /// What this server is called.
+    name: String,
+    names: Names,
+    scripts: Scripts,
+    rings: Rings,
+    next_epoch: AtomicU64,
+    holes: Mutex<HashSet<ChatId>>,
+    hole_found: Notify,
+    /// Of which an event could not even be asked to be told.
+    overrun: Mutex<Untold>,
+    listeners: Mutex<HashMap<MessageId, broadcast::Sender<Heard>>>,
+    woken: broadcast::Sender<MessageId>,
+    rooms: Rooms,
+    connection: watch::Sender<Option<MultiplexedConnection>>,
+}
+
+impl RedisFeed {
+    /// A feed over the Redis at `url`, all of whose keys begin with `prefix`, for the server called `name`; `seed` is
+    /// random. Where Redis cannot be reached in time, it goes on without, and tries until it can.
+    pub async fn connect(url: &str, prefix: &str, name: &str, seed: u64) -> Result<Self, RedisFeedError> {
+        let client = open_client(url)?;
+        let shared = Arc::new(Shared {
+            name: name.to_owned(),
+            names: Names::new(prefix),
+            scripts: Scripts::new(),
+            rings: Rings::new(),
+            next_epoch: AtomicU64::new(seed),
+            holes: Mutex::default(),
+            hole_found: Notify::new(),
+            overrun: Mutex::default(),
+            listeners: Mutex::default(),
+            woken: broadcast::Sender::new(WAKES_MAX),
+            rooms: Rooms::default(),
+            connection: watch::Sender::default(),
+        });
+        let (ops, asked) = mpsc::channel(OPS_MAX);
+        let link = Link {
+            shared: shared.clone(),
+            client,
+            ops: asked,
+            untold: Untold::default(),
+        };
+        tokio::spawn(link.keep());
+        let mut connection = shared.connection.subscribe();
+        let is_connected = connection.wait_for(Option::is_some);
+        // One that comes later is taken when it comes.
+        let _ = tokio::time::timeout(OPEN_WAIT_MAX, is_connected).await.map(drop);
+        Ok(Self { shared, ops })
+    }
+
+    /// Asks, and waits until it is done, but not for long.
+    async fn ask(&self, op: impl FnOnce(oneshot::Sender<()>) -> Op) {
+        let (done, is_done) = oneshot::channel();
+        let asking = async {
+            if self.ops.send(op(done)).await.is_ok() {
+                let _ = is_done.await;
+            }
+        };
+        let _ = tokio::time::timeout(OPEN_WAIT_MAX, asking).await;
+    }
+}
+
+fn open_client(url: &str) -> Result<Client, RedisFeedError> {
+    let address = url.into_connection_info().map_err(|_| RedisFeedError::Address)?;
+    // Channels are told over the same connection as everything else, which the older protocol cannot do.
+    let settings = address
+        .redis_settings()
+        .clone()
+        .set_protocol(ProtocolVersion::RESP3);
+    Client::open(address.set_redis_settings(settings)).map_err(|_| RedisFeedError::Address)
+}
+
+#[async_trait]
+impl Feed for RedisFeed {
+    async fn publish(&self, chat: ChatId, event: ChatEvent) {
+        if self.ops.try_send(Op::Publish(chat, event)).is_err() {
+            lock(&self.shared.overrun).add(chat);
+        }
+    }
+
+    async fn follow(&self, chat: ChatId, after: Option<FeedPosition>) -> Follower {
+        let ring = self.shared.rings.open(chat, || self.shared.place_of_our_own());
+        if !ring.is_whole() {
+            self.ask(|done| Op::Open(chat, done)).await;
+        }
+        ring.follow(after)
+    }
+
+    fn is_up(&self) -> bool {
+        self.shared.connection().is_some()
+    }
+
+    fn fleet(&self) -> Option<Arc<dyn Fleet>> {
+        Some(Arc::new(Self {
+            shared: self.shared.clone(),
+            ops: self.ops.clone(),
+        }))
+    }
+}
+
+#[async_trait]
+impl Fleet for RedisFeed {
+    async fn carry(&self, reply: MessageId, offset: usize, piece: &str) -> Result<usize, Away> {
+        let mut connection = self.shared.connection().ok_or(Away)?;
+        let text = self.shared.names.reply(reply);
+        let append = self.shared.scripts.append(&text, offset, piece, RETAINED_MS);
+        append.query_async(&mut connection).await.map_err(|_| Away)
+    }
+
+    async fn end(&self, reply: MessageId) {
+        if let Some(mut connection) = self.shared.connection() {
+            let text = self.shared.names.reply(reply);
+            let mut end = redis::pipe();
+            end.pexpire(&text, ENDED_KEPT_MS).publish(&text, "ended ");
+            // Who does not hear of it finds the end in the store.
+            let _ = end.ignore().query_async::<()>(&mut connection).await;
+        }
+    }
+
+    async fn hear(&self, reply: MessageId) -> Hearing {
+        let pieces = lock(&self.shared.listeners)
+            .entry(reply)
+            .or_insert_with(|| broadcast::Sender::new(PIECES_MAX))
+            .subscribe();
+        self.ask(|done| Op::Hear(reply, done)).await;
+        let missed = stream::once(async { Heard::Missed });
+        let heard = stream::unfold(pieces, |mut pieces| async {
+            match pieces.recv().await {
+                Ok(heard) => Some((heard, pieces)),
+                Err(RecvError::Lagged(_)) => Some((Heard::Missed, pieces)),
+                Err(RecvError::Closed) => None,
+            }
+        });
+        missed.chain(heard).boxed()
+    }
+
+    async fn text(&self, reply: MessageId) -> Option<String> {
+        let mut connection = self.shared.connection()?;
+        let mut get = redis::cmd("GET");
+        get.arg(self.shared.names.reply(reply));
+        get.query_async(&mut connection).await.ok().flatten()
+    }
+
+    async fn wake(&self, owner: &str, reply: MessageId) {
+        if let Some(mut connection) = self.shared.connection() {
+            let mut publish = redis::cmd("PUBLISH");
+            publish
+                .arg(self.shared.names.server(owner))
+                .arg(format!("stop {reply}"));
+            // The owner finds the wish with its next checkpoint.
+            let _ = publish.query_async::<()>(&mut connection).await;
+        }
+    }
+
+    fn woken(&self) -> BoxStream<'static, MessageId> {
+        let woken = self.shared.woken.subscribe();
+        stream::unfold(woken, |mut woken| async {
+            loop {
+                match woken.recv().await {
+                    Ok(reply) => return Some((reply, woken)),
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return None,
+                }
+            }
+        })
+        .boxed()
+    }
+
+    fn announce(&self, room: &str, connections: usize) {
+        self.shared.rooms.set(room, connections);
+    }
+
+    async fn connections(&self, rooms: &[String]) -> Vec<usize> {
+        let Some(mut connection) = self.shared.connection() else {
+            return Vec::new();
+        };
+        let (names, scripts) = (&self.shared.names, &self.shared.scripts);
+        let servers = names.servers();
+        let mut counts = redis::pipe();
+        for room in rooms {
+            counts.add_command(scripts.count(&names.room(room), &servers, &self.shared.name, ALIVE_MS));
+        }
+        counts.query_async(&mut connection).await.unwrap_or_default()
+    }
+}
+
+impl Shared {
+    fn connection(&self) -> Option<MultiplexedConnection> {
+        self.connection.borrow().clone()
+    }
+
+    fn set_connection(&self, connection: Option<MultiplexedConnection>) {
+        self.connection.send_replace(connection);
+    }
+
+    /// A place that is known nowhere else, and not for long.
+    fn place_of_our_own(&self) -> FeedPosition {
+        FeedPosition {
+            epoch: self.next_epoch.fetch_add(1, Ordering::Relaxed),
+            sequence: 0,
+        }
+    }
+
+    /// Takes what a channel tells. Called by the connection itself, so it never waits.
+    fn heard(&self, data: &[Value]) {
+        let [Value::BulkString(channel), Value::BulkString(told)] = data else {
+            return;
+        };
+        match (self.names.channel(channel), wire::split(told)) {
+            (Some(Channel::Chat(chat)), Some((id, event))) => self.heard_event(chat, id, event),
+            (Some(Channel::Reply(reply)), Some((offset, text))) => {
+                let heard = match offset.parse() {
+                    Ok(offset) => Heard::Piece {
+                        offset,
+                        text: text.to_owned(),
+                    },
+                    Err(_) => Heard::Ended,
+                };
+                if let Some(listeners) = lock(&self.listeners).get(&reply) {
+                    // Nobody hears any more.
+                    let _ = listeners.send(heard);
+                }
+            }
+            (Some(Channel::Own), Some((_, reply))) => {
+                if let Ok(reply) = MessageId::parse(reply) {
+                    // Before the engine heeds anything, nothing is there to stop.
+                    let _ = self.woken.send(reply);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn heard_event(&self, chat: ChatId, id: &str, event: &str) {
+        let (Some(ring), Some(position)) = (self.rings.find(chat), wire::position(id)) else {
+            return;
+        };
+        let Some(event) = wire::decode(event) else {
+            // The stream begins anew, or a later version says something that this one does not understand.
+            return ring.renew(position);
+        };
+        if ring.place(position, event) == Placed::Hole {
+            self.note_hole(chat);
+        }
+    }
+
+    fn note_hole(&self, chat: ChatId) {
+        lock(&self.holes).insert(chat);
+        self.hole_found.notify_one();
+    }
+
+    fn take_holes(&self) -> Vec<ChatId> {
+        lock(&self.holes).drain().collect()
+    }
+
+    fn listened(&self) -> std::vec::IntoIter<MessageId> {
+        let replies: Vec<_> = lock(&self.listeners).keys().copied().collect();
+        replies.into_iter()
+    }
+
+    fn tell_listeners_that_they_missed(&self) {
+        for listeners in lock(&self.listeners).values() {
+            let _ = listeners.send(Heard::Missed);
+        }
+    }
+
+    fn put_listeners_away(&self) -> Vec<MessageId> {
+        let mut gone = Vec::new();
+        lock(&self.listeners).retain(|reply, listeners| {
+            let stays = listeners.receiver_count() > 0;
+            if !stays {
+                gone.push(*reply);
+            }
+            stays
+        });
+        gone
+    }
+}

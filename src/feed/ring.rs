@@ -1,0 +1,366 @@
+//! A chat's latest events in memory, and those who follow them: each a place, and a wake-up.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::{Followed, Follower};
+use crate::domain::{ChatEvent, ChatId, FeedPosition};
+
+/// Events that a chat's ring holds. A follower that lags by more is told of a gap.
+pub const EVENTS_MAX: usize = 256;
+/// How long a chat's events outlive its last follower, so that one who was cut off finds its place again.
+pub const RETAINED_FOR: Duration = Duration::from_secs(300);
+
+/// The rings of the chats that somebody follows or just followed.
+pub(super) struct Rings {
+    by_chat: Mutex<HashMap<ChatId, Arc<Ring>>>,
+}
+
+/// One chat's ring.
+pub(super) struct Ring {
+    log: Mutex<Log>,
+    /// Signals that the log has changed; the number says nothing.
+    changes: watch::Sender<()>,
+}
+
+/// What came of an event that carries its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Placed {
+    /// It is in the ring, now or before.
+    Held,
+    /// Events before it are missing, and until they are brought nothing more is taken in.
+    Hole,
+    /// The ring waits for events that are missing.
+    Awaited,
+}
+
+struct Log {
+    epoch: u64,
+    /// How many events came before the oldest one held.
+    forgotten: u64,
+    events: VecDeque<ChatEvent>,
+    touched: Instant,
+    /// Whether all that happened elsewhere up to the last event is known. Of no meaning where nothing happens elsewhere.
+    is_whole: bool,
+    /// The last event that came while it was not.
+    awaited: Option<FeedPosition>,
+}
+
+impl Rings {
+    pub(super) fn new() -> Self {
+        Self {
+            by_chat: Mutex::default(),
+        }
+    }
+
+    /// The chat's ring, if it has one.
+    pub(super) fn find(&self, chat: ChatId) -> Option<Arc<Ring>> {
+        lock(&self.by_chat).get(&chat).cloned()
+    }
+
+    /// The chat's ring; one that begins at `start` is made if there is none.
+    pub(super) fn open(&self, chat: ChatId, start: impl FnOnce() -> FeedPosition) -> Arc<Ring> {
+        let mut rings = lock(&self.by_chat);
+        rings
+            .entry(chat)
+            .or_insert_with(|| Arc::new(Ring::at(start())))
+            .clone()
+    }
+
+    /// Every ring.
+    pub(super) fn all(&self) -> Vec<(ChatId, Arc<Ring>)> {
+        lock(&self.by_chat)
+            .iter()
+            .map(|(chat, ring)| (*chat, ring.clone()))
+            .collect()
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        lock(&self.by_chat).len()
+    }
+
+    /// Puts away the rings that nobody has followed or filled for so long.
+    pub(super) fn put_away(&self, idle: Duration) -> Vec<ChatId> {
+        let mut gone = Vec::new();
+        lock(&self.by_chat).retain(|chat, ring| {
+            // One more than ours is a follower.
+            let stays = Arc::strong_count(ring) > 1 || lock(&ring.log).touched.elapsed() < idle;
+            if !stays {
+                gone.push(*chat);
+            }
+            stays
+        });
+        gone
+    }
+
+    /// The chats that somebody follows.
+    pub(super) fn followed(&self) -> Vec<ChatId> {
+        let rings = lock(&self.by_chat);
+        let followed = rings.iter().filter(|(_, ring)| Arc::strong_count(ring) > 1);
+        followed.map(|(chat, _)| *chat).collect()
+    }
+}
+
+impl Ring {
+    fn at(start: FeedPosition) -> Self {
+        Self {
+            log: Mutex::new(Log {
+                epoch: start.epoch,
+                forgotten: start.sequence,
+                events: VecDeque::new(),
+                touched: Instant::now(),
+                is_whole: false,
+                awaited: None,
+            }),
+            changes: watch::Sender::new(()),
+        }
+    }
+
+    /// Adds an event behind all others.
+    pub(super) fn push(&self, event: ChatEvent) {
+        lock(&self.log).push(event);
+        self.changes.send_replace(());
+    }
+
+    /// Adds an event that has its place already.
+    pub(super) fn place(&self, position: FeedPosition, event: ChatEvent) -> Placed {
+        let placed = lock(&self.log).place(position, event);
+        if placed == Placed::Held {
+            self.changes.send_replace(());
+        }
+        placed
+    }
+
+    /// Forgets everything, and no longer knows what happens elsewhere: what comes next stands behind `position`, and
+    /// whoever follows is told of a gap.
+    pub(super) fn begin_alone_at(&self, position: FeedPosition) {
+        lock(&self.log).begin_at(position, false);
+        self.changes.send_replace(());
+    }
+
+    /// The same where it began anew elsewhere as well; nothing if the ring waits for what is missing, which then is more.
+    pub(super) fn renew(&self, position: FeedPosition) {
+        {
+            let mut log = lock(&self.log);
+            match log.is_whole {
+                true => log.begin_at(position, true),
+                false => log.awaited = Some(position),
+            }
+        }
+        self.changes.send_replace(());
+    }
+
+    /// Brings what is kept elsewhere: the events behind `position`. Whoever stands among them misses nothing. Whether
+    /// nothing is missing now: something may have come after they were asked for.
+    pub(super) fn bring(&self, position: FeedPosition, events: Vec<ChatEvent>) -> bool {
+        let is_whole = lock(&self.log).bring(position, events);
+        self.changes.send_replace(());
+        is_whole
+    }
+
+    /// Whether all that happened elsewhere is known.
+    pub(super) fn is_whole(&self) -> bool {
+        lock(&self.log).is_whole
+    }
+
+    /// From now on it is not known what happens elsewhere.
+    pub(super) fn lose_touch(&self) {
+        lock(&self.log).is_whole = false;
+    }
+
+    /// Follows from the place `after` on, or from now on behind a gap.
+    pub(super) fn follow(self: Arc<Self>, after: Option<FeedPosition>) -> Follower {
+        let place = {
+            let mut log = lock(&self.log);
+            log.touched = Instant::now();
+            match after.filter(|after| log.knows(*after)) {
+                Some(after) => Place::Behind(after),
+                // What is told next begins here, however late the gap itself is read.
+                None => Place::Lost(log.position()),
+            }
+        };
+        let reader = Reader {
+            changes: self.changes.subscribe(),
+            ring: self,
+            place,
+        };
+        stream::unfold(reader, |mut reader| async {
+            let followed = reader.next().await;
+            Some((followed, reader))
+        })
+        .boxed()
+    }
+}
+
+impl Log {
+    fn push(&mut self, event: ChatEvent) {
+        if self.events.len() == EVENTS_MAX {
+            self.events.pop_front();
+            self.forgotten += 1;
+        }
+        self.events.push_back(event);
+        self.touched = Instant::now();
+    }
+
+    fn place(&mut self, position: FeedPosition, event: ChatEvent) -> Placed {
+        if !self.is_whole {
+            self.awaited = Some(position);
+            return Placed::Awaited;
+        }
+        let tail = self.position();
+        if position.epoch == tail.epoch && position.sequence <= tail.sequence {
+            return Placed::Held;
+        }
+        if position.epoch == tail.epoch && position.sequence == tail.sequence + 1 {
+            self.push(event);
+            return Placed::Held;
+        }
+        self.is_whole = false;
+        self.awaited = None;
+        Placed::Hole
+    }
+
+    fn bring(&mut self, position: FeedPosition, events: Vec<ChatEvent>) -> bool {
+        let tail = self.position();
+        let end = position.sequence + events.len() as u64;
+        if tail.epoch != position.epoch || !(position.sequence..=end).contains(&tail.sequence) {
+            self.begin_at(position, true);
+        }
+        let known = self.position().sequence - position.sequence;
+        for event in events
+            .into_iter()
+            .skip(usize::try_from(known).unwrap_or(usize::MAX))
+        {
+            self.push(event);
+        }
+        self.is_whole = self.awaited.take().is_none_or(|awaited| self.knows(awaited));
+        self.is_whole
+    }
+
+    fn begin_at(&mut self, position: FeedPosition, is_whole: bool) {
+        self.epoch = position.epoch;
+        self.forgotten = position.sequence;
+        self.events.clear();
+        self.is_whole = is_whole;
+    }
+
+    fn position(&self) -> FeedPosition {
+        FeedPosition {
+            epoch: self.epoch,
+            sequence: self.forgotten + self.events.len() as u64,
+        }
+    }
+
+    /// Whether everything behind this place is held.
+    fn knows(&self, place: FeedPosition) -> bool {
+        let held = self.forgotten..=self.position().sequence;
+        place.epoch == self.epoch && held.contains(&place.sequence)
+    }
+
+    /// The event behind this many others, or `None` if it has not happened yet. The place is held.
+    fn event(&self, sequence: u64) -> Option<&ChatEvent> {
+        let index = usize::try_from(sequence.checked_sub(self.forgotten)?).ok()?;
+        self.events.get(index)
+    }
+}
+
+/// One follower: a place, and a wake-up.
+struct Reader {
+    ring: Arc<Ring>,
+    changes: watch::Receiver<()>,
+    place: Place,
+}
+
+enum Place {
+    /// A gap up to here is still to be told.
+    Lost(FeedPosition),
+    /// So many events of an epoch were told.
+    Behind(FeedPosition),
+}
+
+impl Reader {
+    async fn next(&mut self) -> Followed {
+        loop {
+            self.changes.borrow_and_update();
+            if let Some(followed) = self.step() {
+                return followed;
+            }
+            // The sender lives in `self.ring`, so it cannot be gone.
+            let _ = self.changes.changed().await;
+        }
+    }
+
+    fn step(&mut self) -> Option<Followed> {
+        let mut log = lock(&self.ring.log);
+        log.touched = Instant::now();
+        match self.place {
+            Place::Lost(behind) => {
+                self.place = Place::Behind(behind);
+                Some(Followed::Gap(behind))
+            }
+            Place::Behind(place) if !log.knows(place) => {
+                let now = log.position();
+                self.place = Place::Behind(now);
+                Some(Followed::Gap(now))
+            }
+            Place::Behind(place) => {
+                let event = log.event(place.sequence)?.clone();
+                let behind = FeedPosition {
+                    sequence: place.sequence + 1,
+                    ..place
+                };
+                self.place = Place::Behind(behind);
+                Some(Followed::Event(behind, event))
+            }
+        }
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{MessageId, ObjectId};
+
+    fn event(n: u8) -> ChatEvent {
+        ChatEvent::MessageAdded(MessageId(ObjectId::from_bytes([n; 12])))
+    }
+
+    fn position(epoch: u64, sequence: u64) -> FeedPosition {
+        FeedPosition { epoch, sequence }
+    }
+
+    #[tokio::test]
+    async fn events_that_carry_their_place_are_taken_once_in_order_and_a_hole_waits_to_be_filled() {
+        let ring = Arc::new(Ring::at(position(1, 0)));
+        assert_eq!(ring.place(position(1, 1), event(1)), Placed::Awaited);
+        // It came after what is brought was asked for.
+        assert!(!ring.bring(position(1, 0), Vec::new()));
+        assert!(ring.bring(position(1, 0), vec![event(1)]));
+        let mut follower = ring.clone().follow(Some(position(1, 0)));
+        assert_eq!(ring.place(position(1, 2), event(2)), Placed::Held);
+        assert_eq!(ring.place(position(1, 1), event(1)), Placed::Held);
+        assert_eq!(ring.place(position(1, 5), event(5)), Placed::Hole);
+        assert_eq!(ring.place(position(1, 6), event(6)), Placed::Awaited);
+        assert!(ring.bring(position(1, 0), (1..=6).map(event).collect()));
+        for n in 1..=6 {
+            let told = follower.next().await.unwrap();
+            assert_eq!(told, Followed::Event(position(1, n.into()), event(n)));
+        }
+        // What is kept elsewhere has begun anew, or no longer reaches back to what is here.
+        for (start, n) in [(position(2, 0), 7), (position(2, 9), 8)] {
+            assert!(ring.bring(start, vec![event(n)]));
+            let behind = position(2, start.sequence + 1);
+            assert_eq!(follower.next().await.unwrap(), Followed::Gap(behind));
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Who is connected to a chat: the documented sockets and the subscriptions to it, on all servers.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Service;
+use crate::domain::ChatId;
+use crate::feed::Fleet;
+
+/// The rooms of this server in which somebody is. One that nobody is in takes no memory.
+#[derive(Clone, Default)]
+pub struct Rooms {
+    seats: Arc<Mutex<HashMap<String, usize>>>,
+    fleet: Option<Arc<dyn Fleet>>,
+}
+
+/// One connection's place in a room, which is free again when this is dropped.
+pub struct Seat {
+    rooms: Rooms,
+    room: String,
+}
+
+impl Rooms {
+    pub(super) fn new(fleet: Option<Arc<dyn Fleet>>) -> Self {
+        Self {
+            seats: Arc::default(),
+            fleet,
+        }
+    }
+
+    fn enter(&self, chat: &str) -> Seat {
+        let room = name(chat);
+        let mut seats = self.lock();
+        let count = seats.entry(room.clone()).or_default();
+        *count += 1;
+        // Under the lock, so that the figure told last is the last one.
+        self.announce(&room, *count);
+        Seat {
+            rooms: self.clone(),
+            room,
+        }
+    }
+
+    fn count(&self, chat: &str) -> usize {
+        self.lock().get(&name(chat)).copied().unwrap_or_default()
+    }
+
+    /// Of a room that is no chat's the others are told nothing: its name may be anything.
+    fn announce(&self, room: &str, count: usize) {
+        if let Some(fleet) = self.fleet.as_ref().filter(|_| ChatId::parse(room).is_ok()) {
+            fleet.announce(room, count);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut seats = self.rooms.lock();
+        if let Some(count) = seats.get_mut(&self.room) {
+            *count -= 1;
+            self.rooms.announce(&self.room, *count);
+            if *count == 0 {
+                seats.remove(&self.room);
+            }
+        }
+    }
+}
+
+impl Service {
+    /// Takes a place among those who are connected to a chat, whether or not there is such a chat.
+    pub fn enter_room(&self, chat: &str) -> Seat {
+        self.rooms.enter(chat)
+    }
+
+    /// How many are connected to each of these chats, in their order. Of other servers as far as they can be heard, and a
+    /// moment late.
+    pub async fn connection_counts(&self, chats: &[String]) -> Vec<usize> {
+        let mut counts: Vec<_> = chats.iter().map(|chat| self.rooms.count(chat)).collect();
+        if let Some(fleet) = &self.rooms.fleet {
+            let rooms: Vec<_> = chats.iter().map(|chat| name(chat)).collect();
+            let elsewhere = fleet.connections(&rooms).await;
+            counts
+                .iter_mut()
+                .zip(elsewhere)
+                .for_each(|(count, more)| *count += more);
+        }
+        counts
+    }
+}
+
+/// Ids are read in either case, so both mean one room.
+fn name(chat: &str) -> String {
+    chat.to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_goes_with_the_last_who_leaves_it() {
+        let rooms = Rooms::new(None);
+        let seats = [rooms.enter("AB"), rooms.enter("ab"), rooms.enter("")];
+        assert_eq!((rooms.count("aB"), rooms.count(""), rooms.count("c")), (2, 1, 0));
+        drop(seats);
+        assert!(rooms.lock().is_empty());
+    }
+}

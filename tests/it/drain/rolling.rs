@@ -1,0 +1,253 @@
+//! Servers behind nginx that are restarted one after the other while people talk: nothing is lost or doubled, and all
+//! that clients notice is that they connect again.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::messages;
+use crate::examples;
+use crate::support::loopback::own_address;
+use crate::support::nginx::Nginx;
+use crate::support::program::node;
+use crate::support::redis::Redis;
+use crate::support::scratch::{Scratch, from_script};
+use crate::support::server::Server;
+
+/// Chats in which somebody talks all the while.
+const CHATS: usize = 4;
+const SERVERS: usize = 3;
+const STEADY: [&str; 4] = ["--builtin-pace", "50", "--builtin-words", "120"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rolling_restart_loses_nothing() {
+    roll(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rolling_restart_of_servers_that_share_a_feed_loses_nothing() {
+    let redis = Redis::start();
+    roll(&redis.arguments().each_ref().map(String::as_str)).await;
+}
+
+/// Restarts two servers one after the other, and then three.
+async fn roll(arguments: &[&str]) {
+    let scratch = Scratch::mongo().await;
+    let addresses: Vec<_> = (0..SERVERS).map(|_| own_address()).collect();
+    let fleet = Fleet {
+        scratch: &scratch,
+        arguments: [&STEADY, arguments].concat(),
+    };
+    let nginx = Nginx::start(&addresses).await;
+    let mut servers = vec![fleet.start(&addresses[0]).await, fleet.start(&addresses[1]).await];
+    let load = Load::start(&nginx);
+    let is_over = CancellationToken::new();
+    let others = tokio::spawn(others(nginx.url.clone(), is_over.clone()));
+    for size in [SERVERS - 1, SERVERS] {
+        while servers.len() < size {
+            servers.push(fleet.start(&addresses[servers.len()]).await);
+        }
+        for (n, address) in addresses.iter().enumerate().take(size) {
+            let server = servers.remove(n);
+            server.tell_to_stop();
+            let (status, log) = server.ended().await;
+            assert!(status.success() && !log.contains("\"ERROR\""), "{log}");
+            servers.insert(n, fleet.start(address).await);
+        }
+    }
+    is_over.cancel();
+    let report = load.end().await;
+    let conversations = others.await.unwrap();
+    assert_eq!(report["errors"], json!([]), "{}\n{report}", nginx.log());
+    nothing_is_lost_or_doubled(&servers[0], &report).await;
+    // It was worth while.
+    let closes = report["closes"].as_array().unwrap();
+    assert!(
+        closes.iter().filter(|code| **code == 1012).count() > SERVERS,
+        "{report}"
+    );
+    assert!(conversations.iter().all(|count| *count > 1), "{conversations:?}");
+    drop(servers);
+    scratch.remove().await;
+}
+
+struct Fleet<'a> {
+    scratch: &'a Scratch,
+    arguments: Vec<&'a str>,
+}
+
+impl Fleet<'_> {
+    /// Starts a server, and waits until it would be sent to.
+    async fn start(&self, address: &str) -> Server {
+        let server = Server::start_at(address, self.scratch, &self.arguments, &[]);
+        let answer = reqwest::get(server.at("/health/ready")).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        server
+    }
+}
+
+/// People who talk, as one program.
+struct Load {
+    process: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Load {
+    fn start(nginx: &Nginx) -> Self {
+        let mut process = node("rolling.js")
+            .args([&nginx.url, &CHATS.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(process.stdout.take().unwrap());
+        let mut begun = String::new();
+        output.read_line(&mut begun).unwrap();
+        assert_eq!(begun, "begun\n");
+        Self { process, output }
+    }
+
+    /// Lets them finish their sentences: what they have to report.
+    async fn end(mut self) -> Value {
+        drop(self.process.stdin.take());
+        let ended = tokio::task::spawn_blocking(move || {
+            let mut report = String::new();
+            self.output.read_line(&mut report).unwrap();
+            assert!(self.process.wait().unwrap().success(), "{report}");
+            serde_json::from_str(&report).unwrap()
+        });
+        ended.await.unwrap()
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Other programs, each of which says something and follows the reply, again and again: how often each has.
+async fn others(url: String, is_over: CancellationToken) -> Vec<usize> {
+    let programs = [
+        examples::typescript("apollo.ts"),
+        examples::typescript("urql-sse.ts"),
+        examples::python(),
+    ];
+    let examples = programs
+        .into_iter()
+        .map(|command| converse(command, &url, &is_over));
+    let (mut counts, documented) = tokio::join!(join_all(examples), converse_by_frames(&url, &is_over));
+    counts.push(documented);
+    counts
+}
+
+async fn converse(command: Command, url: &str, is_over: &CancellationToken) -> usize {
+    let mut count = 0;
+    while !is_over.is_cancelled() {
+        let text = format!("{count} समुद्र 🌊");
+        let shown = examples::run(same(&command), &[url, &text]).await;
+        // A text that had to begin again would begin on a new line.
+        assert_eq!(shown.lines().count(), 1, "{shown}");
+        assert!(shown.contains(&text), "{shown}");
+        count += 1;
+    }
+    count
+}
+
+/// The documented socket, in a chat of its own each time.
+async fn converse_by_frames(url: &str, is_over: &CancellationToken) -> usize {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/mt_client.py");
+    let mut python = Command::new(from_script("COLLOQUY_TEST_WEBSOCKETS_PYTHON"));
+    python.arg(script);
+    let client = reqwest::Client::new();
+    let mut count = 0;
+    while !is_over.is_cancelled() {
+        let create =
+            json!({ "query": "mutation { createChat(input: { title: \"By frames\" }) { chat { id } } }" });
+        let created = client
+            .post(format!("{url}/graphql"))
+            .json(&create)
+            .send()
+            .await
+            .unwrap();
+        let created: Value = created.json().await.unwrap();
+        let chat = created["data"]["createChat"]["chat"]["id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let shown = examples::run(same(&python), &[&url.replacen("http", "ws", 1), &chat, "समुद्र 🌊"]).await;
+        let (_, reply) = shown.split_once(" frames\n").unwrap();
+        let read = json!({ "query": super::MESSAGES, "variables": { "id": chat } });
+        let stored = client
+            .post(format!("{url}/graphql"))
+            .json(&read)
+            .send()
+            .await
+            .unwrap();
+        let stored: Value = stored.json().await.unwrap();
+        let stored = stored["data"]["chat"]["messages"]["nodes"].as_array().unwrap();
+        assert_eq!(stored.len(), 2, "{stored:?}");
+        assert_eq!(stored[1]["reply"]["state"], "COMPLETE");
+        assert_eq!(stored[1]["text"], reply.trim_end_matches('\n'));
+        count += 1;
+    }
+    count
+}
+
+/// The same command once more, to be given other arguments.
+fn same(command: &Command) -> Command {
+    let mut same = Command::new(command.get_program());
+    same.args(command.get_args());
+    same.envs(
+        command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    if let Some(folder) = command.get_current_dir() {
+        same.current_dir(folder);
+    }
+    same
+}
+
+/// Each message that was acknowledged is there once, and each reply has ended as it was seen.
+async fn nothing_is_lost_or_doubled(server: &Server, report: &Value) {
+    let list = |name: &str| report[name].as_array().unwrap().clone();
+    let acknowledged = [list("messages"), list("written")].concat();
+    let mut by_chat: HashMap<&str, Vec<&Value>> = HashMap::new();
+    for message in &acknowledged {
+        by_chat
+            .entry(message["chat"].as_str().unwrap())
+            .or_default()
+            .push(message);
+    }
+    assert_eq!(by_chat.len(), CHATS + 1);
+    let mut replies = HashMap::new();
+    for (chat, acknowledged) in by_chat {
+        let stored = messages(server, chat).await;
+        let (prompts, answers): (Vec<_>, Vec<_>) = stored
+            .into_iter()
+            .partition(|message| message["author"] == "USER");
+        // Each text is its own, so that one stored twice would be one too many; and the order is that of the saying.
+        let of = |message: &Value| (message["id"].clone(), message["text"].clone());
+        let prompts: Vec<_> = prompts.iter().map(of).collect();
+        let expected: Vec<_> = acknowledged.iter().map(|message| of(message)).collect();
+        assert_eq!(prompts, expected);
+        replies.extend(answers.into_iter().map(|reply| (reply["id"].clone(), reply)));
+    }
+    let seen = list("replies");
+    assert!(seen.len() > CHATS, "{report}");
+    assert_eq!(seen.len(), replies.len());
+    for reply in seen {
+        let stored = &replies[&reply["id"]];
+        assert_eq!(stored["text"], reply["text"]);
+        assert_eq!(
+            (&stored["reply"]["state"], &reply["state"]),
+            (&json!("COMPLETE"), &json!("COMPLETE"))
+        );
+    }
+}
