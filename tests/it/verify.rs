@@ -43,15 +43,24 @@ fn report(output: &Output, code: i32) -> Value {
 /// The verdict on each promise, by its number.
 fn verdict(report: &Value, number: usize) -> &Value {
     let promises = report["promises"].as_array().unwrap();
-    &promises.iter().find(|promise| promise["number"] == number).unwrap()["verdict"]
+    &promises
+        .iter()
+        .find(|promise| promise["number"] == number)
+        .unwrap()["verdict"]
 }
 
 /// What was found broken of a promise.
 fn broken(report: &Value, number: usize) -> BTreeSet<&str> {
     let promises = report["promises"].as_array().unwrap();
-    let promise = promises.iter().find(|promise| promise["number"] == number).unwrap();
+    let promise = promises
+        .iter()
+        .find(|promise| promise["number"] == number)
+        .unwrap();
     let breaches = promise["breaches"].as_array().unwrap().iter();
-    breaches.flat_map(|breach| breach["ids"].as_array().unwrap()).map(|id| id.as_str().unwrap()).collect()
+    breaches
+        .flat_map(|breach| breach["ids"].as_array().unwrap())
+        .map(|id| id.as_str().unwrap())
+        .collect()
 }
 
 #[test]
@@ -74,7 +83,16 @@ fn with_no_store_named_it_tries_a_temporary_folder_and_leaves_nothing_behind() {
 async fn ctrl_c_ends_it_early_and_it_still_reports_and_removes_its_database() {
     let (folder, scratch) = (tempfile::tempdir().unwrap(), Scratch::mongo().await);
     let store = scratch.address();
-    let arguments = ["--store", &store, "--servers", "2", "--minutes", "240", "--chats", "4"];
+    let arguments = [
+        "--store",
+        &store,
+        "--servers",
+        "2",
+        "--minutes",
+        "240",
+        "--chats",
+        "4",
+    ];
     let mut trial = Trial::start(verify(&arguments, &folder));
     let database = trial.database();
     trial.line(|line| line.starts_with("10 s of"));
@@ -95,8 +113,20 @@ async fn ctrl_c_ends_it_early_and_it_still_reports_and_removes_its_database() {
 async fn with_a_feed_the_servers_are_one() {
     let (folder, scratch) = (tempfile::tempdir().unwrap(), Scratch::mongo().await);
     let (store, redis) = (scratch.address(), Redis::start());
-    let arguments = ["--store", &store, "--servers", "2", "--seconds", "8", "--chats", "4"];
-    let output = verify(&arguments, &folder).args(redis.arguments()).output().unwrap();
+    let arguments = [
+        "--store",
+        &store,
+        "--servers",
+        "2",
+        "--seconds",
+        "8",
+        "--chats",
+        "4",
+    ];
+    let output = verify(&arguments, &folder)
+        .args(redis.arguments())
+        .output()
+        .unwrap();
     let report = report(&output, 0);
     assert_eq!(verdict(&report, 3), "held", "{report:#}");
 }
@@ -105,7 +135,17 @@ async fn with_a_feed_the_servers_are_one() {
 async fn what_is_spoilt_behind_its_back_is_found() {
     let (folder, scratch) = (tempfile::tempdir().unwrap(), Scratch::mongo().await);
     let store = scratch.address();
-    let arguments = ["--store", &store, "--servers", "2", "--seconds", "8", "--chats", "4", "--keep"];
+    let arguments = [
+        "--store",
+        &store,
+        "--servers",
+        "2",
+        "--seconds",
+        "8",
+        "--chats",
+        "4",
+        "--keep",
+    ];
     let mut trial = Trial::start(verify(&arguments, &folder));
     let name = trial.database();
     let database = client().await.database(&name);
@@ -125,12 +165,21 @@ async fn what_is_spoilt_behind_its_back_is_found() {
     let [lost, other, double] = &replies[1..4] else {
         unreachable!();
     };
-    let asked = |reply: &Document| reply.get_document("reply").unwrap().get_object_id("in_reply_to").unwrap();
+    let asked = |reply: &Document| {
+        reply
+            .get_document("reply")
+            .unwrap()
+            .get_object_id("in_reply_to")
+            .unwrap()
+    };
     let id = |reply: &Document| reply.get_object_id("_id").unwrap();
     let deleted = messages.delete_one(doc! { "_id": asked(lost) }).await.unwrap();
     assert_eq!(deleted.deleted_count, 1);
     let spoilt = doc! { "$set": { "message": "You wrote: something else" } };
-    let changed = messages.update_one(doc! { "_id": id(other) }, spoilt).await.unwrap();
+    let changed = messages
+        .update_one(doc! { "_id": id(other) }, spoilt)
+        .await
+        .unwrap();
     assert_eq!(changed.modified_count, 1);
     let mut copy = double.clone();
     let copied = mongodb::bson::oid::ObjectId::new();
@@ -139,11 +188,27 @@ async fn what_is_spoilt_behind_its_back_is_found() {
 
     let report = report(&trial.end(), 1);
     assert_eq!(report["verdict"], "broken");
-    assert!(broken(&report, 1).contains(asked(lost).to_hex().as_str()), "{report:#}");
-    assert!(broken(&report, 3).contains(id(other).to_hex().as_str()), "{report:#}");
-    assert!(broken(&report, 2).contains(copied.to_hex().as_str()), "{report:#}");
+    assert!(
+        broken(&report, 1).contains(asked(lost).to_hex().as_str()),
+        "{report:#}"
+    );
+    assert!(
+        broken(&report, 3).contains(id(other).to_hex().as_str()),
+        "{report:#}"
+    );
+    assert!(
+        broken(&report, 2).contains(copied.to_hex().as_str()),
+        "{report:#}"
+    );
     // Kept, as it was told to: the database, and the servers' logs.
-    assert!(client().await.list_database_names().await.unwrap().contains(&name));
+    assert!(
+        client()
+            .await
+            .list_database_names()
+            .await
+            .unwrap()
+            .contains(&name)
+    );
     assert!(!is_empty(&folder) && report["logs"].is_string());
     database.drop().await.unwrap();
 }
@@ -176,7 +241,11 @@ struct Trial {
 
 impl Trial {
     fn start(mut verify: Command) -> Self {
-        let mut process = verify.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut process = verify
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let stderr = BufReader::new(process.stderr.take().unwrap());
         Self { process, stderr }
     }
