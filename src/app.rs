@@ -4,8 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::bot::{Bot, BuiltinBot, OpenAiBot, OpenAiSetupError, Probed};
 use crate::config::{BotConfig, Config, OpenAiConfig, StoreConfig};
@@ -13,10 +13,12 @@ use crate::domain::tokens::load_vocabulary;
 use crate::domain::{Clock, IdSource, SystemClock, Timestamp};
 use crate::engine::Engine;
 use crate::feed::{Feed, LocalFeed};
+pub use crate::http::Listeners;
 use crate::http::{self, ServeError};
 use crate::service::Service;
 use crate::store::inspection::{StoreInspection, SurveyProgress, Surveyed};
-use crate::store::{EmbeddedStore, MongoStore, Store, StoreError};
+use crate::store::{EmbeddedStore, MeteredStore, MongoStore, Store, StoreError};
+use crate::telemetry::recorder;
 
 /// How long open connections may take to end once the server is told to.
 const DRAIN_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -40,10 +42,11 @@ pub enum RunError {
 
 /// Opens the store, with everything it needs set up.
 pub async fn open_store(config: &StoreConfig) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(match config {
+    let store: Arc<dyn Store> = match config {
         StoreConfig::Embedded(folder) => Arc::new(EmbeddedStore::open(folder).await?),
         StoreConfig::Mongo(uri) => Arc::new(MongoStore::connect(uri).await?),
-    })
+    };
+    Ok(Arc::new(MeteredStore::new(store)))
 }
 
 /// Looks at the store, and changes nothing.
@@ -77,16 +80,16 @@ fn make_bot(config: &BotConfig) -> Result<Arc<dyn Bot>, OpenAiSetupError> {
     })
 }
 
-/// Serves on `listener` until `shutdown` completes, then ends replies and connections in order.
+/// Serves on `listeners`, a single one if `/metrics` needs none of its own, until `shutdown` completes, then ends replies and connections in order.
 pub async fn run(
     config: Config,
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), RunError> {
     let store = open_store(&config.store).await?;
     // One process owns the embedded store: whatever streams in it, nobody generates any more.
     let is_alone = matches!(config.store, StoreConfig::Embedded(_));
-    run_on(store, is_alone, config, listener, shutdown).await
+    run_on(store, is_alone, config, listeners, shutdown).await
 }
 
 /// [`run`] over a store that is open already; `is_alone` says that no other process uses it.
@@ -94,9 +97,10 @@ pub async fn run_on(
     store: Arc<dyn Store>,
     is_alone: bool,
     config: Config,
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), RunError> {
+    let _recorder = AbortOnDropHandle::new(tokio::spawn(recorder::keep_up()));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).map_err(RunError::Random)?;
@@ -137,7 +141,7 @@ pub async fn run_on(
         told.cancel();
     });
     let serving = http::serve(
-        listener,
+        listeners.into(),
         service,
         config.legacy,
         config.trusted_documents,

@@ -22,3 +22,4 @@ pub mod legacy;
 pub mod peer;
 pub mod service;
 pub mod store;
+pub mod telemetry;

@@ -6,6 +6,7 @@ pub mod engine;
 pub mod faults;
 pub mod legacy;
 pub mod limits;
+pub mod telemetry;
 pub mod upstream;
 
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ pub use engine::EngineConfig;
 pub use faults::{Fault, FaultScript, FaultScriptError};
 pub use legacy::LegacyConfig;
 pub use limits::{LimitError, LimitRow, Limits};
+pub use telemetry::OtlpEndpoint;
 pub use upstream::{ApiKey, OpenAiConfig, UpstreamTimeouts, UpstreamUrl};
 
 /// Where chats and messages are kept.
@@ -146,6 +148,11 @@ pub enum ConfigError {
     /// No such limit.
     #[error("--limit cannot be read")]
     Limit(#[from] LimitError),
+    /// No such collector. What was given is not repeated: it may hold a password.
+    #[error(
+        "the address of the collector (--otlp-endpoint) is http:// or https:// and a host, with no fragment"
+    )]
+    OtlpEndpoint,
     /// No such wait.
     #[error("{0} is from 1 to {max} milliseconds", max = UpstreamTimeouts::MILLIS_MAX)]
     Timeout(&'static str),

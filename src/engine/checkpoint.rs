@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::{BEAT_EVERY, Engine, LEASE_MS, LiveReply, RENEW_EVERY};
 use crate::domain::MessageId;
 use crate::store::Checkpointed;
+use crate::telemetry::replies;
 
 impl Engine {
     /// Beats until `done`. A beat that overtakes or follows the terminal write changes nothing: it is conditional on
@@ -33,6 +34,7 @@ impl Engine {
                 // Somebody else has ended the reply, and the terminal write will learn how.
                 Ok(Checkpointed::Lost) => live.stop(None),
                 Err(error) => {
+                    replies::checkpoint_failed();
                     tracing::warn!(message.id = %id, error = &error as &dyn std::error::Error, "a checkpoint failed");
                 }
             }

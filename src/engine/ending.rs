@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::{Engine, LiveReply};
 use crate::domain::{Message, ReplyOutcome};
 use crate::store::StoreError;
+use crate::telemetry::replies;
 
 /// How long the terminal write is tried again while the store is away.
 const TRIED_FOR: Duration = Duration::from_secs(300);
@@ -37,10 +38,12 @@ impl Engine {
     async fn write_end(&self, reply: &Message, outcome: &ReplyOutcome) -> Option<Message> {
         let begun = Instant::now();
         let (mut wait, wait_max) = WAITS;
+        let mut unstored = None;
         loop {
             match self.try_to_end(reply, outcome).await {
                 Ok(message) => return message,
                 Err(error) => {
+                    unstored.get_or_insert_with(replies::unstored);
                     let error = &error as &dyn std::error::Error;
                     tracing::warn!(message.id = %reply.id, error, "the end of a reply could not be stored yet");
                 }

@@ -2,6 +2,7 @@
 //! server died.
 
 mod admission;
+mod bot_record;
 mod checkpoint;
 mod desk;
 mod ending;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 use weak_table::WeakValueHashMap;
 
 use crate::bot::Bot;
@@ -26,10 +28,13 @@ use crate::domain::{
 };
 use crate::feed::Feed;
 use crate::store::{Inserted, Store, StoreError};
+use crate::telemetry::{replies, spans};
 
+use bot_record::BotRecord;
 use desk::Desks;
 
 pub use admission::BeginError;
+pub use bot_record::BotHealth;
 pub use desk::{Entry, REPLIES_PER_CHAT_MAX, Slot};
 pub use history::Ask;
 pub use live::{Applied, LiveReply, ReplyReader, ReplyUpdate, UPDATE_BYTES_MAX};
@@ -60,6 +65,7 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     config: EngineConfig,
     owner: String,
+    bot_record: BotRecord,
     desks: Desks,
     registry: Mutex<Registry>,
     tasks: TaskTracker,
@@ -90,6 +96,7 @@ impl Engine {
             clock,
             config,
             owner,
+            bot_record: BotRecord::default(),
             desks: Desks::default(),
             registry: Mutex::default(),
             tasks: TaskTracker::new(),
@@ -105,6 +112,11 @@ impl Engine {
     /// The model that answers.
     pub fn model(&self) -> &str {
         self.bot.model()
+    }
+
+    /// How the bot has done lately.
+    pub fn bot_health(&self) -> BotHealth {
+        self.bot_record.health()
     }
 
     /// Whether a message may say what goes wrong in its own answer.
@@ -146,7 +158,8 @@ impl Engine {
             }
         }
         let engine = self.clone();
-        self.tasks.spawn(async move {
+        let generation = async move {
+            let _live = replies::live();
             engine.feed.publish(chat_id, ChatEvent::ReplyStarted(id)).await;
             let message = engine.generate(&reply, &live, &slot, ask).await;
             // The end is stored before the reply leaves the registry: whoever misses it here finds it there.
@@ -154,7 +167,8 @@ impl Engine {
             // Before its readers are told, so that who waited for the end finds the place free.
             drop(slot);
             live.end(message);
-        });
+        };
+        self.tasks.spawn(generation.instrument(spans::reply(id, chat_id)));
         Ok(None)
     }
 

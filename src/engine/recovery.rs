@@ -7,6 +7,7 @@ use tokio::time::MissedTickBehavior;
 use super::{Engine, SWEEP_EVERY};
 use crate::domain::{ReplyOutcome, ReplyState, Timestamp};
 use crate::store::StoreError;
+use crate::telemetry::replies;
 
 /// The most replies that one look closes before it looks again.
 const REPLIES_PER_LOOK_MAX: usize = 100;
@@ -26,12 +27,16 @@ impl Engine {
                     continue;
                 };
                 let outcome = ReplyOutcome::bare(ReplyState::Interrupted, self.clock.now());
-                progress += usize::from(
-                    self.store
-                        .finish_reply(message.id, Some(&reply.owner), &outcome)
-                        .await?
-                        .is_some(),
-                );
+                let owner = Some(reply.owner.as_str());
+                if self
+                    .store
+                    .finish_reply(message.id, owner, &outcome)
+                    .await?
+                    .is_some()
+                {
+                    replies::recovered();
+                    progress += 1;
+                }
             }
             closed += progress;
             if found < REPLIES_PER_LOOK_MAX || progress == 0 {

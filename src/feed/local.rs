@@ -91,6 +91,10 @@ impl Feed for LocalFeed {
         })
         .boxed()
     }
+
+    fn is_up(&self) -> bool {
+        true
+    }
 }
 
 impl Rings {

@@ -34,4 +34,7 @@ pub trait Feed: Send + Sync {
     /// Follows a chat from the place `after` on. Where that place is not known, or none is given, a gap comes first,
     /// and then what happens from this moment on.
     async fn follow(&self, chat: ChatId, after: Option<FeedPosition>) -> Follower;
+
+    /// Whether events are carried at this moment, as far as is known without asking anybody.
+    fn is_up(&self) -> bool;
 }

@@ -13,15 +13,18 @@ mod scalar;
 mod subscription;
 pub mod ws;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection};
 use async_graphql::{Request, Response, ServerError, Value};
 use futures_util::stream::{BoxStream, StreamExt};
+use tracing::{Instrument, Span};
 
 use crate::config::{Limits, TrustedDocuments, TrustedDocumentsError};
 use crate::domain::Viewer;
 use crate::service::Service;
+use crate::telemetry::spans;
 
 use context::RequestContext;
 use documents::Documents;
@@ -31,7 +34,7 @@ use subscription::Subscription;
 
 use error::with_codes;
 
-pub use error::{Error, with_code};
+pub use error::{Error, count, with_code};
 pub use request::GraphqlRequest;
 
 type AsyncGraphqlSchema = async_graphql::Schema<Query, Mutation, Subscription>;
@@ -42,6 +45,8 @@ pub struct Schema {
     schema: AsyncGraphqlSchema,
     service: Arc<Service>,
     documents: Documents,
+    /// The schema's own names: the only ones that the log repeats.
+    names: Arc<HashSet<String>>,
 }
 
 impl Schema {
@@ -57,8 +62,10 @@ impl Schema {
                 reason: ServerError::from(refusal).message,
             })?;
         }
+        let schema = build(service.limits());
         Ok(Self {
-            schema: build(service.limits()),
+            names: Arc::new(schema.names().into_iter().collect()),
+            schema,
             service,
             documents: Documents::new(trusted),
         })
@@ -84,8 +91,9 @@ impl Schema {
 
     /// Executes a query or mutation.
     pub async fn execute(&self, prepared: Prepared, viewer: Viewer) -> Response {
+        let span = self.span(&prepared);
         match self.complete(prepared, viewer) {
-            Ok(request) => with_codes(self.schema.execute(request).await),
+            Ok(request) => with_codes(self.schema.execute(request).instrument(span).await),
             Err(refused) => *refused,
         }
     }
@@ -93,9 +101,10 @@ impl Schema {
     /// Executes any operation as a stream of responses; a query or mutation gives one.
     pub fn execute_stream(&self, prepared: Prepared, viewer: Viewer) -> BoxStream<'static, Response> {
         let is_subscription = prepared.can_be(OperationType::Subscription);
+        let span = self.span(&prepared);
         match self.complete(prepared, viewer) {
             Ok(request) => {
-                let responses = self.schema.execute_stream(request).map(with_codes);
+                let responses = spans::within(span, self.schema.execute_stream(request)).map(with_codes);
                 match is_subscription {
                     true => responses.enumerate().map(of_source).boxed(),
                     false => responses.boxed(),
@@ -103,6 +112,24 @@ impl Schema {
             }
             Err(refused) => only(*refused),
         }
+    }
+
+    /// The span of an operation.
+    fn span(&self, prepared: &Prepared) -> Span {
+        let name = prepared.request.operation_name.as_deref();
+        let operation = guard::operations(&prepared.document, name).next();
+        let kind = match operation.map(|operation| operation.ty) {
+            Some(OperationType::Mutation) => "mutation",
+            Some(OperationType::Subscription) => "subscription",
+            Some(OperationType::Query) | None => "query",
+        };
+        let first = operation.and_then(|operation| operation.selection_set.node.items.first());
+        let field = match first.map(|selection| &selection.node) {
+            Some(Selection::Field(field)) => Some(field.node.name.node.as_str()),
+            _ => None,
+        };
+        // Not validated yet: it may be anything.
+        spans::operation(kind, field.filter(|field| self.names.contains(*field)))
     }
 
     /// What the executor needs: values for all variables, and loaders of the request's own.
@@ -152,7 +179,9 @@ fn of_source((nth, mut response): (usize, Response)) -> Response {
 }
 
 fn refused(refusal: impl Into<ServerError>) -> Box<Response> {
-    Box::new(Response::from_errors(vec![refusal.into()]))
+    let response = Response::from_errors(vec![refusal.into()]);
+    count(&response.errors);
+    Box::new(response)
 }
 
 fn build(limits: &Limits) -> AsyncGraphqlSchema {

@@ -7,25 +7,43 @@ use syn::visit::{self, Visit};
 use crate::support::sources::{Source, sources};
 
 /// Each module of the crate with the modules it may import, from the lowest layer to the highest.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("domain", &[]),
     ("peer", &[]),
     ("config", &["domain"]),
-    ("store", &["domain"]),
-    ("feed", &["domain"]),
-    ("bot", &["domain", "config"]),
-    ("engine", &["domain", "config", "store", "feed", "bot"]),
-    ("service", &["domain", "config", "store", "feed", "engine"]),
-    ("graphql", &["domain", "peer", "config", "service"]),
-    ("legacy", &["domain", "peer", "config", "service"]),
-    ("http", &["domain", "config", "service", "graphql", "legacy"]),
+    ("telemetry", &["domain", "config"]),
+    ("store", &["domain", "telemetry"]),
+    ("feed", &["domain", "telemetry"]),
+    ("bot", &["domain", "config", "telemetry"]),
+    (
+        "engine",
+        &["domain", "config", "telemetry", "store", "feed", "bot"],
+    ),
+    (
+        "service",
+        &["domain", "config", "telemetry", "store", "feed", "engine"],
+    ),
+    ("graphql", &["domain", "peer", "config", "telemetry", "service"]),
+    ("legacy", &["domain", "peer", "config", "telemetry", "service"]),
+    (
+        "http",
+        &["domain", "config", "telemetry", "service", "graphql", "legacy"],
+    ),
     (
         "app",
         &[
-            "domain", "config", "store", "feed", "bot", "engine", "service", "http",
+            "domain",
+            "config",
+            "telemetry",
+            "store",
+            "feed",
+            "bot",
+            "engine",
+            "service",
+            "http",
         ],
     ),
-    ("cli", &["config", "store", "bot", "graphql", "app"]),
+    ("cli", &["config", "telemetry", "store", "bot", "graphql", "app"]),
 ];
 
 /// Modules that only the one beside them may name.
@@ -38,7 +56,7 @@ const PRIVATE: [(&str, &str); 5] = [
 ];
 
 /// Foreign crates, with the only places that may use them.
-const CONFINED: [(&str, &[&str]); 33] = [
+const CONFINED: [(&str, &[&str]); 42] = [
     ("mongodb", &["store::mongo"]),
     ("rusqlite", &["store::embedded"]),
     ("async_graphql", &["graphql", "http::graphql"]),
@@ -52,13 +70,22 @@ const CONFINED: [(&str, &[&str]); 33] = [
     ("comfy_table", &["cli::doctor"]),
     ("indicatif", &["cli::doctor"]),
     ("rustix", &["cli::doctor", "store::embedded"]),
-    ("tracing_subscriber", &["cli"]),
+    ("tracing_subscriber", &["telemetry"]),
+    ("tracing_appender", &["telemetry::log"]),
+    ("tracing_opentelemetry", &["telemetry::traces"]),
+    ("opentelemetry", &["telemetry::traces"]),
+    ("opentelemetry_http", &["telemetry::traces"]),
+    ("opentelemetry_otlp", &["telemetry::traces"]),
+    ("opentelemetry_sdk", &["telemetry::traces"]),
+    ("metrics", &["telemetry"]),
+    ("metrics_exporter_prometheus", &["telemetry::recorder"]),
+    ("metrics_process", &["telemetry::recorder"]),
     ("twox_hash", &["domain::cursor"]),
     ("tiktoken_rs", &["domain::tokens"]),
     ("chrono_tz", &["domain::locale"]),
     ("oxilangtag", &["domain::locale"]),
     ("unicode_segmentation", &["domain::search", "cli::chat::session"]),
-    ("reqwest", &["bot::openai", "cli::chat"]),
+    ("reqwest", &["bot::openai", "cli::chat", "telemetry::traces"]),
     ("eventsource_stream", &["bot::openai"]),
     ("secrecy", &["config", "bot::openai"]),
     ("url", &["config", "cli::chat::server"]),

@@ -16,6 +16,7 @@ mod graphql;
 mod legacy_mt;
 mod legacy_rest;
 mod mongo;
+mod observed;
 mod schema;
 mod support;
 mod upstream;

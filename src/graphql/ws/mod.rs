@@ -19,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 use super::Schema;
 use crate::domain::Viewer;
 use crate::peer::{CLOSE_WAIT_MAX, WRITE_WAIT_MAX};
+use crate::telemetry::faces::Face;
+use crate::telemetry::streams::slow_reader;
 
 use close::Close;
 use operations::Operations;
@@ -78,6 +80,7 @@ pub async fn serve(socket: WebSocket, schema: Schema, viewer: Viewer, shutdown: 
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return,
                 Err(_) => {
+                    slow_reader(Face::Graphql);
                     close = Some(Close::SLOW_CONSUMER);
                     break;
                 }

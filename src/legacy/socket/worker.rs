@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use super::stage::{Answer, Own};
 use super::talker::Told;
@@ -12,6 +13,8 @@ use crate::domain::{ChatId, Language, LanguageTag, MessageId, TimeZone, Viewer, 
 use crate::legacy::frame::Upload;
 use crate::legacy::texts;
 use crate::service::{ChatFollower, Error, Manner, Prompt, ReplyUpdate, Service, Subject};
+use crate::telemetry::faces::{self, Face};
+use crate::telemetry::spans;
 
 /// What a client asks for.
 pub(super) enum Command {
@@ -22,6 +25,16 @@ pub(super) enum Command {
     Ignore,
     /// Something that is refused with these words.
     Refuse(String),
+}
+
+impl Command {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Upload(_) => "upload",
+            Self::Stop(_) => "stop",
+            Self::Ignore | Self::Refuse(_) => "other",
+        }
+    }
 }
 
 pub(super) struct Worker {
@@ -62,7 +75,9 @@ impl Worker {
                 Command::Upload(upload) => language_of(upload),
                 _ => Language::English,
             };
-            if let Err(error) = self.work(command, queue.len()).await {
+            let span = spans::frame(command.name());
+            if let Err(error) = self.work(command, queue.len()).instrument(span).await {
+                faces::error(Face::Mt, error.code());
                 self.tell(match error {
                     Error::NotFound(Subject::Chat) => Told::Denied,
                     error => {
