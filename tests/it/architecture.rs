@@ -12,24 +12,57 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("drain", &[]),
     ("peer", &[]),
     ("config", &["domain"]),
-    ("store", &["domain"]),
-    ("feed", &["domain"]),
-    ("bot", &["domain", "config"]),
-    ("engine", &["domain", "config", "store", "feed", "bot"]),
-    ("service", &["domain", "config", "store", "feed", "engine"]),
-    ("graphql", &["domain", "drain", "peer", "config", "service"]),
-    ("legacy", &["domain", "drain", "peer", "config", "service"]),
+    ("telemetry", &["domain", "config"]),
+    ("store", &["domain", "telemetry"]),
+    ("feed", &["domain", "telemetry"]),
+    ("bot", &["domain", "config", "telemetry"]),
+    (
+        "engine",
+        &["domain", "config", "telemetry", "store", "feed", "bot"],
+    ),
+    (
+        "service",
+        &["domain", "config", "telemetry", "store", "feed", "engine"],
+    ),
+    (
+        "graphql",
+        &["domain", "drain", "peer", "config", "telemetry", "service"],
+    ),
+    (
+        "legacy",
+        &["domain", "drain", "peer", "config", "telemetry", "service"],
+    ),
     (
         "http",
-        &["domain", "drain", "config", "service", "graphql", "legacy"],
+        &[
+            "domain",
+            "drain",
+            "config",
+            "telemetry",
+            "service",
+            "graphql",
+            "legacy",
+        ],
     ),
     (
         "app",
         &[
-            "domain", "drain", "config", "store", "feed", "bot", "engine", "service", "http",
+            "domain",
+            "drain",
+            "config",
+            "telemetry",
+            "store",
+            "feed",
+            "bot",
+            "engine",
+            "service",
+            "http",
         ],
     ),
-    ("cli", &["config", "store", "feed", "bot", "graphql", "app"]),
+    (
+        "cli",
+        &["config", "telemetry", "store", "feed", "bot", "graphql", "app"],
+    ),
 ];
 
 /// Modules that only the one beside them may name.
@@ -43,7 +76,7 @@ const PRIVATE: [(&str, &str); 6] = [
 ];
 
 /// Foreign crates, with the only places that may use them.
-const CONFINED: [(&str, &[&str]); 34] = [
+const CONFINED: [(&str, &[&str]); 42] = [
     ("mongodb", &["store::mongo"]),
     ("rusqlite", &["store::embedded"]),
     ("redis", &["feed::redis"]),
@@ -58,13 +91,25 @@ const CONFINED: [(&str, &[&str]); 34] = [
     ("comfy_table", &["cli::doctor"]),
     ("indicatif", &["cli::doctor"]),
     ("rustix", &["cli::doctor", "store::embedded"]),
-    ("tracing_subscriber", &["cli"]),
+    ("tracing_subscriber", &["telemetry"]),
+    ("tracing_appender", &["telemetry::log"]),
+    ("tracing_opentelemetry", &["telemetry::traces"]),
+    ("opentelemetry", &["telemetry::traces"]),
+    ("opentelemetry_http", &["telemetry::traces"]),
+    ("opentelemetry_otlp", &["telemetry::traces"]),
+    ("opentelemetry_sdk", &["telemetry::traces"]),
+    ("metrics", &["telemetry"]),
+    ("metrics_exporter_prometheus", &["telemetry::recorder"]),
+    ("metrics_process", &["telemetry::recorder"]),
     ("twox_hash", &["domain::cursor"]),
     ("tiktoken_rs", &["domain::tokens"]),
     ("chrono_tz", &["domain::locale"]),
     ("oxilangtag", &["domain::locale"]),
     ("unicode_segmentation", &["domain::search", "cli::chat::session"]),
-    ("reqwest", &["bot::openai", "cli::chat", "cli::health"]),
+    (
+        "reqwest",
+        &["bot::openai", "cli::chat", "cli::health", "telemetry::traces"],
+    ),
     ("eventsource_stream", &["bot::openai"]),
     ("secrecy", &["config", "bot::openai"]),
     ("url", &["config", "cli::chat::server", "cli::health"]),
