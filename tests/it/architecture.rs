@@ -7,7 +7,7 @@ use syn::visit::{self, Visit};
 use crate::support::sources::{Source, sources};
 
 /// Each module of the crate with the modules it may import, from the lowest layer to the highest.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("domain", &[]),
     ("drain", &[]),
     ("peer", &[]),
@@ -76,7 +76,7 @@ const PRIVATE: [(&str, &str); 6] = [
 ];
 
 /// Foreign crates, with the only places that may use them.
-const CONFINED: [(&str, &[&str]); 42] = [
+const CONFINED: [(&str, &[&str]); 43] = [
     ("mongodb", &["store::mongo"]),
     ("rusqlite", &["store::embedded"]),
     ("redis", &["feed::redis"]),
