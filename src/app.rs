@@ -83,8 +83,8 @@ pub async fn probe_feed(config: &RedisConfig) -> Result<RedisProbed, RedisFeedEr
 async fn open_feed(config: &FeedConfig, name: &str, seed: u64) -> Result<Arc<dyn Feed>, RedisFeedError> {
     Ok(match config {
         FeedConfig::Local => Arc::new(LocalFeed::new(seed)),
-        FeedConfig::Redis(redis) => {
-            Arc::new(RedisFeed::connect(&redis.url, &redis.prefix, name, seed).await?)
+        FeedConfig::Redis(shared) => {
+            Arc::new(RedisFeed::connect(&shared.url, &shared.prefix, name, seed).await?)
         }
     })
 }
