@@ -300,8 +300,14 @@ mod tests {
         for (query, is_found) in [
             ("mutation { a }", true),
             ("mutation { b: a c }", true),
-            ("mutation { c ...F } fragment F on M { ... on M { ...G } } fragment G on M { a }", true),
-            ("mutation { a: b c { a } ...F ...H } fragment F on M { b { a } }", false),
+            (
+                "mutation { c ...F } fragment F on M { ... on M { ...G } } fragment G on M { a }",
+                true,
+            ),
+            (
+                "mutation { a: b c { a } ...F ...H } fragment F on M { b { a } }",
+                false,
+            ),
         ] {
             let document = parse(query, &Limits::default()).unwrap();
             let operation = operations(&document, None).next().unwrap();

@@ -1,11 +1,13 @@
 //! The HTTP face: which path is answered by whom, and what lies around them all.
 
+mod doors;
 mod graphql;
 mod health;
 mod legacy;
 mod pages;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -15,6 +17,7 @@ use axum::response::Response;
 use axum::routing::get;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
@@ -25,6 +28,12 @@ use crate::drain::Drain;
 use crate::graphql::Schema;
 use crate::legacy::rest;
 use crate::service::Service;
+
+use doors::Doors;
+
+/// How long the last connections may take to bring a request. The HTTP library ends one at once that has brought none yet,
+/// and whoever sent it could not tell that from one that broke off behind it.
+const LAST_REQUEST_WAIT: Duration = Duration::from_millis(500);
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -55,7 +64,9 @@ pub async fn serve(
     drain: Drain,
 ) -> Result<(), ServeError> {
     let schema = Schema::new(service.clone(), trusted_documents)?;
-    let listener = listener.tap_io(|connection| {
+    let closed = CancellationToken::new();
+    let doors = Doors::new(listener, drain.closes_doors(), closed.clone());
+    let listener = doors.tap_io(|connection| {
         // Else the kernel holds a piece back until the client has acknowledged the one before, up to 40 ms.
         if let Err(error) = connection.set_nodelay(true) {
             let error = &error as &dyn std::error::Error;
@@ -63,7 +74,10 @@ pub async fn serve(
         }
     });
     axum::serve(listener, router(schema, service, &legacy, drain.clone()))
-        .with_graceful_shutdown(drain.closes_doors())
+        .with_graceful_shutdown(async move {
+            closed.cancelled_owned().await;
+            tokio::time::sleep(LAST_REQUEST_WAIT).await;
+        })
         .await?;
     Ok(())
 }
