@@ -16,7 +16,7 @@ const AWAY_FOR: Duration = Duration::from_secs(15);
 #[tokio::test(flavor = "multi_thread")]
 async fn while_all_members_are_away_calls_fail_cleanly_and_replies_go_on_and_then_all_is_stored() {
     let mut set = ReplicaSet::start(3).await;
-    let scratch = Scratch::on_mongod(&set.uri(""));
+    let scratch = Scratch::on_mongod(&set.uri());
     let words = |words| ["--builtin-pace", "20", "--builtin-words", words];
     // One whose reply goes on until the database is back, and one whose reply ends before. Each would close the other's.
     let patient = Server::start_with(&scratch, &words("500"));
