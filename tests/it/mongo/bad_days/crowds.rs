@@ -55,7 +55,7 @@ async fn calls_to_a_database_that_hangs_wait_a_bounded_time_and_take_no_more_con
 async fn writes_to_a_disk_that_stands_still_hold_up_neither_reads_nor_replies_and_are_done_once() {
     let set = ReplicaSet::start(1).await;
     let scratch = Scratch::on_mongod(&set.uri());
-    let arguments = ["--builtin-pace", "20", "--builtin-words", "200"];
+    let arguments = ["--builtin-pace", "20", "--builtin-words", "100"];
     let server = Arc::new(Server::start_with(&scratch, &arguments));
     let chat = server.create_chat("A chat").await;
     let writers = Writers::start(&server, 40).await;

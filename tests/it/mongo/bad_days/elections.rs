@@ -32,7 +32,7 @@ async fn each_acknowledged_message_is_there_once_after_the_primary_stepped_down_
 async fn a_primary_that_freezes_costs_no_message_and_no_character() {
     let set = ReplicaSet::start(3).await;
     let scratch = Scratch::on_mongod(&set.uri());
-    let arguments = ["--builtin-pace", "40", "--builtin-words", "800"];
+    let arguments = ["--builtin-pace", "40", "--builtin-words", "320"];
     let server = Arc::new(Server::start_with(&scratch, &arguments));
     let chat = server.create_chat("A chat").await;
     let reply = server.send(&chat, "नमस्ते दुनिया 🌍").await;
