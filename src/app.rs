@@ -18,7 +18,7 @@ pub use crate::http::Listeners;
 use crate::http::{self, ServeError};
 use crate::service::Service;
 use crate::store::inspection::{StoreInspection, SurveyProgress, Surveyed};
-use crate::store::{Claim, EmbeddedStore, MeteredStore, MongoStore, Store, StoreError};
+use crate::store::{Claim, EmbeddedStore, MeteredStore, MongoStore, ScratchDatabase, Store, StoreError};
 use crate::telemetry::recorder;
 
 use descent::Descent;
@@ -67,6 +67,11 @@ pub async fn inspect_store(config: &StoreConfig) -> Result<StoreInspection, Stor
 /// Looks at every document of a MongoDB database, and changes nothing.
 pub async fn survey_database(uri: &str, progress: &(dyn Fn(SurveyProgress) + Send + Sync)) -> Surveyed {
     MongoStore::survey(uri, progress).await
+}
+
+/// A database of MongoDB for a trial, beside the one that `uri` names; `id` tells it apart from those of other trials.
+pub async fn scratch_database(uri: &str, id: &str) -> Result<ScratchDatabase, StoreError> {
+    ScratchDatabase::beside(uri, id).await
 }
 
 /// Asks a bot's service whether it is there and knows us.
