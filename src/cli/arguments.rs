@@ -353,11 +353,11 @@ impl Arguments {
             .otlp_endpoint
             .as_ref()
             .or(standard)
-            .filter(|url| !url.is_empty());
+            .filter(|address| !address.is_empty());
         Ok(Watched {
             log_format: self.log_format,
             metrics_listen: self.metrics_listen,
-            otlp_endpoint: endpoint.map(|url| OtlpEndpoint::parse(url)).transpose()?,
+            otlp_endpoint: endpoint.map(|address| OtlpEndpoint::parse(address)).transpose()?,
         })
     }
 

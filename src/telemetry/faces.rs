@@ -34,6 +34,12 @@ pub fn error(face: Face, code: impl Into<SharedString>) {
     counter!(ERRORS, "code" => code, "face" => face.name()).increment(1);
 }
 
+/// What a label calls a method of HTTP: a caller can make others up.
+pub fn method(name: &str) -> &'static str {
+    let known = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"];
+    known.into_iter().find(|known| *known == name).unwrap_or("OTHER")
+}
+
 /// A request was answered: by the route that matched, as the router has it, never by its path.
 pub fn request(route: String, method: &'static str, status: u16, took: Duration) {
     histogram!(HTTP_REQUEST, "route" => route, "method" => method, "status" => status.to_string())

@@ -39,7 +39,7 @@ async fn the_figures_tell_what_happened(scratch: &Scratch) {
     let none = "000000000000000000000000";
     let query = "{ viewer { isAnonymous } nothing }";
     assert_eq!(server.code(query, json!({})).await, "GRAPHQL_VALIDATION_FAILED");
-    let query = "mutation { deleteMessage(input: {messageId: \"none\"}) { messageId } }";
+    let query = "mutation { deleteMessage(input: {id: \"none\"}) { deletedMessageId } }";
     assert_eq!(server.code(query, json!({})).await, "INVALID_ID");
     let missing = reqwest::get(server.at(&format!("/chat/{none}"))).await.unwrap();
     assert_eq!(missing.status(), 404);

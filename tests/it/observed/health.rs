@@ -56,8 +56,14 @@ async fn a_bot_that_fails_again_and_again_is_named_and_takes_no_server_out_of_ro
 async fn a_frozen_store_is_told_soon_and_asked_once_at_a_time() {
     let mongod = Mongod::start().await;
     let scratch = Scratch::on_mongod(&mongod.uri("owner", "a_database"));
-    let server = Server::start(&scratch);
+    let server = Server::start_with(&scratch, &["--builtin-pace", "100", "--builtin-words", "200"]);
     assert_eq!(probe(&server, "/health").await.0, 200);
+    let chat = server.create_chat("A chat").await;
+    let reply = server.send(&chat, "Tell me about the sea").await;
+    Figures::until(&server, |figures| {
+        figures.sum("colloquy_reply_pieces_total", &[]) > Some(0.0)
+    })
+    .await;
     mongod.freeze();
     let frozen = Instant::now();
     // A moment ago it was well.
@@ -73,17 +79,36 @@ async fn a_frozen_store_is_told_soon_and_asked_once_at_a_time() {
             assert_eq!(body["parts"]["feed"], json!({ "status": "healthy" }));
         }
     }
-    let (status, _) = probe(&server, "/health/live").await;
-    assert_eq!(status, 200);
-    let figures = Figures::of(&server).await;
+    assert_eq!(probe(&server, "/health/live").await.0, 200);
+    // The reply goes on, and its end waits.
+    let figures = Figures::until(&server, |figures| {
+        figures.sum("colloquy_replies_unstored", &[]) == Some(1.0)
+            && figures.sum("colloquy_checkpoint_failures_total", &[]) > Some(0.0)
+    })
+    .await;
     assert_eq!(figures.sum("colloquy_ready", &[]), Some(0.0));
+    assert_eq!(
+        figures.sum("colloquy_replies_total", &[("state", "COMPLETE")]),
+        Some(1.0)
+    );
+    for operation in ["ping", "checkpoint", "finish_reply"] {
+        let labels = [("operation", operation), ("kind", "unavailable")];
+        let failed = figures.sum("colloquy_store_errors_total", &labels);
+        assert!(failed >= Some(1.0), "{operation}: {failed:?}");
+    }
     mongod.thaw();
-    let figures = Figures::until(&server, |figures| figures.sum("colloquy_ready", &[]) == Some(1.0)).await;
+    let figures = Figures::until(&server, |figures| {
+        figures.sum("colloquy_ready", &[]) == Some(1.0)
+            && figures.sum("colloquy_replies_unstored", &[]) == Some(0.0)
+    })
+    .await;
     assert_eq!(probe(&server, "/health").await.0, 200);
     // One a second at most, however many asked; one more when it was well.
     let pings = figures.sum("colloquy_store_operation_seconds_count", &[("operation", "ping")]);
     let most = frozen.elapsed().as_secs_f64() + 2.0;
-    assert!(pings.unwrap() <= most, "{pings:?} in {:?}", frozen.elapsed());
+    assert!(pings <= Some(most), "{pings:?} in {:?}", frozen.elapsed());
+    let (_, end) = follow(&server, &reply).await;
+    assert_eq!(end["reply"]["state"], "COMPLETE");
 }
 
 async fn probe(server: &Server, path: &str) -> (u16, Value) {

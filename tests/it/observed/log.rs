@@ -193,6 +193,10 @@ async fn nothing_that_somebody_wrote_is_in_any_line() {
     ] {
         graphql(body).await.unwrap();
     }
+    // Not all of them were refused at the door.
+    let query = "query ($u: UserId) { chats(userId: $u) { edges { node { title } } } }";
+    let chats = server.data(query, json!({ "u": CANARY })).await;
+    assert_eq!(chats["chats"]["edges"][0]["node"]["title"], CANARY);
     for (method, path, body) in [
         (
             "POST",
