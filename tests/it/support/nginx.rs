@@ -32,7 +32,7 @@ impl Nginx {
         let address = own_address();
         let servers = servers
             .iter()
-            .map(|server| format!("server {server} fail_timeout=1s;"));
+            .map(|server| format!("server {server} max_fails=0;"));
         let site = SITE
             .replace("${COLLOQUY_LISTEN}", &address)
             .replace("${COLLOQUY_SERVERS}", &servers.collect::<Vec<_>>().join(" "));
