@@ -37,10 +37,7 @@ async fn a_lone_server_answers_and_finishes_what_was_begun() {
     server.tell_to_stop();
     let answer = draining(&server).await;
     assert_eq!(answer.headers()["connection"], "close");
-    assert_eq!(
-        answer.json::<Value>().await.unwrap(),
-        json!({ "status": "shutting down" })
-    );
+    assert_eq!(answer.json::<Value>().await.unwrap()["status"], "shutting down");
     let live = reqwest::get(server.at("/health/live")).await.unwrap();
     assert_eq!(live.status(), 200);
     // What was sent before is joined, and nothing new is taken.
