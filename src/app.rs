@@ -18,7 +18,7 @@ pub use crate::http::Listeners;
 use crate::http::{self, ServeError};
 use crate::service::Service;
 use crate::store::inspection::{StoreInspection, SurveyProgress, Surveyed};
-use crate::store::{Claim, EmbeddedStore, MeteredStore, MongoStore, Store, StoreError};
+use crate::store::{Claim, EmbeddedStore, MeteredStore, MongoStore, ScratchDatabase, Store, StoreError};
 use crate::telemetry::recorder;
 
 use descent::Descent;
@@ -69,6 +69,11 @@ pub async fn survey_database(uri: &str, progress: &(dyn Fn(SurveyProgress) + Sen
     MongoStore::survey(uri, progress).await
 }
 
+/// A database of MongoDB for a trial, beside the one that `uri` names; `id` tells it apart from those of other trials.
+pub async fn scratch_database(uri: &str, id: &str) -> Result<ScratchDatabase, StoreError> {
+    ScratchDatabase::beside(uri, id).await
+}
+
 /// Asks a bot's service whether it is there and knows us.
 pub async fn probe_service(config: &OpenAiConfig) -> Result<Probed, OpenAiSetupError> {
     OpenAiBot::probe(config).await
@@ -83,8 +88,8 @@ pub async fn probe_feed(config: &RedisConfig) -> Result<RedisProbed, RedisFeedEr
 async fn open_feed(config: &FeedConfig, name: &str, seed: u64) -> Result<Arc<dyn Feed>, RedisFeedError> {
     Ok(match config {
         FeedConfig::Local => Arc::new(LocalFeed::new(seed)),
-        FeedConfig::Redis(redis) => {
-            Arc::new(RedisFeed::connect(&redis.url, &redis.prefix, name, seed).await?)
+        FeedConfig::Redis(shared) => {
+            Arc::new(RedisFeed::connect(&shared.url, &shared.prefix, name, seed).await?)
         }
     })
 }

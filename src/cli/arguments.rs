@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::chat::ChatArguments;
 use super::health::HealthArguments;
 use super::serve::Watched;
+use super::verify::VerifyArguments;
 use crate::config::{
     ApiKey, BotConfig, BuiltinBotConfig, Config, ConfigError, EngineConfig, FaultScript, FeedConfig,
     LegacyConfig, Limits, OpenAiConfig, OtlpEndpoint, StoreConfig, TrustedDocuments, UpstreamTimeouts,
@@ -43,6 +45,9 @@ pub struct Arguments {
         global = true
     )]
     store: String,
+    /// Whether it was said where chats are kept.
+    #[arg(skip)]
+    pub is_store_given: bool,
     // Read by us, as the store is.
     /// What carries events between servers: local where there is one, else redis://HOST (rediss:// for TLS), the same
     /// for all that share a MongoDB.
@@ -231,6 +236,12 @@ pub enum Command {
     ///
     /// Ends with 0 if it is well, with 1 if it is not or does not answer within 5 seconds. Never goes through a proxy.
     Health(HealthArguments),
+    /// Kill, freeze and cut off servers on a scratch database, and see what is kept of every promise.
+    ///
+    /// With no arguments it tries one server on a temporary folder for half a minute. With --store it makes a database or
+    /// folder beside the one that is named, which it never opens, and removes it at the end. Ends with 0 if everything
+    /// that was tried was held, with 1 if something was not, and with 2 if there is no verdict.
+    Verify(VerifyArguments),
 }
 
 /// What `colloquy doctor` takes.
@@ -279,14 +290,31 @@ impl Arguments {
         let mut globals: Vec<_> = command.get_arguments().cloned().collect();
         globals.retain(clap::Arg::is_global_set);
         // A client has no use for the flags of a server, which are taken everywhere, so they do not clutter its help.
-        let hidden = |kept: &str| {
-            let hidden = globals.iter().filter(|flag| flag.get_id() != kept);
+        let hidden = |kept: &[&str]| {
+            let hidden = globals
+                .iter()
+                .filter(|flag| !kept.contains(&flag.get_id().as_str()));
             hidden.map(|flag| flag.clone().hide(true)).collect::<Vec<_>>()
         };
         let command = command
-            .mut_subcommand("chat", |chat| chat.args(hidden("")))
-            .mut_subcommand("health", |health| health.args(hidden("listen")));
-        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+            .mut_subcommand("chat", |chat| chat.args(hidden(&[])))
+            .mut_subcommand("health", |health| health.args(hidden(&["listen"])))
+            .mut_subcommand("verify", |verify| {
+                verify.args(hidden(&["store", "feed", "feed_prefix"]))
+            });
+        let matches = command.get_matches();
+        let mut arguments = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        arguments.is_store_given = matches.value_source("store") != Some(ValueSource::DefaultValue);
+        arguments
+    }
+
+    /// The variables of the environment that stand for flags.
+    pub fn variables() -> Vec<String> {
+        let command = Self::command();
+        let variables = command.get_arguments().filter_map(clap::Arg::get_env);
+        variables
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect()
     }
 
     /// The configuration that the arguments stand for, checked.

@@ -2,10 +2,13 @@
 
 mod arguments;
 mod chat;
+mod client;
 mod doctor;
 mod health;
+mod page;
 mod serve;
 mod setup;
+mod verify;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -40,6 +43,9 @@ pub fn main() -> ExitCode {
     if let Some(Command::Health(health)) = &arguments.command {
         return runtime.block_on(health::health(health, arguments.listen));
     }
+    if let Some(Command::Verify(options)) = &arguments.command {
+        return runtime.block_on(verify::verify(&arguments, options));
+    }
     let told = arguments
         .config()
         .and_then(|config| Ok((config, arguments.watched()?)));
@@ -55,7 +61,11 @@ pub fn main() -> ExitCode {
             Command::Serve => serve::serve(config, watched).await,
             Command::Setup => setup::setup(config).await,
             // Done above, without a configuration.
-            Command::Schema | Command::Doctor(_) | Command::Health(_) | Command::Chat(_) => Ok(()),
+            Command::Schema
+            | Command::Doctor(_)
+            | Command::Health(_)
+            | Command::Chat(_)
+            | Command::Verify(_) => Ok(()),
         }
     });
     match done {

@@ -1,5 +1,6 @@
 //! The HTTP face: which path is answered by whom, and what lies around them all.
 
+mod doors;
 mod graphql;
 mod health;
 mod legacy;
@@ -8,6 +9,7 @@ mod pages;
 mod scrape;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -17,6 +19,7 @@ use axum::response::Response;
 use axum::routing::get;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -29,7 +32,12 @@ use crate::graphql::Schema;
 use crate::legacy::rest;
 use crate::service::Service;
 
+use doors::Doors;
 use scrape::Scraped;
+
+/// How long the last connections may take to bring a request. The HTTP library ends one at once that has brought none yet,
+/// and whoever sent it could not tell that from one that broke off behind it.
+const LAST_REQUEST_WAIT: Duration = Duration::from_millis(500);
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -84,7 +92,9 @@ pub async fn serve(
     };
     // To the end: that the server goes down can be seen there.
     let _scraped_apart = scraped_apart.map(AbortOnDropHandle::new);
-    let listener = listeners.faces.tap_io(|connection| {
+    let closed = CancellationToken::new();
+    let doors = Doors::new(listeners.faces, drain.closes_doors(), closed.clone());
+    let listener = doors.tap_io(|connection| {
         // Else the kernel holds a piece back until the client has acknowledged the one before, up to 40 ms.
         if let Err(error) = connection.set_nodelay(true) {
             let error = &error as &dyn std::error::Error;
@@ -93,7 +103,10 @@ pub async fn serve(
     });
     let router = router(schema, service, &legacy, figures, drain.clone());
     axum::serve(listener, router)
-        .with_graceful_shutdown(drain.closes_doors())
+        .with_graceful_shutdown(async move {
+            closed.cancelled_owned().await;
+            tokio::time::sleep(LAST_REQUEST_WAIT).await;
+        })
         .await?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, Method};
+use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use tower_http::request_id::{MakeRequestId, MakeRequestUuid};
@@ -23,7 +23,7 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let matched = request.extensions().get::<MatchedPath>();
     let route = matched.map_or(UNMATCHED, MatchedPath::as_str).to_owned();
-    let method = name(request.method());
+    let method = faces::method(request.method().as_str());
     let id = id_of(&request);
     // Machines ask for these every few seconds.
     let is_probe = health::PATHS.contains(&route.as_str()) || route == scrape::PATH;
@@ -57,18 +57,4 @@ fn id_of(request: &Request) -> RequestId {
         let made = made.as_ref().and_then(|id| id.header_value().to_str().ok());
         RequestId::parse(made.unwrap_or_default()).unwrap_or_else(RequestId::none)
     })
-}
-
-/// What a label calls a method: a caller can make others up.
-fn name(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::DELETE => "DELETE",
-        Method::PATCH => "PATCH",
-        Method::HEAD => "HEAD",
-        Method::OPTIONS => "OPTIONS",
-        _ => "OTHER",
-    }
 }

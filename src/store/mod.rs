@@ -24,7 +24,7 @@ use crate::domain::{
 
 pub use embedded::EmbeddedStore;
 pub use metered::MeteredStore;
-pub use mongo::MongoStore;
+pub use mongo::{MongoStore, ScratchDatabase};
 
 /// Why the store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]

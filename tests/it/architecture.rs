@@ -7,7 +7,7 @@ use syn::visit::{self, Visit};
 use crate::support::sources::{Source, sources};
 
 /// Each module of the crate with the modules it may import, from the lowest layer to the highest.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("domain", &[]),
     ("drain", &[]),
     ("peer", &[]),
@@ -61,7 +61,16 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ),
     (
         "cli",
-        &["config", "telemetry", "store", "feed", "bot", "graphql", "app"],
+        &[
+            "domain",
+            "config",
+            "telemetry",
+            "store",
+            "feed",
+            "bot",
+            "graphql",
+            "app",
+        ],
     ),
 ];
 
@@ -76,7 +85,7 @@ const PRIVATE: [(&str, &str); 6] = [
 ];
 
 /// Foreign crates, with the only places that may use them.
-const CONFINED: [(&str, &[&str]); 42] = [
+const CONFINED: [(&str, &[&str]); 45] = [
     ("mongodb", &["store::mongo"]),
     ("rusqlite", &["store::embedded"]),
     ("redis", &["feed::redis"]),
@@ -86,11 +95,19 @@ const CONFINED: [(&str, &[&str]); 42] = [
     ("tower_http", &["http"]),
     ("rust_embed", &["http"]),
     ("clap", &["cli"]),
-    ("anstream", &["cli::chat::screen", "cli::doctor"]),
-    ("anstyle", &["cli::chat::screen", "cli::doctor"]),
-    ("comfy_table", &["cli::doctor"]),
-    ("indicatif", &["cli::doctor"]),
-    ("rustix", &["cli::doctor", "store::embedded"]),
+    ("anstream", &["cli::chat::screen", "cli::page"]),
+    (
+        "anstyle",
+        &["cli::chat::screen", "cli::doctor", "cli::page", "cli::verify"],
+    ),
+    ("comfy_table", &["cli::page"]),
+    ("indicatif", &["cli::doctor", "cli::verify::progress"]),
+    (
+        "rustix",
+        &["cli::page", "cli::verify::process", "store::embedded"],
+    ),
+    ("fastrand", &["cli::verify"]),
+    ("tempfile", &["cli::verify"]),
     ("tracing_subscriber", &["telemetry"]),
     ("tracing_appender", &["telemetry::log"]),
     ("tracing_opentelemetry", &["telemetry::traces"]),
@@ -108,11 +125,17 @@ const CONFINED: [(&str, &[&str]); 42] = [
     ("unicode_segmentation", &["domain::search", "cli::chat::session"]),
     (
         "reqwest",
-        &["bot::openai", "cli::chat", "cli::health", "telemetry::traces"],
+        &[
+            "bot::openai",
+            "cli::client",
+            "cli::health",
+            "cli::verify",
+            "telemetry::traces",
+        ],
     ),
     ("eventsource_stream", &["bot::openai"]),
     ("secrecy", &["config", "bot::openai"]),
-    ("url", &["config", "cli::chat::server", "cli::health"]),
+    ("url", &["config", "cli::client::server", "cli::health"]),
     ("utoipa", &["legacy", "http"]),
     ("utoipa_axum", &["legacy::rest"]),
     ("weak_table", &["engine"]),
@@ -120,8 +143,8 @@ const CONFINED: [(&str, &[&str]); 42] = [
     ("moka", &["graphql::documents"]),
     ("sha2", &["config"]),
     ("hex", &["config"]),
-    ("graphql_client", &["cli::chat"]),
-    ("tokio_tungstenite", &["cli::chat::socket"]),
+    ("graphql_client", &["cli::chat", "cli::client", "cli::verify"]),
+    ("tokio_tungstenite", &["cli::client::socket", "cli::verify"]),
     ("rustyline", &["cli::chat::input"]),
 ];
 

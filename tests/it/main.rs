@@ -24,3 +24,4 @@ mod schema;
 mod shipping;
 mod support;
 mod upstream;
+mod verify;

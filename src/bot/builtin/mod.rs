@@ -44,11 +44,11 @@ impl BuiltinBot {
         Self { heeds_faults, ..self }
     }
 
-    fn answer(&self, prompt: &Prompt) -> String {
-        let question = prompt.question();
-        // The text decides where it clearly is in one language; the sender's choice where it is not.
+    /// The whole of its answer to a question: in the language of that, where it clearly is in one that the bot speaks,
+    /// else in the one that the sender chose.
+    pub fn answer(&self, question: &str, language: Option<&LanguageTag>) -> String {
         let language = Language::of_text(question)
-            .or(prompt.language.as_ref().and_then(LanguageTag::language))
+            .or(language.and_then(LanguageTag::language))
             .unwrap_or(Language::English);
         let phrases = Phrases::of(language);
         let mut answer = match Topic::of(question) {
@@ -83,7 +83,8 @@ impl Bot for BuiltinBot {
         let own = prompt.faults.as_ref().filter(|_| self.heeds_faults);
         let faults = own.or(self.faults.as_ref());
         let faults = faults.map(|script| script.resolved(prompt.question()));
-        let delivery = Delivery::new(&prompt, &self.answer(&prompt), faults.as_ref());
+        let answer = self.answer(prompt.question(), prompt.language.as_ref());
+        let delivery = Delivery::new(&prompt, &answer, faults.as_ref());
         delivery.at_pace(self.pieces_per_second)
     }
 }

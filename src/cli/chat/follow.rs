@@ -4,9 +4,8 @@ use super::assembly::{Assembly, Show};
 use super::error::ChatError;
 use super::operations::{FollowReply, follow_reply};
 use super::screen::Screen;
-use super::server::{Server, patience};
-use super::socket::Subscription;
 use super::words::Ending;
+use crate::cli::client::{Server, Subscription, patience};
 
 /// One who follows a reply and prints it.
 pub struct Follower<'a> {
@@ -83,7 +82,7 @@ impl<'a> Follower<'a> {
                     let reply = event.message.reply;
                     return reply
                         .map(Ending::from)
-                        .ok_or_else(|| self.server.strange("a reply that is none"));
+                        .ok_or_else(|| self.server.strange("a reply that is none").into());
                 }
             };
             print(self.screen, show)?;
@@ -91,7 +90,8 @@ impl<'a> Follower<'a> {
         }
         Err(self
             .server
-            .lost_because("it ended the subscription before the reply"))
+            .lost_because("it ended the subscription before the reply")
+            .into())
     }
 }
 

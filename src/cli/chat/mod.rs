@@ -1,7 +1,7 @@
 //! `colloquy chat`: a client of a server, in a terminal.
 //!
 //! `assembly` is the rule for a reply's text and does no I/O; `follow` applies it over connections that break; `session`
-//! is what a person does. Requests go through `server`, subscriptions through `socket`.
+//! is what a person does.
 
 mod arguments;
 mod assembly;
@@ -12,9 +12,7 @@ mod input;
 mod interrupts;
 mod operations;
 mod screen;
-mod server;
 mod session;
-mod socket;
 mod words;
 
 use std::io;
@@ -24,10 +22,10 @@ pub use arguments::ChatArguments;
 use error::ChatError;
 use input::Input;
 use interrupts::Interrupts;
-use operations::UserId;
 use screen::Screen;
-use server::Server;
 use session::{Manners, Next, Session};
+
+use super::client::{Server, UserId};
 
 /// What a shell ends with that was interrupted.
 const INTERRUPTED: u8 = 130;

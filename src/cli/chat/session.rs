@@ -12,13 +12,13 @@ use super::error::ChatError;
 use super::follow::Follower;
 use super::interrupts::Interrupts;
 use super::operations::{
-    AddReaction, Chats, CreateChat, DeleteChat, OpenChat, RegenerateReply, ReplyState, SendMessage,
-    StopReply, UserId, Viewer, add_reaction, chats, create_chat, delete_chat, open_chat, regenerate_reply,
-    send_message, stop_reply, viewer,
+    AddReaction, Chats, CreateChat, DeleteChat, OpenChat, RegenerateReply, SendMessage, StopReply, Viewer,
+    add_reaction, chats, create_chat, delete_chat, open_chat, regenerate_reply, send_message, stop_reply,
+    viewer,
 };
 use super::screen::Screen;
-use super::server::Server;
 use super::words::Ending;
+use crate::cli::client::{ClientError, ReplyState, Server, UserId};
 
 /// How much of its first message becomes a chat's title.
 const TITLE_LETTERS_MAX: usize = 60;
@@ -79,7 +79,7 @@ impl<'a> Session<'a> {
         let viewer = self.server.ask::<Viewer>(viewer::Variables {}).await?.viewer;
         if self.manners.is_interactive {
             let user = self.manners.user.as_ref().unwrap_or(&viewer.user_id);
-            let place = &self.server.place;
+            let place = self.server.place();
             self.screen
                 .note(&format!("you are {user} at {place}; /help says what you can do"));
         }
@@ -148,10 +148,11 @@ impl<'a> Session<'a> {
             .server
             .insist::<OpenChat>(open_chat::Variables { id: id.clone() });
         let Some(chat) = unless(interrupts, asking).await?.chat else {
-            return Err(ChatError::Refused {
+            return Err(ClientError::Refused {
                 code: Some("NOT_FOUND".to_owned()),
                 message: format!("there is no chat {id}, or it is somebody else's"),
-            });
+            }
+            .into());
         };
         let title = on_one_line(&chat.title);
         self.screen.note(&format!(
@@ -330,13 +331,13 @@ impl<'a> Session<'a> {
 
     async fn stop(&self, message_id: String) -> Result<(), ChatError> {
         let variables = stop_reply::Variables { message_id };
-        self.server.insist::<StopReply>(variables).await.map(drop)
+        Ok(self.server.insist::<StopReply>(variables).await.map(drop)?)
     }
 
     async fn react(&self, message_id: String, reaction: String) -> Result<(), ChatError> {
         let variables = add_reaction::Variables { message_id, reaction };
         // The last one wins, so that it may be heard twice.
-        self.server.insist::<AddReaction>(variables).await.map(drop)
+        Ok(self.server.insist::<AddReaction>(variables).await.map(drop)?)
     }
 
     async fn delete(&mut self, is_sure: bool, interrupts: &mut Interrupts) -> Result<(), ChatError> {
@@ -366,12 +367,12 @@ impl<'a> Session<'a> {
 }
 
 /// Waits for something unless Ctrl-C says that it is not worth it.
-async fn unless<T>(
+async fn unless<T, E: Into<ChatError>>(
     interrupts: &mut Interrupts,
-    work: impl Future<Output = Result<T, ChatError>>,
+    work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, ChatError> {
     tokio::select! {
-        done = work => done,
+        done = work => done.map_err(Into::into),
         () = interrupts.next() => Err(ChatError::GivenUp),
     }
 }

@@ -1,6 +1,7 @@
 //! How a reply ended, in words.
 
-use super::operations::{ReplyState, follow_reply, open_chat};
+use super::operations::{follow_reply, open_chat};
+use crate::cli::client::ReplyState;
 
 /// Why a reply failed.
 pub struct Failure {

@@ -5,8 +5,8 @@ mod configuration;
 mod feed;
 mod finding;
 mod folder;
+mod listing;
 mod mongo;
-mod page;
 mod upstream;
 
 use std::process::ExitCode;
@@ -14,8 +14,8 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use self::finding::{Finding, Verdict};
-use self::page::Page;
 use super::arguments::{Arguments, DoctorArguments, ReportFormat};
+use super::page::{self, Page};
 use super::{chain, complain};
 use crate::app;
 use crate::config::{BotConfig, StoreConfig};
@@ -81,7 +81,7 @@ fn print(format: ReportFormat, findings: &[Finding], survey: Option<&Survey>) ->
             if let Some(survey) = survey {
                 adoption::tables(&mut page, survey);
             }
-            page.findings(findings);
+            listing::list(&mut page, findings);
             page.print()
         }
         ReportFormat::Json => page::print_json(&report(findings, survey)),

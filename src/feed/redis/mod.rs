@@ -29,6 +29,7 @@ use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 use super::ring::{Placed, RETAINED_FOR, Rings, lock};
 use super::{Away, Feed, Fleet, Follower, Heard, Hearing};
 use crate::domain::{ChatEvent, ChatId, FeedPosition, MessageId};
+use crate::telemetry::feed::{failed, operation};
 use link::{Link, Op};
 pub use probe::RedisProbed;
 
@@ -144,6 +145,7 @@ fn open_client(url: &str) -> Result<Client, RedisFeedError> {
 impl Feed for RedisFeed {
     async fn publish(&self, chat: ChatId, event: ChatEvent) {
         if self.ops.try_send(Op::Publish(chat, event)).is_err() {
+            failed("publish");
             lock(&self.shared.overrun).add(chat);
         }
     }
@@ -174,7 +176,8 @@ impl Fleet for RedisFeed {
         let mut connection = self.shared.connection().ok_or(Away)?;
         let text = self.shared.names.reply(reply);
         let append = self.shared.scripts.append(&text, offset, piece, RETAINED_MS);
-        append.query_async(&mut connection).await.map_err(|_| Away)
+        let appended = append.query_async(&mut connection);
+        operation("carry", appended).await.map_err(|_| Away)
     }
 
     async fn end(&self, reply: MessageId) {
@@ -183,7 +186,8 @@ impl Fleet for RedisFeed {
             let mut end = redis::pipe();
             end.pexpire(&text, ENDED_KEPT_MS).publish(&text, "ended ");
             // Who does not hear of it finds the end in the store.
-            let _ = end.ignore().query_async::<()>(&mut connection).await;
+            let end = end.ignore();
+            let _ = operation("end", end.query_async::<()>(&mut connection)).await;
         }
     }
 
@@ -208,7 +212,10 @@ impl Fleet for RedisFeed {
         let mut connection = self.shared.connection()?;
         let mut get = redis::cmd("GET");
         get.arg(self.shared.names.reply(reply));
-        get.query_async(&mut connection).await.ok().flatten()
+        operation("text", get.query_async(&mut connection))
+            .await
+            .ok()
+            .flatten()
     }
 
     async fn wake(&self, owner: &str, reply: MessageId) {
@@ -218,7 +225,7 @@ impl Fleet for RedisFeed {
                 .arg(self.shared.names.server(owner))
                 .arg(format!("stop {reply}"));
             // The owner finds the wish with its next checkpoint.
-            let _ = publish.query_async::<()>(&mut connection).await;
+            let _ = operation("wake", publish.query_async::<()>(&mut connection)).await;
         }
     }
 
@@ -250,7 +257,8 @@ impl Fleet for RedisFeed {
         for room in rooms {
             counts.add_command(scripts.count(&names.room(room), &servers, &self.shared.name, ALIVE_MS));
         }
-        counts.query_async(&mut connection).await.unwrap_or_default()
+        let counted = operation("connections", counts.query_async(&mut connection));
+        counted.await.unwrap_or_default()
     }
 }
 

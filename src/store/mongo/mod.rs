@@ -17,6 +17,7 @@ mod messages;
 mod operation;
 mod replies;
 mod reply_document;
+mod scratch;
 mod search;
 mod survey;
 mod usage;
@@ -32,6 +33,8 @@ use mongodb::{Client, Database, IndexModel};
 use self::calls::{Calls, Documents};
 use self::operation::{ANSWER_TIMEOUT, is_no_utf8, run, run_for};
 use super::{Store, StoreError, millis};
+
+pub use self::scratch::ScratchDatabase;
 
 /// The database of an address that names none.
 const DATABASE_DEFAULT: &str = "colloquy";

@@ -16,6 +16,9 @@ pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the setup may take: an index over an old collection is built within it.
 pub(super) const SETUP_TIMEOUT: Duration = Duration::from_secs(1800);
 
+/// How long the removal of a whole database may take.
+pub(super) const REMOVAL_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// The server's codes for a state that passes: unreachable members, elections, shutdowns, deadlines, a majority that
 /// cannot be reached.
 const PASSING_CODES: [i32; 18] = [

@@ -46,23 +46,25 @@ async fn roll(arguments: &[&str]) {
     let mut servers = vec![fleet.start(&addresses[0]).await, fleet.start(&addresses[1]).await];
     let load = Load::start(&nginx);
     let is_over = CancellationToken::new();
-    let others = tokio::spawn(others(nginx.url.clone(), is_over.clone()));
-    for size in [SERVERS - 1, SERVERS] {
-        while servers.len() < size {
-            servers.push(fleet.start(&addresses[servers.len()]).await);
+    let others = others(&nginx.url, &is_over);
+    let rolling = async {
+        for size in [SERVERS - 1, SERVERS] {
+            while servers.len() < size {
+                servers.push(fleet.start(&addresses[servers.len()]).await);
+            }
+            for (n, address) in addresses.iter().enumerate().take(size) {
+                let server = servers.remove(n);
+                server.tell_to_stop();
+                let (status, log) = server.ended().await;
+                assert!(status.success() && !log.contains("\"ERROR\""), "{log}");
+                servers.insert(n, fleet.start(address).await);
+            }
         }
-        for (n, address) in addresses.iter().enumerate().take(size) {
-            let server = servers.remove(n);
-            server.tell_to_stop();
-            let (status, log) = server.ended().await;
-            assert!(status.success() && !log.contains("\"ERROR\""), "{log}");
-            servers.insert(n, fleet.start(address).await);
-        }
-    }
-    is_over.cancel();
-    let report = load.end().await;
-    let conversations = others.await.unwrap();
-    assert_eq!(report["errors"], json!([]), "{}\n{report}", nginx.log());
+        is_over.cancel();
+        load.end().await
+    };
+    let (report, conversations) = tokio::join!(rolling, others);
+    assert_eq!(report["errors"], json!([]));
     nothing_is_lost_or_doubled(&servers[0], &report).await;
     // It was worth while.
     let closes = report["closes"].as_array().unwrap();
@@ -132,7 +134,7 @@ impl Drop for Load {
 }
 
 /// Other programs, each of which says something and follows the reply, again and again: how often each has.
-async fn others(url: String, is_over: CancellationToken) -> Vec<usize> {
+async fn others(url: &str, is_over: &CancellationToken) -> Vec<usize> {
     let programs = [
         examples::typescript("apollo.ts"),
         examples::typescript("urql-sse.ts"),
@@ -140,8 +142,8 @@ async fn others(url: String, is_over: CancellationToken) -> Vec<usize> {
     ];
     let examples = programs
         .into_iter()
-        .map(|command| converse(command, &url, &is_over));
-    let (mut counts, documented) = tokio::join!(join_all(examples), converse_by_frames(&url, &is_over));
+        .map(|command| converse(command, url, is_over));
+    let (mut counts, documented) = tokio::join!(join_all(examples), converse_by_frames(url, is_over));
     counts.push(documented);
     counts
 }
@@ -151,9 +153,11 @@ async fn converse(command: Command, url: &str, is_over: &CancellationToken) -> u
     while !is_over.is_cancelled() {
         let text = format!("{count} समुद्र 🌊");
         let shown = examples::run(same(&command), &[url, &text]).await;
-        // A text that had to begin again would begin on a new line.
-        assert_eq!(shown.lines().count(), 1, "{shown}");
-        assert!(shown.contains(&text), "{shown}");
+        // A text that another server knows less of begins again on a new line: the last one is whole.
+        assert!(
+            shown.lines().last().is_some_and(|last| last.contains(&text)),
+            "{shown}"
+        );
         count += 1;
     }
     count

@@ -67,7 +67,7 @@ impl Nginx {
     }
 
     /// What it complained of.
-    pub fn log(&self) -> String {
+    fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("error.log")).unwrap_or_default()
     }
 }
@@ -76,5 +76,8 @@ impl Drop for Nginx {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+        if std::thread::panicking() {
+            println!("nginx: {}", self.log());
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! A survey for people.
 
 use super::{grouped, zone};
-use crate::cli::doctor::page::Page;
+use crate::cli::page::Page;
 use crate::store::inspection::{CollectionSurvey, Index, KindSurvey, Reading, Revision, Survey};
 
 /// Adds a survey to a page.

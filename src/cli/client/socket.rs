@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-use super::error::{ChatError, data_of};
+use super::error::{ClientError, data_of};
 use super::server::Server;
 
 const PROTOCOL: &str = "graphql-transport-ws";
@@ -57,7 +57,7 @@ impl<'a> Subscription<'a> {
     pub async fn start<Q: GraphQLQuery>(
         server: &'a Server,
         variables: Q::Variables,
-    ) -> Result<Self, ChatError> {
+    ) -> Result<Self, ClientError> {
         let handshake = tokio::time::timeout(HANDSHAKE_MAX, shake(server)).await;
         let socket = handshake.map_err(|_| server.lost_because("the handshake took too long"))??;
         let mut subscription = Self { socket, server };
@@ -74,12 +74,12 @@ impl<'a> Subscription<'a> {
     }
 
     /// The next event, or `None` when there are no more.
-    pub async fn next<D: DeserializeOwned>(&mut self) -> Result<Option<D>, ChatError> {
+    pub async fn next<D: DeserializeOwned>(&mut self) -> Result<Option<D>, ClientError> {
         loop {
             match self.receive::<D>().await? {
-                FromServer::Next { payload } => return data_of(payload, &self.server.place).map(Some),
+                FromServer::Next { payload } => return data_of(payload, self.server.place()).map(Some),
                 FromServer::Error { payload } => {
-                    let refusal = ChatError::refused(&payload);
+                    let refusal = ClientError::refused(&payload);
                     return Err(refusal.unwrap_or_else(|| self.server.strange("an error without a word")));
                 }
                 FromServer::Complete => return Ok(None),
@@ -88,7 +88,7 @@ impl<'a> Subscription<'a> {
         }
     }
 
-    async fn acknowledged(&mut self) -> Result<(), ChatError> {
+    async fn acknowledged(&mut self) -> Result<(), ClientError> {
         loop {
             match self.receive::<Value>().await? {
                 FromServer::ConnectionAck => return Ok(()),
@@ -98,14 +98,14 @@ impl<'a> Subscription<'a> {
     }
 
     /// What has to be done about messages that are no event.
-    async fn answer<D>(&mut self, message: FromServer<D>) -> Result<(), ChatError> {
+    async fn answer<D>(&mut self, message: FromServer<D>) -> Result<(), ClientError> {
         match message {
             FromServer::Ping => self.send(json!({ "type": "pong" })).await,
             _ => Ok(()),
         }
     }
 
-    async fn receive<D: DeserializeOwned>(&mut self) -> Result<FromServer<D>, ChatError> {
+    async fn receive<D: DeserializeOwned>(&mut self) -> Result<FromServer<D>, ClientError> {
         loop {
             let frame = tokio::time::timeout(SILENCE_MAX, self.socket.next()).await;
             match frame {
@@ -126,14 +126,14 @@ impl<'a> Subscription<'a> {
         }
     }
 
-    async fn send(&mut self, message: Value) -> Result<(), ChatError> {
+    async fn send(&mut self, message: Value) -> Result<(), ClientError> {
         let sent = self.socket.send(Message::text(message.to_string())).await;
         sent.map_err(|error| self.server.lost(&error))
     }
 }
 
 /// Turns a request into a WebSocket.
-async fn shake(server: &Server) -> Result<WebSocketStream<Upgraded>, ChatError> {
+async fn shake(server: &Server) -> Result<WebSocketStream<Upgraded>, ClientError> {
     let key = generate_key();
     let request = server
         .socket_client

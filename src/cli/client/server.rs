@@ -1,5 +1,6 @@
 //! A server as a client sees it: where it is, what it is told with each request, and how long to wait for it.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder, Retryable};
@@ -8,7 +9,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::error::{ChatError, data_of, root_cause};
+use super::error::{ClientError, data_of, root_cause};
 
 /// How long a connection may take.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -47,9 +48,10 @@ pub struct Server {
     pub(super) socket_client: reqwest::Client,
     pub(super) url: Url,
     /// The address without what may be secret in it.
-    pub(super) place: String,
+    place: String,
     /// The payload of `connection_init`: the headers once more, for servers and proxies that look there.
     pub(super) init: Map<String, Value>,
+    answer_max: Duration,
 }
 
 impl Server {
@@ -82,11 +84,40 @@ impl Server {
             url,
             place: place.into(),
             init,
+            answer_max: ANSWER_MAX,
         })
     }
 
+    /// A server of this machine, asked directly whatever proxy the environment names, and given `answer_max` for each
+    /// connection and each answer.
+    pub fn local(address: SocketAddr, answer_max: Duration) -> Result<Self, ServerError> {
+        let client = || {
+            reqwest::Client::builder()
+                .connect_timeout(answer_max)
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+        };
+        let url = endpoint(&format!("http://{address}"))?;
+        Ok(Self {
+            client: client().build()?,
+            socket_client: client().http1_only().build()?,
+            place: url.clone().into(),
+            url,
+            init: Map::new(),
+            answer_max,
+        })
+    }
+
+    /// The address without what may be secret in it.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
     /// Asks once.
-    pub async fn ask<Q: GraphQLQuery>(&self, variables: Q::Variables) -> Result<Q::ResponseData, ChatError> {
+    pub async fn ask<Q: GraphQLQuery>(
+        &self,
+        variables: Q::Variables,
+    ) -> Result<Q::ResponseData, ClientError> {
         self.post::<Q>(&body::<Q>(variables)?).await
     }
 
@@ -94,15 +125,15 @@ impl Server {
     pub async fn insist<Q: GraphQLQuery>(
         &self,
         variables: Q::Variables,
-    ) -> Result<Q::ResponseData, ChatError> {
+    ) -> Result<Q::ResponseData, ClientError> {
         let body = body::<Q>(variables)?;
         (|| self.post::<Q>(&body))
             .retry(patience_builder())
-            .when(ChatError::is_passing)
+            .when(ClientError::is_passing)
             .await
     }
 
-    async fn post<Q: GraphQLQuery>(&self, body: &str) -> Result<Q::ResponseData, ChatError> {
+    async fn post<Q: GraphQLQuery>(&self, body: &str) -> Result<Q::ResponseData, ClientError> {
         let request = self
             .client
             .post(self.url.clone())
@@ -111,7 +142,7 @@ impl Server {
                 reqwest::header::ACCEPT,
                 "application/graphql-response+json, application/json;q=0.9",
             )
-            .timeout(ANSWER_MAX)
+            .timeout(self.answer_max)
             .body(body.to_owned());
         let response = request.send().await.map_err(|error| self.lost(&error))?;
         let status = response.status();
@@ -126,20 +157,21 @@ impl Server {
     }
 
     /// The connection failed.
-    pub(super) fn lost(&self, error: &dyn std::error::Error) -> ChatError {
+    pub fn lost(&self, error: &dyn std::error::Error) -> ClientError {
         self.lost_because(root_cause(error))
     }
 
-    pub(super) fn lost_because(&self, reason: impl ToString) -> ChatError {
-        ChatError::Lost {
+    /// The connection failed, and why.
+    pub fn lost_because(&self, reason: impl ToString) -> ClientError {
+        ClientError::Lost {
             place: self.place.clone(),
             reason: reason.to_string(),
         }
     }
 
     /// The server speaks something else.
-    pub(super) fn strange(&self, reason: impl ToString) -> ChatError {
-        ChatError::Strange {
+    pub fn strange(&self, reason: impl ToString) -> ClientError {
+        ClientError::Strange {
             place: self.place.clone(),
             reason: reason.to_string(),
         }
@@ -159,8 +191,8 @@ fn patience_builder() -> ExponentialBuilder {
         .with_jitter()
 }
 
-fn body<Q: GraphQLQuery>(variables: Q::Variables) -> Result<String, ChatError> {
-    serde_json::to_string(&Q::build_query(variables)).map_err(|error| ChatError::Misuse(error.to_string()))
+fn body<Q: GraphQLQuery>(variables: Q::Variables) -> Result<String, ClientError> {
+    Ok(serde_json::to_string(&Q::build_query(variables))?)
 }
 
 fn endpoint(text: &str) -> Result<Url, ServerError> {

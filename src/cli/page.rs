@@ -2,11 +2,9 @@
 
 use std::io::{self, Write};
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
-
-use super::finding::{self, Finding, Verdict};
 
 /// A report in the making.
 pub struct Page(String);
@@ -48,37 +46,13 @@ impl Page {
         }
     }
 
-    /// Adds the findings, each with its mark, and how many of each there are.
-    pub fn findings(&mut self, findings: &[Finding]) {
-        let widths = findings.iter().map(|finding| finding.subject.chars().count());
-        let width = widths.max().unwrap_or_default();
-        for finding in findings {
-            let mark = mark(finding.verdict);
-            let (name, subject) = (finding.verdict.name(), printable(&finding.subject));
-            let detail = printable(&finding.detail);
-            self.line(&format!("{mark}{name:<7}{mark:#}  {subject:<width$}  {detail}"));
-            if let Some(advice) = &finding.advice {
-                let indent = " ".repeat(width + 11);
-                self.line(&format!("{indent}→ {}", printable(advice)));
-            }
-        }
-        self.gap();
-        let count = |verdict| finding::count(findings, verdict);
-        let (warnings, problems) = (count(Verdict::Warning), count(Verdict::Problem));
-        self.line(&format!(
-            "{} ok, {warnings} {}, {problems} {}.",
-            count(Verdict::Ok),
-            plural(warnings, "warning"),
-            plural(problems, "problem"),
-        ));
-    }
-
     /// Prints the page.
     pub fn print(&self) -> io::Result<()> {
         anstream::stdout().lock().write_all(self.0.as_bytes())
     }
 
-    fn line(&mut self, line: &str) {
+    /// Adds a line as it is, with what styles are in it.
+    pub fn line(&mut self, line: &str) {
         self.0.push_str(line);
         self.0.push('\n');
     }
@@ -87,15 +61,6 @@ impl Page {
 /// Prints a report for programs.
 pub fn print_json(report: &Value) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{report:#}")
-}
-
-fn mark(verdict: Verdict) -> Style {
-    let color = match verdict {
-        Verdict::Ok => AnsiColor::Green,
-        Verdict::Warning => AnsiColor::Yellow,
-        Verdict::Problem => AnsiColor::Red,
-    };
-    color.on_default().bold()
 }
 
 /// A number of things, for one word.
@@ -113,6 +78,6 @@ fn terminal_width() -> Option<u16> {
 }
 
 /// A text without characters that would tell a terminal what to do: names in a database are anybody's.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     text.replace(char::is_control, "\u{fffd}")
 }

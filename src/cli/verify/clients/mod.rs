@@ -1,0 +1,12 @@
+//! The clients of the trial. They do what the documents tell clients to do, and note what they see.
+
+pub mod abuser;
+mod abuses;
+pub mod chat_follower;
+pub mod frames;
+pub mod pulse;
+pub mod reply_follower;
+pub mod staller;
+pub mod stopper;
+pub mod words;
+pub mod writer;

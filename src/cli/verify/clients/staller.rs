@@ -1,0 +1,128 @@
+//! A reader that stops reading in the middle of a lot of text, and somebody else on the same server beside it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use futures_util::{SinkExt, StreamExt};
+use graphql_client::GraphQLQuery;
+use serde_json::json;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
+
+use super::reply_follower::over_one_line;
+use super::words;
+use super::writer::{heard, intend, note, send};
+use crate::cli::client::Server;
+use crate::cli::verify::crew::Crew;
+use crate::cli::verify::ledger::{Ack, Stall, now};
+use crate::cli::verify::operations::{FollowReply, SendMessage, follow_reply, send_message};
+use crate::cli::verify::view::{Face, View};
+
+/// The reply that is asked for and not read: a word that JSON writes twice as long, as long as a message may be.
+const WIDE_BYTES: usize = 32_000;
+/// How often it is asked for over one socket: together more than any kernel takes in on a loopback line.
+const OPERATIONS: usize = 95;
+/// What the reader's end takes in at the most; the kernel doubles it.
+const RECEIVED_BYTES: u32 = 4 * 1024;
+/// How long the one beside it is waited for.
+const WATCH_MAX: Duration = Duration::from_secs(30);
+/// The pause between two stalls.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Stalls again and again until there is enough.
+pub async fn stall(crew: Arc<Crew>, chat: String, mut rng: Rng) {
+    let wide = intend(&crew, &chat, "\"".repeat(WIDE_BYTES));
+    let Some(Ack {
+        reply: Some(wide), ..
+    }) = send(&crew, wide, &mut rng).await
+    else {
+        return;
+    };
+    while crew.wait(PAUSE).await.is_some() {
+        let calm = crew.fleet.calm(&mut rng).map(|(slot, calm)| (slot.clone(), calm));
+        let Some((slot, calm)) = calm else { continue };
+        let Some(reader) = stop_reading(calm.address, &wide).await else {
+            continue;
+        };
+        let number = intend(&crew, &chat, words::text(&mut rng));
+        heard(&crew, number, slot.index);
+        let watched = tokio::time::timeout(WATCH_MAX, watch(&crew, &calm.server, number));
+        let watched = crew.over.run_until_cancelled(watched).await;
+        drop(reader);
+        // What befell a server that was killed meanwhile says nothing about readers.
+        if watched.is_some() && slot.is_calm_since(&calm) {
+            let took_ms = watched.and_then(Result::ok).flatten();
+            let own_ms = crew.answer_takes.as_millis() as i64;
+            crew.ledger.note(|notes| {
+                notes.stalls.push(Stall {
+                    number,
+                    took_ms,
+                    own_ms,
+                })
+            });
+        }
+    }
+}
+
+/// Asks for much, and reads nothing.
+async fn stop_reading(server: SocketAddr, wide: &str) -> Option<WebSocketStream<TcpStream>> {
+    let socket = TcpSocket::new_v4().ok()?;
+    socket.set_recv_buffer_size(RECEIVED_BYTES).ok()?;
+    let line = socket.connect(server).await.ok()?;
+    let mut request = format!("ws://{server}/graphql").into_client_request().ok()?;
+    let protocol = HeaderValue::from_static("graphql-transport-ws");
+    request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
+    let (mut socket, _) = tokio_tungstenite::client_async(request, line).await.ok()?;
+    let init = json!({ "type": "connection_init" });
+    socket.send(Message::text(init.to_string())).await.ok()?;
+    // The acknowledgement; what comes after it is left lying.
+    socket.next().await?.ok()?;
+    for operation in 0..OPERATIONS {
+        let payload = FollowReply::build_query(follow_reply::Variables {
+            message_id: wide.to_owned(),
+            after: None,
+        });
+        let subscribe = json!({ "type": "subscribe", "id": operation.to_string(), "payload": payload });
+        socket.feed(Message::text(subscribe.to_string())).await.ok()?;
+    }
+    socket.flush().await.ok()?;
+    Some(socket)
+}
+
+/// Sends a prompt to the same server and hears the answer out: how long that took, in milliseconds.
+async fn watch(crew: &Crew, server: &Server, number: usize) -> Option<i64> {
+    let (variables, text) = note(crew, number, |writing| {
+        let variables = send_message::Variables {
+            chat_id: writing.chat.clone(),
+            text: writing.text.clone(),
+            client_key: writing.key.clone(),
+            while_replying: send_message::WhileReplying::QUEUE,
+        };
+        (variables, writing.text.clone())
+    })?;
+    let begun = now();
+    let sent = server.ask::<SendMessage>(variables).await.ok()?.send_message;
+    let ack = Ack {
+        message: sent.message.id,
+        reply: Some(sent.reply.id.clone()),
+    };
+    note(crew, number, |writing| writing.acks.push(ack))?;
+    let answer = crew.bot.answer(&text, None);
+    let (mut view, mut cursor) = (View::new(sent.reply.id, Face::Reply), None);
+    while let Err(error) = over_one_line(server, &mut view, &mut cursor, &answer).await {
+        if !error.is_passing() {
+            view.fault(error.to_string());
+            break;
+        }
+        view.broke();
+        tokio::time::sleep(PAUSE).await;
+    }
+    crew.ledger.note(|notes| notes.views.push(view));
+    Some(now().millis() - begun.millis())
+}

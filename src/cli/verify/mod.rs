@@ -1,0 +1,180 @@
+//! `colloquy verify`: keeps servers busy on a store of one's own, kills, freezes and cuts them off, and then holds what
+//! clients were told against what is stored, promise by promise.
+//!
+//! `fleet`, `process`, `proxy` and `chaos` are what happens to the servers; `clients` are who notices, in `ledger` and
+//! `view`; `judge` finds what was broken, without I/O, and `report` tells it. Like any client this one only talks to
+//! servers.
+
+mod arguments;
+mod chaos;
+mod clients;
+mod crew;
+mod error;
+mod fleet;
+mod judge;
+mod ledger;
+mod operations;
+mod place;
+mod plan;
+mod process;
+mod progress;
+mod proxy;
+mod reading;
+mod report;
+mod run;
+mod view;
+
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::arguments::Arguments;
+use super::{complain, page};
+use crate::config::FeedConfig;
+pub use arguments::VerifyArguments;
+use error::VerifyError;
+use place::Place;
+use plan::{Plan, random};
+use process::Launch;
+use progress::Progress;
+use report::Report;
+use run::Ends;
+
+/// How long a server that is told to end lets replies go on: about as long as one takes.
+const DRAIN_SECONDS: &str = "5";
+
+/// Holds a trial and prints what it found: 0 if everything was held, 1 if something was not, 2 if there is no verdict.
+pub async fn verify(arguments: &Arguments, options: &VerifyArguments) -> ExitCode {
+    let report = match trial(arguments, options).await {
+        Ok(report) => report,
+        Err(error) => {
+            complain(&error);
+            return ExitCode::from(2);
+        }
+    };
+    let printed = match options.json {
+        true => page::print_json(&report.to_json()),
+        false => report.page().print(),
+    };
+    match (printed, report.is_held()) {
+        (Ok(()), true) => ExitCode::SUCCESS,
+        (Ok(()), false) => ExitCode::FAILURE,
+        (Err(error), _) => {
+            complain(&error);
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn trial(arguments: &Arguments, options: &VerifyArguments) -> Result<Report, VerifyError> {
+    let store = arguments.is_store_given.then(|| arguments.store()).transpose()?;
+    let mut workshop = tempfile::Builder::new().prefix("colloquy-verify-").tempdir()?;
+    let id: String = random::<6>()?.iter().map(|byte| format!("{byte:02x}")).collect();
+    let place = Place::choose(store.as_ref(), workshop.path(), &id).await?;
+    let plan = Plan::new(options, place.is_shared())?;
+    let feed = arguments.feed()?;
+    let launch = launch(&place, &feed, &id)?;
+    let progress = Progress::new();
+    let kept = if options.keep { ", which is kept" } else { "" };
+    let name = match feed {
+        FeedConfig::Local => place.name(),
+        FeedConfig::Redis(_) => format!("{}, with a feed over Redis", place.name()),
+    };
+    progress.say(&format!(
+        "{} servers on {name}{kept}; seed {}",
+        plan.servers, plan.seed
+    ));
+
+    let ends = Ends::default();
+    let hearing = AbortOnDropHandle::new(tokio::spawn(hear(ends.clone())));
+    let run = run::run(plan, launch, workshop.path(), &ends, &progress).await;
+    progress.end();
+    let removed = match options.keep {
+        true => Ok(()),
+        false => place.remove().await,
+    };
+    drop(hearing);
+    let (notes, findings) = run?;
+    removed?;
+    let mut report = Report {
+        plan,
+        place: name,
+        notes,
+        findings,
+        logs: None,
+    };
+    if options.keep || !report.is_held() {
+        workshop.disable_cleanup(true);
+        report.logs = Some(workshop.path().display().to_string());
+    }
+    Ok(report)
+}
+
+/// Hears the first Ctrl-C or SIGTERM, which is that there is enough, and the second, which is that nobody waits.
+async fn hear(ends: Ends) -> std::io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    for end in [ends.enough, ends.given_up] {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        end.cancel();
+    }
+    Ok(())
+}
+
+/// How servers are started on a place.
+fn launch(place: &Place, feed: &FeedConfig, id: &str) -> Result<Launch, VerifyError> {
+    let pace = run::PIECES_PER_SECOND.to_string();
+    let words = run::WORDS_MIN.to_string();
+    let arguments = [
+        ["--listen", "127.0.0.1:0"],
+        ["--bot", "builtin"],
+        ["--builtin-pace", &pace],
+        ["--builtin-words", &words],
+        ["--log-format", "json"],
+        ["--drain-seconds", DRAIN_SECONDS],
+    ];
+    let mut secrets = vec![("COLLOQUY_STORE".to_owned(), place.address())];
+    if let FeedConfig::Redis(redis) = feed {
+        secrets.push(("COLLOQUY_FEED".to_owned(), redis.url.clone()));
+        secrets.push((
+            "COLLOQUY_FEED_PREFIX".to_owned(),
+            prefix_beside(&redis.prefix, id),
+        ));
+    }
+    let arguments = arguments.as_flattened().iter().copied().map(str::to_owned);
+    Ok(Launch {
+        program: std::env::current_exe()?,
+        arguments: ["serve".to_owned()].into_iter().chain(arguments).collect(),
+        secrets,
+        unset: Arguments::variables(),
+    })
+}
+
+/// A prefix in Redis that nobody else has. What stands below it expires by itself.
+fn prefix_beside(prefix: &str, id: &str) -> String {
+    let own = format!("verify_{id}:");
+    let most = FeedConfig::PREFIX_BYTES_MAX.saturating_sub(own.len());
+    let beside = prefix.split_at(prefix.floor_char_boundary(most)).0;
+    format!("{beside}{own}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_never_the_one_that_was_named_and_never_too_long() {
+        assert_eq!(
+            prefix_beside("colloquy:", "0123456789ab"),
+            "colloquy:verify_0123456789ab:"
+        );
+        for prefix in ["é".repeat(32), String::new()] {
+            let beside = prefix_beside(&prefix, "0123456789ab");
+            assert!(beside.ends_with("verify_0123456789ab:") && beside.len() <= FeedConfig::PREFIX_BYTES_MAX);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What is stored, read through a server as any client would.
+
+use std::collections::HashMap;
+
+use super::operations::{ReadChat, read_chat};
+use crate::cli::client::{ClientError, ReplyState, Server};
+use crate::domain::Timestamp;
+
+/// A stored message.
+#[derive(Clone, Debug)]
+pub struct StoredMessage {
+    /// Its chat.
+    pub chat: String,
+    /// Its id.
+    pub id: String,
+    /// Whether the bot wrote it.
+    pub is_bot: bool,
+    /// What it says.
+    pub text: String,
+    /// Its sender's name for it.
+    pub key: Option<String>,
+    /// How it came about, if the bot wrote it.
+    pub reply: Option<StoredReply>,
+}
+
+/// How a stored reply came about.
+#[derive(Clone, Debug)]
+pub struct StoredReply {
+    /// Where it stands.
+    pub state: ReplyState,
+    /// What it answers, if that is still there.
+    pub in_reply_to: Option<String>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// Everything that is stored in some chats, by its id.
+pub type Stored = HashMap<String, StoredMessage>;
+
+/// Reads chats to their ends.
+pub async fn read(server: &Server, chats: &[String]) -> Result<Stored, ClientError> {
+    let mut stored = Stored::new();
+    for chat in chats {
+        let mut after = None;
+        loop {
+            let variables = read_chat::Variables {
+                id: chat.clone(),
+                after,
+            };
+            // A chat that is gone has no messages, and the judge misses them.
+            let Some(read) = server.insist::<ReadChat>(variables).await?.chat else {
+                break;
+            };
+            for message in read.messages.nodes {
+                stored.insert(message.id.clone(), stored_message(chat, message));
+            }
+            let page = read.messages.page_info;
+            if !page.has_next_page {
+                break;
+            }
+            after = page.end_cursor;
+        }
+    }
+    Ok(stored)
+}
+
+fn stored_message(chat: &str, message: read_chat::ReadChatChatMessagesNodes) -> StoredMessage {
+    let reply = message.reply.map(|reply| StoredReply {
+        state: reply.state,
+        in_reply_to: reply.in_reply_to.map(|message| message.id),
+        finished_at: reply
+            .timings
+            .and_then(|timings| Timestamp::parse_rfc3339(&timings.finished_at?)),
+    });
+    StoredMessage {
+        chat: chat.to_owned(),
+        id: message.id,
+        is_bot: matches!(message.author, read_chat::Author::BOT),
+        text: message.text,
+        key: message.client_key,
+        reply,
+    }
+}
