@@ -72,7 +72,7 @@ pub enum ServeError {
     TrustedDocuments(#[from] TrustedDocumentsError),
 }
 
-/// Serves on `listeners` until `drain` closes the doors and the connections have ended; streams are told to go when it
+/// Serves on `listeners` until `drain` has ended and the connections have too; streams are told to go when it
 /// says so. A socket may outlive this: [`Service::streams_closed`] waits for it.
 pub async fn serve(
     listeners: Listeners,
@@ -108,6 +108,8 @@ pub async fn serve(
             tokio::time::sleep(LAST_REQUEST_WAIT).await;
         })
         .await?;
+    // Where others serve, connections end before replies do.
+    drain.ended().await;
     Ok(())
 }
 

@@ -45,9 +45,3 @@ pub fn request(route: String, method: &'static str, status: u16, took: Duration)
     histogram!(HTTP_REQUEST, "route" => route, "method" => method, "status" => status.to_string())
         .record(took.as_secs_f64());
 }
-
-/// What a label calls the method of a request: a caller can make others up.
-pub fn method(name: &str) -> &'static str {
-    const KNOWN: [&str; 7] = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"];
-    KNOWN.into_iter().find(|known| *known == name).unwrap_or("OTHER")
-}
