@@ -358,7 +358,11 @@ impl Link {
         let shared = self.shared.clone();
         let (names, scripts) = (&shared.names, &shared.scripts);
         let alive = scripts.beat(&names.servers(), &shared.name, ALIVE_MS);
-        operation("beat", alive.query_async::<()>(connection)).await?;
+        let was_alive: bool = operation("beat", alive.query_async(connection)).await?;
+        if !was_alive {
+            // Its figures may have been taken for those of a dead one.
+            shared.rooms.tell_all();
+        }
         let mut silent: Vec<_> = shared
             .rings
             .put_away(IDLE_FOR)
