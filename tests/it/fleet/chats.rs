@@ -102,11 +102,11 @@ async fn a_server_that_was_taken_for_dead_is_counted_again() {
     let _socket = Mt::open(&b, &chat).await;
     until_connections(&a, &chat, 1).await;
     // As if its memory were full.
-    let servers = format!("{}servers", scratch.redis().prefix);
+    let prefix = &scratch.redis().prefix;
+    let keys = [format!("{prefix}servers"), format!("{prefix}room:{chat}")];
     let mut connection = scratch.redis().connection().await;
-    let forgotten: i64 = connection.del(&servers).await.unwrap();
-    assert_eq!(forgotten, 1);
-    assert_eq!(connections(&a, &chat).await, 0);
+    let forgotten: i64 = connection.del(&keys).await.unwrap();
+    assert_eq!(forgotten, 2);
     until_connections(&a, &chat, 1).await;
     scratch.remove().await;
 }
