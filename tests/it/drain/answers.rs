@@ -71,7 +71,7 @@ async fn write(mut socket: Socket, chat: &str) -> BTreeSet<String> {
             }
             Received::Message(message) if message["type"] == "next" => {
                 let id = &message["payload"]["data"]["createMessage"]["message"]["id"];
-                assert!(answered.insert(id.as_str().expect(&message.to_string()).to_owned()));
+                assert!(answered.insert(id.as_str().unwrap_or_else(|| panic!("{message}")).to_owned()));
                 create(&mut socket, chat, nth).await;
                 nth += 1;
             }
