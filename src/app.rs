@@ -5,7 +5,7 @@ mod descent;
 use std::sync::Arc;
 
 use futures_util::Stream;
-use tokio::net::TcpListener;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::bot::{Bot, BuiltinBot, OpenAiBot, OpenAiSetupError, Probed};
 use crate::config::{BotConfig, Config, FeedConfig, OpenAiConfig, RedisConfig, StoreConfig};
@@ -14,10 +14,12 @@ use crate::domain::{Clock, IdSource, SystemClock};
 use crate::drain::Drain;
 use crate::engine::Engine;
 use crate::feed::{Feed, LocalFeed, RedisFeed, RedisFeedError, RedisProbed};
+pub use crate::http::Listeners;
 use crate::http::{self, ServeError};
 use crate::service::Service;
 use crate::store::inspection::{StoreInspection, SurveyProgress, Surveyed};
-use crate::store::{Claim, EmbeddedStore, MongoStore, ScratchDatabase, Store, StoreError};
+use crate::store::{Claim, EmbeddedStore, MeteredStore, MongoStore, ScratchDatabase, Store, StoreError};
+use crate::telemetry::recorder;
 
 use descent::Descent;
 
@@ -47,10 +49,11 @@ pub enum RunError {
 
 /// Opens the store, with everything it needs set up.
 pub async fn open_store(config: &StoreConfig) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(match config {
+    let store: Arc<dyn Store> = match config {
         StoreConfig::Embedded(folder) => Arc::new(EmbeddedStore::open(folder).await?),
         StoreConfig::Mongo(uri) => Arc::new(MongoStore::connect(uri).await?),
-    })
+    };
+    Ok(Arc::new(MeteredStore::new(store)))
 }
 
 /// Looks at the store, and changes nothing.
@@ -85,8 +88,8 @@ pub async fn probe_feed(config: &RedisConfig) -> Result<RedisProbed, RedisFeedEr
 async fn open_feed(config: &FeedConfig, name: &str, seed: u64) -> Result<Arc<dyn Feed>, RedisFeedError> {
     Ok(match config {
         FeedConfig::Local => Arc::new(LocalFeed::new(seed)),
-        FeedConfig::Redis(redis) => {
-            Arc::new(RedisFeed::connect(&redis.url, &redis.prefix, name, seed).await?)
+        FeedConfig::Redis(shared) => {
+            Arc::new(RedisFeed::connect(&shared.url, &shared.prefix, name, seed).await?)
         }
     })
 }
@@ -104,18 +107,18 @@ fn make_bot(config: &BotConfig) -> Result<Arc<dyn Bot>, OpenAiSetupError> {
     })
 }
 
-/// Serves on `listener` until `shutdown` says something: then it drains ([`Config::drain`]), and ends replies and
+/// Serves on `listeners`, a single one if `/metrics` needs none of its own, until `shutdown` says something: then it drains ([`Config::drain`]), and ends replies and
 /// connections in order. Told a second time, it ends them at once. [`futures_util::stream::once`] makes such a stream of
 /// any future. `docs/shutdown.md` has the whole course.
 pub async fn run(
     config: Config,
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     shutdown: impl Stream<Item = ()>,
 ) -> Result<(), RunError> {
     let store = open_store(&config.store).await?;
     // One process owns the embedded store: whatever streams in it, nobody generates any more.
     let is_alone = matches!(config.store, StoreConfig::Embedded(_));
-    run_on(store, is_alone, config, listener, shutdown).await
+    run_on(store, is_alone, config, listeners, shutdown).await
 }
 
 /// [`run`] over a store that is open already; `is_alone` says that no other process uses it.
@@ -123,9 +126,10 @@ pub async fn run_on(
     store: Arc<dyn Store>,
     is_alone: bool,
     config: Config,
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     shutdown: impl Stream<Item = ()>,
 ) -> Result<(), RunError> {
+    let _recorder = AbortOnDropHandle::new(tokio::spawn(recorder::keep_up()));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).map_err(RunError::Random)?;
@@ -164,7 +168,7 @@ pub async fn run_on(
         grace: config.drain,
     };
     let serving = http::serve(
-        listener,
+        listeners.into(),
         service,
         config.legacy,
         config.trusted_documents,

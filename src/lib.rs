@@ -23,3 +23,4 @@ pub mod legacy;
 pub mod peer;
 pub mod service;
 pub mod store;
+pub mod telemetry;

@@ -12,11 +12,13 @@ import { Screen } from "./screen.ts";
 
 /** Makes a chat, says something, and prints the reply as it comes. */
 export async function converse(client: Client, text: string) {
-  const chat = (await client.mutation(CreateChatDocument, { input: { title: "From urql" } })).data!.createChat.chat;
+  const created = await client.mutation(CreateChatDocument, { input: { title: "From urql" } });
+  // urql does not throw errors but returns them.
+  if (!created.data) throw created.error;
+  const chat = created.data.createChat.chat;
   // The key makes it safe to send again what may have arrived.
   const input = { chatId: chat.id, text, clientKey: randomUUID() };
   const sent = await persist(async () => {
-    // urql does not throw errors but returns them.
     const { data, error } = await client.mutation(SendMessageDocument, { input });
     if (error || !data) throw error;
     return data.sendMessage;

@@ -59,7 +59,6 @@ impl Descent {
     pub(super) async fn serve<E>(&self, serving: impl Future<Output = Result<(), E>>) -> Result<(), E> {
         let connections = async {
             serving.await?;
-            self.drain.ended().await;
             self.service.streams_closed().await;
             Ok(())
         };

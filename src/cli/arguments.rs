@@ -10,10 +10,12 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::chat::ChatArguments;
 use super::health::HealthArguments;
+use super::serve::Watched;
 use super::verify::VerifyArguments;
 use crate::config::{
     ApiKey, BotConfig, BuiltinBotConfig, Config, ConfigError, EngineConfig, FaultScript, FeedConfig,
-    LegacyConfig, Limits, OpenAiConfig, StoreConfig, TrustedDocuments, UpstreamTimeouts, UpstreamUrl,
+    LegacyConfig, Limits, OpenAiConfig, OtlpEndpoint, StoreConfig, TrustedDocuments, UpstreamTimeouts,
+    UpstreamUrl,
 };
 
 /// A GraphQL server for conversations between people and AI bots.
@@ -190,7 +192,29 @@ pub struct Arguments {
     drain_seconds: u64,
     /// How log lines look; pretty on a terminal, json elsewhere.
     #[arg(long, env = "COLLOQUY_LOG_FORMAT", value_enum, global = true)]
-    pub log_format: Option<LogFormat>,
+    log_format: Option<LogFormat>,
+    /// Serve /metrics on this address, and no longer to everybody; port 0 takes a free one.
+    #[arg(long, env = "COLLOQUY_METRICS_LISTEN", value_name = "ADDRESS", global = true)]
+    metrics_listen: Option<SocketAddr>,
+    // Read by us, as the store is.
+    /// Send traces to the OpenTelemetry collector at this address, by OTLP over HTTP.
+    #[arg(
+        long,
+        env = "COLLOQUY_OTLP_ENDPOINT",
+        value_name = "URL",
+        hide_env_values = true,
+        global = true
+    )]
+    otlp_endpoint: Option<String>,
+    /// The same, as every program that speaks OpenTelemetry knows it.
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        hide = true,
+        hide_env_values = true,
+        global = true
+    )]
+    otel_exporter_otlp_endpoint: Option<String>,
 }
 
 /// What to do.
@@ -319,6 +343,22 @@ impl Arguments {
         };
         config.validate()?;
         Ok(config)
+    }
+
+    /// What is seen of the server from outside.
+    pub fn watched(&self) -> Result<Watched, ConfigError> {
+        let standard = self.otel_exporter_otlp_endpoint.as_ref();
+        // A variable that is set to nothing is not set.
+        let endpoint = self
+            .otlp_endpoint
+            .as_ref()
+            .or(standard)
+            .filter(|address| !address.is_empty());
+        Ok(Watched {
+            log_format: self.log_format,
+            metrics_listen: self.metrics_listen,
+            otlp_endpoint: endpoint.map(|address| OtlpEndpoint::parse(address)).transpose()?,
+        })
     }
 
     fn limits(&self) -> Result<Limits, ConfigError> {

@@ -46,8 +46,11 @@ pub fn main() -> ExitCode {
     if let Some(Command::Verify(options)) = &arguments.command {
         return runtime.block_on(verify::verify(&arguments, options));
     }
-    let config = match arguments.config() {
-        Ok(config) => config,
+    let told = arguments
+        .config()
+        .and_then(|config| Ok((config, arguments.watched()?)));
+    let (config, watched) = match told {
+        Ok(told) => told,
         Err(error) => {
             complain(&error);
             return ExitCode::from(2);
@@ -55,7 +58,7 @@ pub fn main() -> ExitCode {
     };
     let done = runtime.block_on(async {
         match arguments.command.unwrap_or(Command::Serve) {
-            Command::Serve => serve::serve(config, arguments.log_format).await,
+            Command::Serve => serve::serve(config, watched).await,
             Command::Setup => setup::setup(config).await,
             // Done above, without a configuration.
             Command::Schema

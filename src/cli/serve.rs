@@ -2,35 +2,65 @@
 
 use std::error::Error;
 use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
 
 use futures_util::stream::{self, Stream, StreamExt};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_stream::wrappers::SignalStream;
-use tracing_subscriber::EnvFilter;
 
 use super::arguments::LogFormat;
-use crate::app;
-use crate::config::Config;
+use crate::app::{self, Listeners};
+use crate::config::{Config, OtlpEndpoint};
+use crate::telemetry::log;
+use crate::telemetry::recorder;
+use crate::telemetry::traces::Traces;
+
+/// What is seen of the server from outside.
+pub struct Watched {
+    /// How log lines look; as the terminal likes it if not given.
+    pub log_format: Option<LogFormat>,
+    /// Where `/metrics` has a listener of its own.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Where traces go.
+    pub otlp_endpoint: Option<OtlpEndpoint>,
+}
 
 /// Serves until SIGTERM or Ctrl-C, and drains then; a second one ends it at once.
-pub async fn serve(config: Config, format: Option<LogFormat>) -> Result<(), Box<dyn Error>> {
-    start_log(format)?;
-    let listener = TcpListener::bind(config.listen).await.map_err(|error| {
-        std::io::Error::new(
-            error.kind(),
-            format!("cannot listen on {}: {error}", config.listen),
-        )
-    })?;
-    let address = listener.local_addr()?;
+pub async fn serve(config: Config, watched: Watched) -> Result<(), Box<dyn Error>> {
+    let traces = watched.otlp_endpoint.as_ref().map(Traces::to).transpose()?;
+    let _log = log::start(look(watched.log_format), traces.as_ref())?;
+    recorder::install()?;
+    let faces = listen(config.listen).await?;
+    let address = faces.local_addr()?;
+    let (figures, scraped) = match watched.metrics_listen {
+        Some(address) => {
+            let listener = listen(address).await?;
+            let address = listener.local_addr()?;
+            (Some(listener), address)
+        }
+        None => (None, address),
+    };
     tracing::warn!("no authentication is configured: whoever reaches this server may act for any user");
     // Connections that come before the store is open wait in the listener's queue.
     writeln!(
         std::io::stdout(),
-        "Colloquy listens on http://{address} — GraphiQL: http://{address}/graphql, REST: http://{address}/docs"
+        "Colloquy listens on http://{address} — GraphiQL: http://{address}/graphql, REST: http://{address}/docs, \
+         metrics: http://{scraped}/metrics"
     )?;
-    app::run(config, listener, told_to_stop()).await?;
-    Ok(())
+    let served = app::run(
+        config,
+        Listeners {
+            faces,
+            metrics: figures,
+        },
+        told_to_stop(),
+    )
+    .await;
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
+    Ok(served?)
 }
 
 /// An item for each SIGTERM and each Ctrl-C.
@@ -44,21 +74,16 @@ fn told_to_stop() -> impl Stream<Item = ()> {
     .flatten()
 }
 
-fn start_log(format: Option<LogFormat>) -> Result<(), Box<dyn Error>> {
-    let is_pretty = match format {
-        Some(format) => matches!(format, LogFormat::Pretty),
-        None => std::io::stderr().is_terminal(),
-    };
-    let filter = EnvFilter::builder()
-        .with_default_directive(tracing::Level::INFO.into())
-        .from_env()?;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    let started = if is_pretty {
-        log.try_init()
-    } else {
-        log.json().try_init()
-    };
-    started.map_err(|error| error.to_string().into())
+async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| std::io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
+}
+
+fn look(format: Option<LogFormat>) -> log::LogFormat {
+    match format {
+        Some(LogFormat::Pretty) => log::LogFormat::Pretty,
+        Some(LogFormat::Json) => log::LogFormat::Json,
+        None if std::io::stderr().is_terminal() => log::LogFormat::Pretty,
+        None => log::LogFormat::Json,
+    }
 }

@@ -7,6 +7,7 @@ pub mod faults;
 pub mod feed;
 pub mod legacy;
 pub mod limits;
+pub mod telemetry;
 pub mod upstream;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ pub use faults::{Fault, FaultScript, FaultScriptError};
 pub use feed::{FeedConfig, RedisConfig};
 pub use legacy::LegacyConfig;
 pub use limits::{LimitError, LimitRow, Limits};
+pub use telemetry::OtlpEndpoint;
 pub use upstream::{ApiKey, OpenAiConfig, UpstreamTimeouts, UpstreamUrl};
 
 /// Where chats and messages are kept.
@@ -172,6 +174,11 @@ pub enum ConfigError {
     /// No such grace.
     #[error("--drain-seconds is at most {}", Config::DRAIN_MAX.as_secs())]
     Drain,
+    /// No such collector. What was given is not repeated: it may hold a password.
+    #[error(
+        "the address of the collector (--otlp-endpoint) is http:// or https:// and a host, with no fragment"
+    )]
+    OtlpEndpoint,
     /// No such wait.
     #[error("{0} is from 1 to {max} milliseconds", max = UpstreamTimeouts::MILLIS_MAX)]
     Timeout(&'static str),

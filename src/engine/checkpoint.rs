@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{BEAT_EVERY, Engine, LEASE, LiveReply, RENEW_EVERY};
 use crate::domain::MessageId;
 use crate::store::Checkpointed;
+use crate::telemetry::replies;
 
 /// The longest wait after a checkpoint that failed, before chance doubles it at most. Short beside [`LEASE`]: when the
 /// store is back, the lease is renewed before anybody may judge it.
@@ -53,6 +54,7 @@ impl Engine {
                 // Somebody else has ended the reply, and the terminal write will learn how.
                 Ok(Checkpointed::Lost) => live.stop(None),
                 Err(error) => {
+                    replies::checkpoint_failed();
                     tracing::warn!(message.id = %id, error = &error as &dyn std::error::Error, "a checkpoint failed");
                     // All replies of all servers fail at once, and must not come back at once.
                     let wait = next_waits.next().unwrap_or(WAIT_MAX);

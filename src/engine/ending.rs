@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::{Engine, LiveReply};
 use crate::domain::{Message, ReplyOutcome};
 use crate::store::{Claim, StoreError};
+use crate::telemetry::replies;
 
 /// How long the terminal write is tried again while the store is away.
 const TRIED_FOR: Duration = Duration::from_secs(300);
@@ -45,10 +46,12 @@ impl Engine {
             .without_max_times()
             .with_jitter();
         let mut next_waits = waits.build();
+        let mut unstored = None;
         loop {
             match self.try_to_end(reply, outcome).await {
                 Ok(message) => return message,
                 Err(error) => {
+                    unstored.get_or_insert_with(replies::unstored);
                     let error = &error as &dyn std::error::Error;
                     tracing::warn!(message.id = %reply.id, error, "the end of a reply could not be stored yet");
                 }

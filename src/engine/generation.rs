@@ -7,11 +7,13 @@ use std::time::Duration;
 use futures_util::{FutureExt, StreamExt};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::history::Ask;
 use super::{Engine, LiveReply, REASONING_BYTES_MAX, REPLY_BYTES_MAX, Slot};
 use crate::bot::{BotEvent, Prompt};
 use crate::domain::{FinishReason, Message, ReplyError, ReplyOutcome, ReplyState, TokenCount, Usage, tokens};
+use crate::telemetry::{replies, spans};
 
 impl Engine {
     /// Generates the reply and returns it as it is stored.
@@ -27,7 +29,7 @@ impl Engine {
         let _done = done.clone().drop_guard();
         {
             let (engine, live, id) = (self.clone(), live.clone(), reply.id);
-            tokio::spawn(async move { engine.beat(id, &live, done).await });
+            tokio::spawn(async move { engine.beat(id, &live, done).await }.in_current_span());
         }
         let mut outcome = ReplyOutcome::bare(ReplyState::Interrupted, reply.created_at);
         // The permit is held to the end of this function: the next reply's history includes this one.
@@ -60,6 +62,8 @@ impl Engine {
             completion: TokenCount::reported(0),
         });
         outcome.finished_at = self.clock.now();
+        replies::ended(&outcome, reply.created_at);
+        self.bot_record.note(&outcome);
         self.finish(reply, live, outcome).await
     }
 
@@ -92,7 +96,10 @@ impl Engine {
             now,
             faults: ask.faults,
         };
-        let reported = self.listen(prompt, live, outcome, &mut watch).await;
+        let reported = self
+            .listen(prompt, live, outcome, &mut watch)
+            .instrument(spans::upstream(self.bot.model()))
+            .await;
         outcome.upstream_closed_at = Some(self.clock.now());
         outcome.usage = Some(match reported {
             Some(usage) => usage,
@@ -115,6 +122,7 @@ impl Engine {
         let mut events = self.bot.reply(prompt);
         let mut reasoning = String::new();
         let mut reported = None;
+        let pieces = replies::pieces();
         outcome.state = loop {
             watch.wait();
             let event = tokio::select! {
@@ -126,7 +134,11 @@ impl Engine {
             watch.go_on();
             match event {
                 Some(Ok(BotEvent::Piece(piece))) => {
-                    outcome.first_piece_at.get_or_insert_with(|| self.clock.now());
+                    outcome.first_piece_at.get_or_insert_with(|| {
+                        tracing::debug!("the bot said its first piece");
+                        self.clock.now()
+                    });
+                    pieces.add();
                     let taken = head(&piece, REPLY_BYTES_MAX - live.length());
                     live.append(taken);
                     if taken.len() < piece.len() {

@@ -2,6 +2,7 @@
 //! server died.
 
 mod admission;
+mod bot_record;
 mod checkpoint;
 mod desk;
 mod ending;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 use weak_table::WeakValueHashMap;
 
 use crate::bot::Bot;
@@ -27,10 +29,13 @@ use crate::domain::{
 };
 use crate::feed::Feed;
 use crate::store::{Claim, Inserted, Store, StoreError};
+use crate::telemetry::{replies, spans};
 
+use bot_record::BotRecord;
 use desk::Desks;
 
 pub use admission::BeginError;
+pub use bot_record::BotHealth;
 pub use desk::{Entry, REPLIES_PER_CHAT_MAX, Slot};
 pub use history::Ask;
 pub use live::{Applied, LiveReply, ReplyReader, ReplyUpdate, UPDATE_BYTES_MAX};
@@ -64,6 +69,7 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     config: EngineConfig,
     owner: String,
+    bot_record: BotRecord,
     desks: Desks,
     registry: Mutex<Registry>,
     tasks: TaskTracker,
@@ -99,6 +105,7 @@ impl Engine {
             clock,
             config,
             owner,
+            bot_record: BotRecord::default(),
             desks: Desks::default(),
             registry: Mutex::default(),
             tasks: TaskTracker::new(),
@@ -116,6 +123,11 @@ impl Engine {
     /// The model that answers.
     pub fn model(&self) -> &str {
         self.bot.model()
+    }
+
+    /// How the bot has done lately.
+    pub fn bot_health(&self) -> BotHealth {
+        self.bot_record.health()
     }
 
     /// Whether a message may say what goes wrong in its own answer.
@@ -158,7 +170,8 @@ impl Engine {
             }
         }
         let engine = self.clone();
-        self.tasks.spawn(async move {
+        let generation = async move {
+            let _live = replies::live();
             engine.feed.publish(chat_id, ChatEvent::ReplyStarted(id)).await;
             let fleet = engine.feed.fleet();
             if let Some(fleet) = fleet.clone() {
@@ -176,7 +189,8 @@ impl Engine {
             if let Some(fleet) = fleet {
                 fleet.end(id).await;
             }
-        });
+        };
+        self.tasks.spawn(generation.instrument(spans::reply(id, chat_id)));
         Ok(None)
     }
 

@@ -8,6 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::{Engine, LEASE, SWEEP_EVERY};
 use crate::domain::{Message, ReplyOutcome, ReplyState};
 use crate::store::{Claim, StoreError};
+use crate::telemetry::replies;
 
 /// The most replies that one look closes before it looks again.
 const REPLIES_PER_LOOK_MAX: usize = 100;
@@ -51,8 +52,14 @@ impl Engine {
             .filter(|message| self.live(message.id).is_none())
         {
             // An owner that renewed its lease meanwhile keeps its reply.
-            let ended = self.close(&message, ReplyState::Interrupted, claim).await?;
-            closed += usize::from(ended.is_some());
+            if self
+                .close(&message, ReplyState::Interrupted, claim)
+                .await?
+                .is_some()
+            {
+                replies::recovered();
+                closed += 1;
+            }
         }
         Ok(closed)
     }

@@ -57,6 +57,10 @@ impl Feed for LocalFeed {
         };
         self.rings.open(chat, start).follow(after)
     }
+
+    fn is_up(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

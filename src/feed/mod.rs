@@ -16,9 +16,9 @@ use futures_util::stream::BoxStream;
 
 use crate::domain::{ChatEvent, ChatId, FeedPosition};
 
+pub use self::redis::{RedisFeed, RedisFeedError, RedisProbed};
 pub use fleet::{Away, Fleet, Heard, Hearing};
 pub use local::LocalFeed;
-pub use redis::{RedisFeed, RedisFeedError, RedisProbed};
 pub use ring::{EVENTS_MAX, RETAINED_FOR};
 
 /// What a follower is told.

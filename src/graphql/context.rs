@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use async_graphql::Context;
 use async_graphql::dataloader::DataLoader;
+use futures_util::future::BoxFuture;
+use tracing::Instrument;
 
 use super::loader::Loader;
 use crate::domain::Viewer;
@@ -29,7 +31,9 @@ impl RequestContext {
         Self {
             service,
             viewer,
-            loader: DataLoader::new(loader, tokio::spawn),
+            loader: DataLoader::new(loader, |load: BoxFuture<'static, ()>| {
+                tokio::spawn(load.in_current_span())
+            }),
         }
     }
 }

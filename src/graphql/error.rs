@@ -1,9 +1,10 @@
 //! Errors as clients see them: a sentence and a stable code, never the internals.
 
-use async_graphql::{ErrorExtensionValues, Response, ServerError};
+use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
 
 use crate::domain::MalformedId;
 use crate::service;
+use crate::telemetry::faces::{self, Face};
 
 /// A resolver's error. It has no `Display`, so that the framework's blanket conversion cannot claim it.
 #[derive(Clone, Debug)]
@@ -61,6 +62,16 @@ pub fn with_code(mut error: ServerError, code: &'static str) -> ServerError {
     error
 }
 
+/// Counts errors that a caller is told, by their codes.
+pub fn count(errors: &[ServerError]) {
+    for error in errors {
+        let extensions = error.extensions.as_ref();
+        if let Some(Value::String(code)) = extensions.and_then(|extensions| extensions.get("code")) {
+            faces::error(Face::Graphql, code.clone());
+        }
+    }
+}
+
 /// The most errors of one response.
 const ERRORS_MAX: usize = 20;
 
@@ -84,5 +95,6 @@ pub fn with_codes(mut response: Response) -> Response {
             extensions.set("code", code);
         }
     }
+    count(&response.errors);
     response
 }

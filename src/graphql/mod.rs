@@ -13,15 +13,18 @@ mod scalar;
 mod subscription;
 pub mod ws;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection};
 use async_graphql::{Request, Response, ServerError, Value};
 use futures_util::stream::{BoxStream, StreamExt};
+use tracing::{Instrument, Span};
 
 use crate::config::{Limits, TrustedDocuments, TrustedDocumentsError};
 use crate::domain::Viewer;
 use crate::service::Service;
+use crate::telemetry::spans;
 
 use context::RequestContext;
 use documents::Documents;
@@ -31,7 +34,7 @@ use subscription::Subscription;
 
 use error::with_codes;
 
-pub use error::{Error, with_code};
+pub use error::{Error, count, with_code};
 pub use request::GraphqlRequest;
 
 /// The mutations that begin a reply.
@@ -45,6 +48,8 @@ pub struct Schema {
     schema: AsyncGraphqlSchema,
     service: Arc<Service>,
     documents: Documents,
+    /// The schema's own names: the only ones that the log repeats.
+    names: Arc<HashSet<String>>,
 }
 
 impl Schema {
@@ -60,8 +65,10 @@ impl Schema {
                 reason: ServerError::from(refusal).message,
             })?;
         }
+        let schema = build(service.limits());
         Ok(Self {
-            schema: build(service.limits()),
+            names: Arc::new(schema.names().into_iter().collect()),
+            schema,
             service,
             documents: Documents::new(trusted),
         })
@@ -87,8 +94,9 @@ impl Schema {
 
     /// Executes a query or mutation.
     pub async fn execute(&self, prepared: Prepared, viewer: Viewer) -> Response {
+        let span = self.span(&prepared);
         match self.complete(prepared, viewer) {
-            Ok(request) => with_codes(self.schema.execute(request).await),
+            Ok(request) => with_codes(self.schema.execute(request).instrument(span).await),
             Err(refused) => *refused,
         }
     }
@@ -96,9 +104,10 @@ impl Schema {
     /// Executes any operation as a stream of responses; a query or mutation gives one.
     pub fn execute_stream(&self, prepared: Prepared, viewer: Viewer) -> BoxStream<'static, Response> {
         let is_subscription = prepared.can_be(OperationType::Subscription);
+        let span = self.span(&prepared);
         match self.complete(prepared, viewer) {
             Ok(request) => {
-                let responses = self.schema.execute_stream(request).map(with_codes);
+                let responses = spans::within(span, self.schema.execute_stream(request)).map(with_codes);
                 match is_subscription {
                     true => responses.enumerate().map(of_source).boxed(),
                     false => responses.boxed(),
@@ -106,6 +115,24 @@ impl Schema {
             }
             Err(refused) => only(*refused),
         }
+    }
+
+    /// The span of an operation.
+    fn span(&self, prepared: &Prepared) -> Span {
+        let name = prepared.request.operation_name.as_deref();
+        let operation = guard::operations(&prepared.document, name).next();
+        let kind = match operation.map(|operation| operation.ty) {
+            Some(OperationType::Mutation) => "mutation",
+            Some(OperationType::Subscription) => "subscription",
+            Some(OperationType::Query) | None => "query",
+        };
+        let first = operation.and_then(|operation| operation.selection_set.node.items.first());
+        let field = match first.map(|selection| &selection.node) {
+            Some(Selection::Field(field)) => Some(field.node.name.node.as_str()),
+            _ => None,
+        };
+        // Not validated yet: it may be anything.
+        spans::operation(kind, field.filter(|field| self.names.contains(*field)))
     }
 
     /// What the executor needs: values for all variables, and loaders of the request's own.
@@ -164,7 +191,9 @@ fn of_source((nth, mut response): (usize, Response)) -> Response {
 }
 
 fn refused(refusal: impl Into<ServerError>) -> Box<Response> {
-    Box::new(Response::from_errors(vec![refusal.into()]))
+    let response = Response::from_errors(vec![refusal.into()]);
+    count(&response.errors);
+    Box::new(response)
 }
 
 fn build(limits: &Limits) -> AsyncGraphqlSchema {

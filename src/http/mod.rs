@@ -1,20 +1,26 @@
 //! The HTTP face: which path is answered by whom, and what lies around them all.
 
+mod doors;
 mod graphql;
 mod health;
 mod legacy;
+mod observe;
 mod pages;
+mod scrape;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Version, header};
-use axum::middleware::{Next, from_fn_with_state, map_response};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::get;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
@@ -26,12 +32,33 @@ use crate::graphql::Schema;
 use crate::legacy::rest;
 use crate::service::Service;
 
+use doors::Doors;
+use scrape::Scraped;
+
+/// How long the last connections may take to bring a request. The HTTP library ends one at once that has brought none yet,
+/// and whoever sent it could not tell that from one that broke off behind it.
+const LAST_REQUEST_WAIT: Duration = Duration::from_millis(500);
+
 /// What the handlers share.
 #[derive(Clone)]
 struct Faces {
     schema: Schema,
     service: Arc<Service>,
     drain: Drain,
+}
+
+/// Where a server listens.
+pub struct Listeners {
+    /// For everybody.
+    pub faces: TcpListener,
+    /// For Prometheus alone; without one `/metrics` is served to everybody.
+    pub metrics: Option<TcpListener>,
+}
+
+impl From<TcpListener> for Listeners {
+    fn from(faces: TcpListener) -> Self {
+        Self { faces, metrics: None }
+    }
 }
 
 /// Why nothing is served.
@@ -45,30 +72,54 @@ pub enum ServeError {
     TrustedDocuments(#[from] TrustedDocumentsError),
 }
 
-/// Serves on `listener` until `drain` closes the doors and the connections have ended; streams are told to go when it
+/// Serves on `listeners` until `drain` has ended and the connections have too; streams are told to go when it
 /// says so. A socket may outlive this: [`Service::streams_closed`] waits for it.
 pub async fn serve(
-    listener: TcpListener,
+    listeners: Listeners,
     service: Arc<Service>,
     legacy: LegacyConfig,
     trusted_documents: Option<Arc<TrustedDocuments>>,
     drain: Drain,
 ) -> Result<(), ServeError> {
     let schema = Schema::new(service.clone(), trusted_documents)?;
-    let listener = listener.tap_io(|connection| {
+    let scraped = Scraped {
+        service: service.clone(),
+        drain: drain.clone(),
+    };
+    let (figures, scraped_apart) = match listeners.metrics {
+        Some(listener) => (None, Some(tokio::spawn(scrape::serve(listener, scraped)))),
+        None => (Some(scrape::routes(scraped)), None),
+    };
+    // To the end: that the server goes down can be seen there.
+    let _scraped_apart = scraped_apart.map(AbortOnDropHandle::new);
+    let closed = CancellationToken::new();
+    let doors = Doors::new(listeners.faces, drain.closes_doors(), closed.clone());
+    let listener = doors.tap_io(|connection| {
         // Else the kernel holds a piece back until the client has acknowledged the one before, up to 40 ms.
         if let Err(error) = connection.set_nodelay(true) {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "a connection will hold small pieces back");
         }
     });
-    axum::serve(listener, router(schema, service, &legacy, drain.clone()))
-        .with_graceful_shutdown(drain.closes_doors())
+    let router = router(schema, service, &legacy, figures, drain.clone());
+    axum::serve(listener, router)
+        .with_graceful_shutdown(async move {
+            closed.cancelled_owned().await;
+            tokio::time::sleep(LAST_REQUEST_WAIT).await;
+        })
         .await?;
+    // Where others serve, connections end before replies do.
+    drain.ended().await;
     Ok(())
 }
 
-fn router(schema: Schema, service: Arc<Service>, legacy: &LegacyConfig, drain: Drain) -> Router {
+fn router(
+    schema: Schema,
+    service: Arc<Service>,
+    legacy: &LegacyConfig,
+    figures: Option<Router>,
+    drain: Drain,
+) -> Router {
     let documented = legacy::router(&service, legacy, drain.clone());
     let body_bytes_max = service.limits().body_bytes_max;
     let faces = Faces {
@@ -92,12 +143,14 @@ fn router(schema: Schema, service: Arc<Service>, legacy: &LegacyConfig, drain: D
         .layer(RequestBodyLimitLayer::new(body_bytes_max))
         .layer(map_response(graphql::too_large))
         .merge(documented)
+        .merge(figures.unwrap_or_default())
         .fallback(rest::not_found)
-        // From the inside out: answers are compressed, and a panicking handler answers 500 instead of cutting the
-        // connection.
+        // From the inside out: answers are compressed, a panicking handler answers 500 instead of cutting the
+        // connection, and all that is noted.
         .layer(CompressionLayer::new().compress_when(compressed))
         .layer(CatchPanicLayer::new())
         .layer(from_fn_with_state(drain, part))
+        .layer(from_fn(observe::observe))
 }
 
 /// While the server drains, each answer is the last of its connection: the client makes the next one to a server that

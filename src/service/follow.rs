@@ -12,6 +12,7 @@ use crate::domain::{
 };
 use crate::engine::{ReplyReader, ReplyUpdate};
 use crate::feed::{Followed, Follower};
+use crate::telemetry::{self, Counted};
 
 /// What a follower of a chat is told.
 #[derive(Clone, Debug)]
@@ -47,6 +48,7 @@ pub struct ChatFollower {
     /// Replies that were found under way, and whose beginning the feed may still tell.
     found: HashSet<MessageId>,
     is_over: bool,
+    _counted: Counted,
 }
 
 impl Service {
@@ -76,6 +78,7 @@ impl Service {
             told: BTreeMap::new(),
             found: HashSet::new(),
             is_over: false,
+            _counted: telemetry::streams::follows_chat(),
         };
         for (id, cursor) in cursor.into_iter().flat_map(|cursor| cursor.replies) {
             if follower.attach(id, cursor).await? {

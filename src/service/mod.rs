@@ -4,6 +4,7 @@ mod chats;
 mod documented;
 mod error;
 mod habits;
+mod health;
 mod input;
 mod messages;
 mod pages;
@@ -23,22 +24,25 @@ use crate::config::Limits;
 use crate::domain::{Clock, IdSource};
 use crate::engine::Engine;
 use crate::feed::Feed;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
+use crate::telemetry;
 use tokio::sync::Semaphore;
 
+use health::Pulse;
 use rooms::Rooms;
 
-pub use crate::engine::ReplyUpdate;
+pub use crate::engine::{BotHealth, ReplyUpdate};
 pub use chats::NewChat;
 pub use documented::{MessageEdit, Numbered, NumberedPage, PostedMessage};
 pub use error::{Error, Subject};
 pub use follow::{ChatFollower, ChatUpdate};
+pub use health::Health;
 pub use messages::NewMessage;
 pub use pages::PageArguments;
 pub use prompts::{Manner, Prompt, Regeneration, Sent};
-pub use replies::{StopOutcome, StopReceipt, Stopped};
+pub use replies::{ReplyFollower, StopOutcome, StopReceipt, Stopped};
 pub use rooms::Seat;
-pub use streams::{RETRY_AFTER_SECONDS, StreamPlace};
+pub use streams::{RETRY_AFTER_SECONDS, StreamKind, StreamPlace};
 pub use usage::{UsagePeriod, UsageReport};
 
 /// The use cases. Cheap to clone: each face has one of its own, with its own bounds on what it takes.
@@ -52,6 +56,7 @@ pub struct Service {
     limits: Limits,
     streams: Arc<Semaphore>,
     rooms: Rooms,
+    pulse: Pulse,
 }
 
 impl Service {
@@ -64,8 +69,10 @@ impl Service {
         ids: IdSource,
         limits: Limits,
     ) -> Self {
+        telemetry::streams::allowed(limits.streams_max);
         Self {
             rooms: Rooms::new(feed.fleet()),
+            pulse: Pulse::new(store.clone()),
             store,
             feed,
             engine,
@@ -92,10 +99,5 @@ impl Service {
     /// The present moment in microseconds since the Unix epoch, for frames and answers that name it.
     pub fn now_micros(&self) -> i64 {
         self.clock.now_micros()
-    }
-
-    /// Answers when the store can be read and written.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        self.store.ping().await
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tracing::Instrument;
+
 use super::messages::same_or_conflict;
 use super::{Error, NewMessage, Service};
 use crate::config::FaultScript;
@@ -330,7 +332,7 @@ impl Service {
 async fn to_its_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {
-    match tokio::spawn(work).await {
+    match tokio::spawn(work.in_current_span()).await {
         Ok(done) => done,
         Err(panic) => Err(Error::Panicked(panic)),
     }

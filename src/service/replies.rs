@@ -6,7 +6,8 @@ use super::{Error, Service, Subject};
 use crate::domain::{
     Author, ChatId, Message, MessageId, ReplyCursor, ReplyState, Timestamp, TokenCount, UserId, Viewer,
 };
-use crate::engine::ReplyReader;
+use crate::engine::{ReplyReader, ReplyUpdate};
+use crate::telemetry::{self, Counted};
 
 /// What came of a stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,19 @@ pub struct Stopped {
     pub message: Message,
     /// Who stopped it, where, and at what cost.
     pub receipt: StopReceipt,
+}
+
+/// One who follows a reply. Its memory is constant: a place in the text.
+pub struct ReplyFollower {
+    reader: ReplyReader,
+    _counted: Counted,
+}
+
+impl ReplyFollower {
+    /// The next update, or `None` after the end. Cancel-safe.
+    pub async fn next(&mut self) -> Option<ReplyUpdate> {
+        self.reader.next().await
+    }
 }
 
 /// Whether a stop did anything.
@@ -117,15 +131,16 @@ impl Service {
         viewer: &Viewer,
         id: MessageId,
         after: Option<&str>,
-    ) -> Result<ReplyReader, Error> {
+    ) -> Result<ReplyFollower, Error> {
         let cursor = after
             .map(|after| ReplyCursor::decode(after).ok_or(Error::InvalidCursor))
             .transpose()?;
         self.reply_message(viewer, id).await?;
-        self.engine
-            .follow(id, cursor)
-            .await?
-            .ok_or(Error::NotFound(Subject::Message))
+        let reader = self.engine.follow(id, cursor).await?;
+        Ok(ReplyFollower {
+            reader: reader.ok_or(Error::NotFound(Subject::Message))?,
+            _counted: telemetry::streams::follows_reply(),
+        })
     }
 
     /// The bot's message of that id, if the viewer may see it.

@@ -3,10 +3,14 @@
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Service;
+use crate::telemetry::{self, Counted};
+
+pub use crate::telemetry::streams::StreamKind;
 
 /// One stream's place, which is free again when this is dropped.
 pub struct StreamPlace {
     _permit: OwnedSemaphorePermit,
+    _counted: Counted,
 }
 
 /// How long a client should wait before it asks for a place again, in seconds.
@@ -14,9 +18,12 @@ pub const RETRY_AFTER_SECONDS: u64 = 5;
 
 impl Service {
     /// A place for one more stream; `None` if as many are open as [`crate::config::Limits::streams_max`] allows.
-    pub fn place_for_stream(&self) -> Option<StreamPlace> {
+    pub fn place_for_stream(&self, kind: StreamKind) -> Option<StreamPlace> {
         let permit = self.streams.clone().try_acquire_owned().ok()?;
-        Some(StreamPlace { _permit: permit })
+        Some(StreamPlace {
+            _permit: permit,
+            _counted: telemetry::streams::open(kind),
+        })
     }
 
     /// How many streams are open.

@@ -9,6 +9,7 @@
 
 pub mod embedded;
 pub mod inspection;
+pub mod metered;
 pub mod mongo;
 
 use std::collections::HashMap;
@@ -22,6 +23,7 @@ use crate::domain::{
 };
 
 pub use embedded::EmbeddedStore;
+pub use metered::MeteredStore;
 pub use mongo::{MongoStore, ScratchDatabase};
 
 /// Why the store could not do what it was asked.

@@ -7,31 +7,70 @@ use syn::visit::{self, Visit};
 use crate::support::sources::{Source, sources};
 
 /// Each module of the crate with the modules it may import, from the lowest layer to the highest.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("domain", &[]),
     ("drain", &[]),
     ("peer", &[]),
     ("config", &["domain"]),
-    ("store", &["domain"]),
-    ("feed", &["domain"]),
-    ("bot", &["domain", "config"]),
-    ("engine", &["domain", "config", "store", "feed", "bot"]),
-    ("service", &["domain", "config", "store", "feed", "engine"]),
-    ("graphql", &["domain", "drain", "peer", "config", "service"]),
-    ("legacy", &["domain", "drain", "peer", "config", "service"]),
+    ("telemetry", &["domain", "config"]),
+    ("store", &["domain", "telemetry"]),
+    ("feed", &["domain", "telemetry"]),
+    ("bot", &["domain", "config", "telemetry"]),
+    (
+        "engine",
+        &["domain", "config", "telemetry", "store", "feed", "bot"],
+    ),
+    (
+        "service",
+        &["domain", "config", "telemetry", "store", "feed", "engine"],
+    ),
+    (
+        "graphql",
+        &["domain", "drain", "peer", "config", "telemetry", "service"],
+    ),
+    (
+        "legacy",
+        &["domain", "drain", "peer", "config", "telemetry", "service"],
+    ),
     (
         "http",
-        &["domain", "drain", "config", "service", "graphql", "legacy"],
+        &[
+            "domain",
+            "drain",
+            "config",
+            "telemetry",
+            "service",
+            "graphql",
+            "legacy",
+        ],
     ),
     (
         "app",
         &[
-            "domain", "drain", "config", "store", "feed", "bot", "engine", "service", "http",
+            "domain",
+            "drain",
+            "config",
+            "telemetry",
+            "store",
+            "feed",
+            "bot",
+            "engine",
+            "service",
+            "http",
         ],
     ),
     (
         "cli",
-        &["domain", "config", "store", "feed", "bot", "graphql", "app"],
+        &[
+            "domain",
+            "config",
+            "telemetry",
+            "store",
+            "feed",
+            "bot",
+            "graphql",
+            "app",
+        ],
     ),
 ];
 
@@ -46,7 +85,7 @@ const PRIVATE: [(&str, &str); 6] = [
 ];
 
 /// Foreign crates, with the only places that may use them.
-const CONFINED: [(&str, &[&str]); 36] = [
+const CONFINED: [(&str, &[&str]); 45] = [
     ("mongodb", &["store::mongo"]),
     ("rusqlite", &["store::embedded"]),
     ("redis", &["feed::redis"]),
@@ -68,8 +107,17 @@ const CONFINED: [(&str, &[&str]); 36] = [
         &["cli::page", "cli::verify::process", "store::embedded"],
     ),
     ("fastrand", &["cli::verify"]),
-    ("tempfile", &["cli::verify"]),
-    ("tracing_subscriber", &["cli"]),
+    ("tempfile", &["cli::verify", "store::embedded"]),
+    ("tracing_subscriber", &["telemetry"]),
+    ("tracing_appender", &["telemetry::log"]),
+    ("tracing_opentelemetry", &["telemetry::traces"]),
+    ("opentelemetry", &["telemetry::traces"]),
+    ("opentelemetry_http", &["telemetry::traces"]),
+    ("opentelemetry_otlp", &["telemetry::traces"]),
+    ("opentelemetry_sdk", &["telemetry::traces"]),
+    ("metrics", &["telemetry"]),
+    ("metrics_exporter_prometheus", &["telemetry::recorder"]),
+    ("metrics_process", &["telemetry::recorder"]),
     ("twox_hash", &["domain::cursor"]),
     ("tiktoken_rs", &["domain::tokens"]),
     ("chrono_tz", &["domain::locale"]),
@@ -77,7 +125,13 @@ const CONFINED: [(&str, &[&str]); 36] = [
     ("unicode_segmentation", &["domain::search", "cli::chat::session"]),
     (
         "reqwest",
-        &["bot::openai", "cli::client", "cli::health", "cli::verify"],
+        &[
+            "bot::openai",
+            "cli::client",
+            "cli::health",
+            "cli::verify",
+            "telemetry::traces",
+        ],
     ),
     ("eventsource_stream", &["bot::openai"]),
     ("secrecy", &["config", "bot::openai"]),

@@ -19,6 +19,7 @@ mod health;
 mod legacy_mt;
 mod legacy_rest;
 mod mongo;
+mod observed;
 mod schema;
 mod shipping;
 mod support;

@@ -19,8 +19,8 @@ const MANIFESTS: &str = "ops/kubernetes";
 const KUSTOMIZATION: &str = "kustomization.yaml";
 /// The oldest Kubernetes that knows all of the manifests, and the newest whose schemas the validator has.
 const KUBERNETES: [&str; 2] = ["1.30.0", "1.37.0"];
-/// How long the ends of replies are stored at most, in seconds, after the time to drain.
-const ENDS_STORED_SECONDS: u64 = 10;
+/// How long a server takes to end after the time to drain, in seconds (docs/shutdown.md).
+const LAST_SECONDS: u64 = 6;
 /// Variables without a flag, because they hold secrets.
 const SECRETS: [&str; 1] = ["OPENAI_API_KEY"];
 
@@ -250,7 +250,7 @@ fn a_server_is_given_more_time_to_end_than_it_takes() {
     for server in compose_servers() {
         let given = server["stop_grace_period"].as_str().unwrap();
         let given: u64 = given.strip_suffix('s').unwrap().parse().unwrap();
-        let taken = seconds_of(&texts(&server["command"]), "--drain-seconds") + ENDS_STORED_SECONDS;
+        let taken = seconds_of(&texts(&server["command"]), "--drain-seconds") + LAST_SECONDS;
         assert!(given > taken, "{given} {taken}");
     }
     let container = &containers()[0];
@@ -258,7 +258,7 @@ fn a_server_is_given_more_time_to_end_than_it_takes() {
         .as_u64()
         .unwrap();
     let given = pod()["terminationGracePeriodSeconds"].as_u64().unwrap();
-    let taken = waited + seconds_of(&texts(&container["args"]), "--drain-seconds") + ENDS_STORED_SECONDS;
+    let taken = waited + seconds_of(&texts(&container["args"]), "--drain-seconds") + LAST_SECONDS;
     assert!(given > taken, "{given} {taken}");
 }
 
@@ -372,4 +372,25 @@ async fn every_index_is_in_the_page_about_operations_and_no_other() {
     let named: BTreeSet<_> = names.map(str::to_owned).collect();
     assert_eq!(named, made);
     scratch.remove().await;
+}
+
+#[test]
+fn every_alert_has_a_section_that_says_what_to_do() {
+    let alerts = read("ops/prometheus/alerts.yml");
+    let alerts = alerts
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "));
+    let alerts: Vec<_> = alerts.collect();
+    assert!(!alerts.is_empty());
+    let page = read("docs/operations.md");
+    let sections: Vec<_> = page.split("\n### ").skip(1).collect();
+    for alert in alerts {
+        let section = sections
+            .iter()
+            .find(|section| section.lines().next() == Some(alert));
+        let section = section.unwrap_or_else(|| panic!("no section about {alert}"));
+        for row in ["means", "users notice", "look at", "do"] {
+            assert!(section.contains(&format!("\n| {row} | ")), "{alert}: {row}");
+        }
+    }
 }

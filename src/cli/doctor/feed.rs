@@ -36,7 +36,7 @@ fn judge(probed: &RedisProbed) -> Finding {
                     "feed",
                     format!("Redis {version} answers, and forgets any key when its memory is full ({policy})"),
                 )
-                .advise("give Colloquy a Redis of its own, or set maxmemory-policy to volatile-ttl"),
+                .advise("give Colloquy a Redis of its own, or set maxmemory-policy to volatile-lru"),
                 _ => Finding::ok("feed", format!("Redis {version} answers")),
             }
         }

@@ -21,6 +21,7 @@ use super::wire::{self, encode};
 use super::{ALIVE_MS, RETAINED_MS, Shared};
 use crate::domain::{ChatEvent, ChatId, FeedPosition, MessageId};
 use crate::feed::ring::{EVENTS_MAX, lock};
+use crate::telemetry::feed::{failed, operation};
 
 /// How long the connection may take to be made, and Redis to answer.
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(2);
@@ -135,6 +136,7 @@ impl Link {
 
     /// The event reaches this server's followers; the others' are to be told of a gap.
     fn tell_ourselves(&mut self, chat: ChatId, event: ChatEvent) {
+        failed("publish");
         self.untold.add(chat);
         if let Some(ring) = self.shared.rings.find(chat) {
             if ring.is_whole() {
@@ -192,7 +194,7 @@ impl Link {
         let chats: Vec<_> = rings.iter().map(|(chat, _)| *chat).collect();
         drop(rings);
         for chats in chats.chunks(BATCH_MAX) {
-            self.bring(chats, connection).await?;
+            operation("bring", self.bring(chats, connection)).await?;
         }
         self.shared.tell_listeners_that_they_missed();
         self.shared.rooms.tell_all();
@@ -265,7 +267,7 @@ impl Link {
     async fn fill_holes(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
         let chats = self.shared.take_holes();
         for chats in chats.chunks(BATCH_MAX) {
-            self.bring(chats, connection).await?;
+            operation("bring", self.bring(chats, connection)).await?;
         }
         Ok(())
     }
@@ -279,7 +281,7 @@ impl Link {
                 Err(_) => break,
             }
         }
-        let done = self.try_run(&batch, connection).await;
+        let done = operation("publish", self.try_run(&batch, connection)).await;
         for op in batch {
             match op {
                 // It is not known what of it was done: it may be told once more than needed, but not once less.
@@ -355,10 +357,12 @@ impl Link {
     async fn beat(&mut self, beat: u64, connection: &mut MultiplexedConnection) -> RedisResult<()> {
         let shared = self.shared.clone();
         let (names, scripts) = (&shared.names, &shared.scripts);
-        scripts
-            .beat(&names.servers(), &shared.name, ALIVE_MS)
-            .query_async::<()>(connection)
-            .await?;
+        let alive = scripts.beat(&names.servers(), &shared.name, ALIVE_MS);
+        let was_alive: bool = operation("beat", alive.query_async(connection)).await?;
+        if !was_alive {
+            // Its figures may have been taken for those of a dead one.
+            shared.rooms.tell_all();
+        }
         let mut silent: Vec<_> = shared
             .rings
             .put_away(IDLE_FOR)

@@ -29,6 +29,7 @@ use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 use super::ring::{Placed, RETAINED_FOR, Rings, lock};
 use super::{Away, Feed, Fleet, Follower, Heard, Hearing};
 use crate::domain::{ChatEvent, ChatId, FeedPosition, MessageId};
+use crate::telemetry::feed::{failed, operation};
 use link::{Link, Op};
 pub use probe::RedisProbed;
 
@@ -85,10 +86,10 @@ struct Shared {
 }
 
 impl RedisFeed {
-    /// A feed over the Redis at `url`, all of whose keys begin with `prefix`, for the server called `name`; `seed` is
+    /// A feed over the Redis at `address`, all of whose keys begin with `prefix`, for the server called `name`; `seed` is
     /// random. Where Redis cannot be reached in time, it goes on without, and tries until it can.
-    pub async fn connect(url: &str, prefix: &str, name: &str, seed: u64) -> Result<Self, RedisFeedError> {
-        let client = open_client(url)?;
+    pub async fn connect(address: &str, prefix: &str, name: &str, seed: u64) -> Result<Self, RedisFeedError> {
+        let client = open_client(address)?;
         let shared = Arc::new(Shared {
             name: name.to_owned(),
             names: Names::new(prefix),
@@ -130,8 +131,10 @@ impl RedisFeed {
     }
 }
 
-fn open_client(url: &str) -> Result<Client, RedisFeedError> {
-    let address = url.into_connection_info().map_err(|_| RedisFeedError::Address)?;
+fn open_client(address: &str) -> Result<Client, RedisFeedError> {
+    let address = address
+        .into_connection_info()
+        .map_err(|_| RedisFeedError::Address)?;
     // Channels are told over the same connection as everything else, which the older protocol cannot do.
     let settings = address
         .redis_settings()
@@ -144,6 +147,7 @@ fn open_client(url: &str) -> Result<Client, RedisFeedError> {
 impl Feed for RedisFeed {
     async fn publish(&self, chat: ChatId, event: ChatEvent) {
         if self.ops.try_send(Op::Publish(chat, event)).is_err() {
+            failed("publish");
             lock(&self.shared.overrun).add(chat);
         }
     }
@@ -174,7 +178,8 @@ impl Fleet for RedisFeed {
         let mut connection = self.shared.connection().ok_or(Away)?;
         let text = self.shared.names.reply(reply);
         let append = self.shared.scripts.append(&text, offset, piece, RETAINED_MS);
-        append.query_async(&mut connection).await.map_err(|_| Away)
+        let appended = append.query_async(&mut connection);
+        operation("carry", appended).await.map_err(|_| Away)
     }
 
     async fn end(&self, reply: MessageId) {
@@ -183,7 +188,8 @@ impl Fleet for RedisFeed {
             let mut end = redis::pipe();
             end.pexpire(&text, ENDED_KEPT_MS).publish(&text, "ended ");
             // Who does not hear of it finds the end in the store.
-            let _ = end.ignore().query_async::<()>(&mut connection).await;
+            let end = end.ignore();
+            let _ = operation("end", end.query_async::<()>(&mut connection)).await;
         }
     }
 
@@ -208,7 +214,10 @@ impl Fleet for RedisFeed {
         let mut connection = self.shared.connection()?;
         let mut get = redis::cmd("GET");
         get.arg(self.shared.names.reply(reply));
-        get.query_async(&mut connection).await.ok().flatten()
+        operation("text", get.query_async(&mut connection))
+            .await
+            .ok()
+            .flatten()
     }
 
     async fn wake(&self, owner: &str, reply: MessageId) {
@@ -218,7 +227,7 @@ impl Fleet for RedisFeed {
                 .arg(self.shared.names.server(owner))
                 .arg(format!("stop {reply}"));
             // The owner finds the wish with its next checkpoint.
-            let _ = publish.query_async::<()>(&mut connection).await;
+            let _ = operation("wake", publish.query_async::<()>(&mut connection)).await;
         }
     }
 
@@ -250,7 +259,8 @@ impl Fleet for RedisFeed {
         for room in rooms {
             counts.add_command(scripts.count(&names.room(room), &servers, &self.shared.name, ALIVE_MS));
         }
-        counts.query_async(&mut connection).await.unwrap_or_default()
+        let counted = operation("connections", counts.query_async(&mut connection));
+        counted.await.unwrap_or_default()
     }
 }
 

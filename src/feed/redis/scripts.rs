@@ -71,9 +71,11 @@ return kept
 const BEAT: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local known = redis.call('ZSCORE', KEYS[1], ARGV[1])
 redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - ARGV[2]))
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
+if known then return 1 else return 0 end
 ";
 
 /// KEYS: the room, when servers were last heard of. ARGV: this server, for how many milliseconds one is believed to live.
@@ -144,7 +146,7 @@ impl Scripts {
         cmd
     }
 
-    /// Says that a server lives.
+    /// Says that a server lives: whether that was known.
     pub(super) fn beat(&self, servers: &str, name: &str, alive_ms: u64) -> Cmd {
         let mut cmd = call(&self.beat, &[servers]);
         cmd.arg(name).arg(alive_ms);

@@ -19,6 +19,8 @@ use super::Schema;
 use crate::domain::Viewer;
 use crate::drain::Drain;
 use crate::peer::{CLOSE_WAIT_MAX, WRITE_WAIT_MAX};
+use crate::telemetry::faces::Face;
+use crate::telemetry::streams::slow_reader;
 
 use close::Close;
 use operations::Operations;
@@ -77,6 +79,7 @@ pub async fn serve(socket: WebSocket, schema: Schema, viewer: Viewer, drain: Dra
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return,
                 Err(_) => {
+                    slow_reader(Face::Graphql);
                     close = Some(Close::SLOW_CONSUMER);
                     break;
                 }

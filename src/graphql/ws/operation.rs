@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::Outgoing;
 use super::message::ServerMessage;
-use crate::graphql::is_request_error;
+use crate::graphql::{count, is_request_error, with_code};
 
 /// Runs one operation. Its next response is asked for when the last one has found room in the outbox, so a slow
 /// socket slows its own operations and no other's, and pieces merge instead of queueing.
@@ -47,12 +47,12 @@ pub(super) async fn operate(
             }
             .encode(),
             Err(_) => {
-                let error = ServerError::new("Something went wrong.", None);
-                let text = ServerMessage::Error {
-                    id: &id,
-                    payload: &[error],
-                }
-                .encode();
+                let payload = &[with_code(
+                    ServerError::new("Something went wrong.", None),
+                    "INTERNAL",
+                )];
+                count(payload);
+                let text = ServerMessage::Error { id: &id, payload }.encode();
                 let _ = outbox.send(message(text, true)).await;
                 return;
             }

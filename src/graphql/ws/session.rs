@@ -17,7 +17,7 @@ use super::operations::{Operations, Unreserved};
 use super::{INIT_WAIT_MAX, Outgoing};
 use crate::domain::Viewer;
 use crate::drain::{ANSWER_WAIT_MAX, Drain};
-use crate::graphql::{Schema, only, with_code};
+use crate::graphql::{Schema, count, only, with_code};
 use crate::peer::{CLOSE_WAIT_MAX, PING_EVERY, SILENCE_MAX, sent_too_much};
 
 pub(super) struct Session {
@@ -122,6 +122,7 @@ impl Session {
                     Err(Unreserved::TooMany) => {
                         let refusal = too_many(max);
                         let payload = &[refusal];
+                        count(payload);
                         self.send(&ServerMessage::Error { id: &id, payload }).await;
                         return None;
                     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::accept::Answer;
 use crate::drain;
-use crate::graphql::{is_request_error, with_code};
+use crate::graphql::{count, is_request_error, with_code};
 use crate::service::RETRY_AFTER_SECONDS;
 
 /// A response body: a request that was not executed has no `data` at all.
@@ -82,5 +82,6 @@ pub(super) fn refuse(status: StatusCode, message: &str) -> axum::response::Respo
 
 fn refuse_as(status: StatusCode, message: &str, code: &'static str) -> axum::response::Response {
     let response = Response::from_errors(vec![with_code(ServerError::new(message, None), code)]);
+    count(&response.errors);
     (status, axum::Json(Body::of(&response))).into_response()
 }

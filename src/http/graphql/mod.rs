@@ -15,10 +15,14 @@ use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use serde::Deserialize;
+use tracing::Instrument;
 
 use super::{Faces, pages};
 use crate::domain::Viewer;
 use crate::graphql::{GraphqlRequest, Prepared, only, ws};
+use crate::service::StreamKind;
+use crate::telemetry::faces::Face;
+use crate::telemetry::spans::{self, RequestId};
 
 use accept::Answer;
 use answer::{answer, going_away, no_place, refuse};
@@ -38,7 +42,7 @@ struct Parameters {
 pub async fn get(State(faces): State<Faces>, request: axum::extract::Request) -> Response {
     let (mut parts, _) = request.into_parts();
     if let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-        return self::upgrade(upgrade, faces);
+        return self::upgrade(upgrade, faces, parts.extensions.get());
     }
     let Some(kind) = accept::negotiate(&parts.headers) else {
         return not_acceptable();
@@ -97,7 +101,7 @@ pub async fn post(State(faces): State<Faces>, headers: HeaderMap, body: Bytes) -
     }
 }
 
-fn upgrade(upgrade: WebSocketUpgrade, faces: Faces) -> Response {
+fn upgrade(upgrade: WebSocketUpgrade, faces: Faces, id: Option<&RequestId>) -> Response {
     let bytes_max = faces.service.limits().body_bytes_max;
     let upgrade = upgrade
         .protocols([ws::SUBPROTOCOL])
@@ -111,11 +115,13 @@ fn upgrade(upgrade: WebSocketUpgrade, faces: Faces) -> Response {
     if faces.drain.sends_away() {
         return going_away();
     }
-    let Some(place) = faces.service.place_for_stream() else {
+    let Some(place) = faces.service.place_for_stream(StreamKind::WebSocket) else {
         return no_place();
     };
+    let span = spans::socket(id, Face::Graphql);
     upgrade.on_upgrade(async move |socket| {
-        ws::serve(socket, faces.schema, Viewer::Anonymous, faces.drain).await;
+        let serving = ws::serve(socket, faces.schema, Viewer::Anonymous, faces.drain);
+        serving.instrument(span).await;
         drop(place);
     })
 }
@@ -174,7 +180,11 @@ fn stream(responses: BoxStream<'static, async_graphql::Response>, faces: Faces, 
     if faces.drain.sends_away() {
         return going_away();
     }
-    let Some(place) = faces.service.place_for_stream() else {
+    let stream = match kind {
+        Answer::Parts => StreamKind::Multipart,
+        _ => StreamKind::Sse,
+    };
+    let Some(place) = faces.service.place_for_stream(stream) else {
         return no_place();
     };
     // The place is held as long as the stream is.
@@ -188,7 +198,8 @@ fn stream(responses: BoxStream<'static, async_graphql::Response>, faces: Faces, 
 /// Answers with the one result there is.
 async fn once(prepared: Prepared, faces: Faces, kind: Answer) -> Response {
     // On a task of its own, so that a client that leaves does not cut a mutation in half.
-    let executed = tokio::spawn(async move { faces.schema.execute(prepared, Viewer::Anonymous).await }).await;
+    let execution = async move { faces.schema.execute(prepared, Viewer::Anonymous).await };
+    let executed = tokio::spawn(execution.in_current_span()).await;
     match executed {
         Ok(response) => answer(&response, kind),
         Err(_) => refuse(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong."),

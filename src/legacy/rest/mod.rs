@@ -21,6 +21,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
+use tracing::Instrument;
 use utoipa::OpenApi;
 use utoipa::openapi::{self, Server};
 use utoipa_axum::router::OpenApiRouter;
@@ -29,6 +30,7 @@ use utoipa_axum::routes;
 use super::dates::DateFormat;
 use super::socket;
 use crate::service::Service;
+use crate::telemetry::faces::{self, Face};
 
 /// What the routes share.
 #[derive(Clone)]
@@ -129,11 +131,12 @@ async fn wrong_method() -> Response {
 
 /// Answers on a task of its own, so that a client that leaves does not cut a use case in half.
 async fn on_a_task_of_its_own(request: Request, next: Next) -> Response {
-    match tokio::spawn(next.run(request)).await {
+    match tokio::spawn(next.run(request).in_current_span()).await {
         Ok(response) => response,
         Err(panic) => {
             let error = &panic as &dyn std::error::Error;
             tracing::error!(error, "a request of the REST API broke down");
+            faces::error(Face::Rest, "INTERNAL");
             refusal::detail(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong.")
         }
     }

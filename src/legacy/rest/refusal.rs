@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::fault::{Complaint, Fault, Part};
 use crate::service::{Error, Subject};
+use crate::telemetry::faces::{self, Face};
 
 /// How long a client is asked to wait while the store is away, in seconds.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("2");
@@ -60,6 +61,15 @@ impl Refusal {
         }
     }
 
+    /// What the figures call it: the code that the GraphQL face has for the same.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "BAD_USER_INPUT",
+            Self::TooLarge => "BODY_TOO_LARGE",
+            Self::Service(error) => error.code(),
+        }
+    }
+
     /// There is no such chat or message.
     pub fn not_found(subject: Subject) -> Self {
         Self::Service(Error::NotFound(subject))
@@ -68,6 +78,7 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
+        faces::error(Face::Rest, self.code());
         match self {
             Self::Invalid(detail) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, Json(Faults { detail })).into_response()

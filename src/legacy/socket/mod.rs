@@ -20,11 +20,12 @@ use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use utoipa::ToSchema;
 
 use super::dates::DateFormat;
@@ -32,7 +33,9 @@ use super::rest::{self, refusal::detail};
 use crate::domain::{ChatId, Timestamp, Viewer};
 use crate::drain::{self, ANSWER_WAIT_MAX, Drain};
 use crate::peer::CLOSE_WAIT_MAX;
-use crate::service::{RETRY_AFTER_SECONDS, Seat, Service, StreamPlace};
+use crate::service::{RETRY_AFTER_SECONDS, Seat, Service, StreamKind, StreamPlace};
+use crate::telemetry::faces::{self, Face as Caller};
+use crate::telemetry::spans::{self, RequestId};
 
 use reader::Reader;
 use stage::Stage;
@@ -145,6 +148,7 @@ async fn open(
     State(face): State<Face>,
     Path(chat_id): Path<String>,
     parameters: Result<Query<Parameters>, QueryRejection>,
+    id: Option<Extension<RequestId>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let Ok(upgrade) = upgrade else {
@@ -154,7 +158,8 @@ async fn open(
         let refusal = detail(StatusCode::SERVICE_UNAVAILABLE, "The server is shutting down.");
         return ([(header::RETRY_AFTER, drain::RETRY_AFTER_SECONDS)], refusal).into_response();
     }
-    let Some(place) = face.service.place_for_stream() else {
+    let Some(place) = face.service.place_for_stream(StreamKind::Mt) else {
+        faces::error(Caller::Mt, "TOO_MANY_STREAMS");
         let refusal = detail(StatusCode::SERVICE_UNAVAILABLE, "Too many sockets are open.");
         return ([(header::RETRY_AFTER, RETRY_AFTER_SECONDS)], refusal).into_response();
     };
@@ -178,6 +183,7 @@ async fn open(
     // what is stored has everything. A chat that cannot be followed now is tried again with each frame.
     let _ = tokio::time::timeout(ENTER_WAIT_MAX, worker.enter()).await;
     let stage = Stage::new(chat_id, face.dates, opened_at);
+    let span = spans::socket(id.as_ref().map(|Extension(id)| id), Caller::Mt);
     let talker = Talker::new(face.service.clone(), Viewer::Anonymous, stage);
     upgrade
         .max_message_size(face.service.limits().body_bytes_max)
@@ -194,7 +200,7 @@ async fn open(
                 seat,
                 _place: place,
             };
-            serve(socket, face, end)
+            serve(socket, face, end).instrument(span)
         })
 }
 
@@ -214,9 +220,9 @@ async fn serve(socket: WebSocket, face: Face, end: End) {
     let (sink, mut stream) = socket.split();
     let (commands, queue) = mpsc::channel(COMMANDS_MAX);
     let (finished, finishes) = mpsc::channel(1);
-    let talking = tokio::spawn(end.talker.run(sink, end.told, finishes));
+    let talking = tokio::spawn(end.talker.run(sink, end.told, finishes).in_current_span());
     // It outlives the socket until what was received is done: a client may send and leave.
-    let working = tokio::spawn(end.worker.run(queue));
+    let working = tokio::spawn(end.worker.run(queue).in_current_span());
     let reader = Reader {
         text_bytes_max: face.service.limits().text_bytes_max,
         commands,

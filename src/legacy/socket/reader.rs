@@ -13,6 +13,7 @@ use super::{Close, DEAD_PEER, GOING_AWAY, Leave, TOO_BIG};
 use crate::legacy::frame::{ClientFrame, DecodeError};
 use crate::legacy::texts;
 use crate::peer::{CLOSE_WAIT_MAX, SILENCE_MAX, sent_too_much};
+use crate::telemetry::faces::{self, Face};
 
 pub(super) struct Reader {
     pub(super) text_bytes_max: usize,
@@ -59,14 +60,19 @@ impl Reader {
         let command = match frame {
             // Nobody needs to know the chat for that.
             Err(DecodeError::NotJson) => {
+                faces::error(Face::Mt, "BAD_REQUEST");
                 let _ = self.tell.send(Told::Error(texts::INVALID_JSON.to_owned())).await;
                 return;
             }
-            Err(DecodeError::Unprocessable) => Command::Refuse(texts::UNPROCESSABLE.to_owned()),
+            Err(DecodeError::Unprocessable) => {
+                faces::error(Face::Mt, "BAD_USER_INPUT");
+                Command::Refuse(texts::UNPROCESSABLE.to_owned())
+            }
             Ok(ClientFrame::Unknown) => Command::Ignore,
             Ok(ClientFrame::Stop { message }) => Command::Stop(message),
             // Refused before it waits for anything, so that what waits is bounded.
             Ok(ClientFrame::Upload(upload)) if upload.message.len() > self.text_bytes_max => {
+                faces::error(Face::Mt, "INVALID_TEXT");
                 Command::Refuse(texts::too_long(language_of(&upload), self.text_bytes_max))
             }
             Ok(ClientFrame::Upload(upload)) => Command::Upload(upload),

@@ -238,11 +238,11 @@ impl Stage {
                 text,
                 cursor: place,
             } => {
-                // A socket that goes on behind a cursor: the client has the beginning.
+                // A socket that goes on behind a cursor: the client has the beginning, if there was one.
                 let behind = place.offset.saturating_sub(text.len() as u64);
                 self.streams.entry(*id).or_insert_with(|| Stream {
                     name: id.to_string(),
-                    has_started: true,
+                    has_started: behind > 0,
                     offset: behind,
                 });
                 self.chunk(*id, text, cursor);
@@ -336,7 +336,7 @@ impl Stage {
         if is_shown {
             let mut stream = stream.unwrap_or_else(|| Stream {
                 name: id.to_string(),
-                has_started: true,
+                has_started: !message.text.is_empty(),
                 offset: message.text.len() as u64,
             });
             start(&mut self.voice, id, &mut stream);

@@ -14,6 +14,8 @@ use super::{Close, GOING_AWAY, SLOW_CONSUMER, TOLD_MAX, TOO_BIG};
 use crate::domain::{ChatCursor, MessageId, Viewer};
 use crate::peer::{CLOSE_WAIT_MAX, PING_EVERY, WRITE_WAIT_MAX};
 use crate::service::{ChatUpdate, ReplyUpdate, Service};
+use crate::telemetry::faces::Face;
+use crate::telemetry::streams::slow_reader;
 
 /// What the talker is told by those who read and work for its socket.
 pub(super) enum Told {
@@ -233,6 +235,9 @@ async fn in_time<E>(writing: impl Future<Output = Result<(), E>>) -> Result<(), 
     match tokio::time::timeout(WRITE_WAIT_MAX, writing).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(Broken(None)),
-        Err(_) => Err(Broken(Some(SLOW_CONSUMER))),
+        Err(_) => {
+            slow_reader(Face::Mt);
+            Err(Broken(Some(SLOW_CONSUMER)))
+        }
     }
 }

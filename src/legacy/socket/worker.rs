@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use super::Leave;
 use super::stage::{Answer, Own};
@@ -13,6 +14,8 @@ use crate::domain::{ChatId, Language, LanguageTag, MessageId, TimeZone, Viewer, 
 use crate::legacy::frame::Upload;
 use crate::legacy::texts;
 use crate::service::{ChatFollower, Error, Manner, Prompt, ReplyUpdate, Service, Subject};
+use crate::telemetry::faces::{self, Face};
+use crate::telemetry::spans;
 
 /// What a client asks for.
 pub(super) enum Command {
@@ -23,6 +26,16 @@ pub(super) enum Command {
     Ignore,
     /// Something that is refused with these words.
     Refuse(String),
+}
+
+impl Command {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Upload(_) => "upload",
+            Self::Stop(_) => "stop",
+            Self::Ignore | Self::Refuse(_) => "other",
+        }
+    }
 }
 
 pub(super) struct Worker {
@@ -67,12 +80,14 @@ impl Worker {
                 _ => Language::English,
             };
             let is_named = matches!(&command, Command::Upload(upload) if upload.client_message_id.is_some());
-            if let Err(error) = self.work(command, queue.len()).await {
+            let span = spans::frame(command.name());
+            if let Err(error) = self.work(command, queue.len()).instrument(span).await {
                 // Whoever names a message sends it again where it comes back; to anybody else it is told.
                 if is_named && matches!(error, Error::ShuttingDown) && self.leave.drain.sends_away() {
                     self.leave.now.cancel();
                     continue;
                 }
+                faces::error(Face::Mt, error.code());
                 self.tell(match error {
                     Error::NotFound(Subject::Chat) => Told::Denied,
                     error => {

@@ -71,7 +71,7 @@ async fn write(mut socket: Socket, chat: &str) -> BTreeSet<String> {
             }
             Received::Message(message) if message["type"] == "next" => {
                 let id = &message["payload"]["data"]["createMessage"]["message"]["id"];
-                assert!(answered.insert(id.as_str().expect(&message.to_string()).to_owned()));
+                assert!(answered.insert(id.as_str().unwrap_or_else(|| panic!("{message}")).to_owned()));
                 create(&mut socket, chat, nth).await;
                 nth += 1;
             }
@@ -145,10 +145,13 @@ async fn an_upload_with_a_name_that_comes_too_late_is_sent_again_elsewhere() {
     server.tell_to_stop();
     super::draining(&server).await;
     let mut named = upload("Hello");
-    named["clientMessageId"] = "a name".into();
+    named["clientMessageId"] = "a-name".into();
     socket.send(named.clone()).await;
     // No error: the close alone says what to do.
-    assert_eq!(socket.closed().await, 1012);
+    match socket.receive().await {
+        Some(Ok(Message::Close(Some(close)))) => assert_eq!(u16::from(close.code), 1012),
+        other => panic!("{other:?}"),
+    }
     let mut socket = Mt::open(&other, &chat).await;
     socket.send(named).await;
     socket.until("stop_typing_indicator").await;

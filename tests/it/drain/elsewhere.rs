@@ -85,9 +85,7 @@ async fn streams_go_elsewhere_one_after_the_other_and_their_replies_are_finished
         viewer.end = None;
         socket.subscribe("1", REPLY, variables).await;
         while viewer.end.is_none() {
-            let response = socket.message().await["payload"].take();
-            assert_ne!(response["data"]["reply"]["__typename"], "ReplySnapshot");
-            viewer.apply(response);
+            viewer.apply(socket.message().await["payload"].take());
         }
         viewer.text
     });

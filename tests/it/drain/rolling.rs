@@ -46,31 +46,41 @@ async fn roll(arguments: &[&str]) {
     let mut servers = vec![fleet.start(&addresses[0]).await, fleet.start(&addresses[1]).await];
     let load = Load::start(&nginx);
     let is_over = CancellationToken::new();
-    let others = tokio::spawn(others(nginx.url.clone(), is_over.clone()));
-    for size in [SERVERS - 1, SERVERS] {
-        while servers.len() < size {
-            servers.push(fleet.start(&addresses[servers.len()]).await);
+    let others = others(&nginx.url, &is_over);
+    let rolling = async {
+        for size in [SERVERS - 1, SERVERS] {
+            while servers.len() < size {
+                servers.push(fleet.start(&addresses[servers.len()]).await);
+            }
+            for (n, address) in addresses.iter().enumerate().take(size) {
+                let server = servers.remove(n);
+                server.tell_to_stop();
+                let (status, log) = server.ended().await;
+                assert!(status.success() && !log.contains("\"ERROR\""), "{log}");
+                servers.insert(n, fleet.start(address).await);
+            }
         }
-        for (n, address) in addresses.iter().enumerate().take(size) {
-            let server = servers.remove(n);
-            server.tell_to_stop();
-            let (status, log) = server.ended().await;
-            assert!(status.success() && !log.contains("\"ERROR\""), "{log}");
-            servers.insert(n, fleet.start(address).await);
-        }
-    }
-    is_over.cancel();
-    let report = load.end().await;
-    let conversations = others.await.unwrap();
-    assert_eq!(report["errors"], json!([]), "{}\n{report}", nginx.log());
+        is_over.cancel();
+        load.end().await
+    };
+    let (report, conversations) = tokio::join!(rolling, others);
+    assert_eq!(report["errors"], json!([]));
     nothing_is_lost_or_doubled(&servers[0], &report).await;
+    let replies = replies_by_prompt(&servers[0]).await;
     // It was worth while.
     let closes = report["closes"].as_array().unwrap();
     assert!(
         closes.iter().filter(|code| **code == 1012).count() > SERVERS,
         "{report}"
     );
-    assert!(conversations.iter().all(|count| *count > 1), "{conversations:?}");
+    assert!(conversations.iter().all(|conversations| conversations.len() > 1));
+    for (text, shown) in conversations.into_iter().flatten() {
+        let reply = &replies[&text];
+        assert_eq!(reply["reply"]["state"], "COMPLETE");
+        // A text that another server knew less of was begun again; the last is whole.
+        let whole = format!("{}\n", reply["text"].as_str().unwrap());
+        assert!(shown.ends_with(&whole), "{shown}\nis not\n{whole}");
+    }
     drop(servers);
     scratch.remove().await;
 }
@@ -131,72 +141,52 @@ impl Drop for Load {
     }
 }
 
-/// Other programs, each of which says something and follows the reply, again and again: how often each has.
-async fn others(url: String, is_over: CancellationToken) -> Vec<usize> {
+/// What was said to a program, and what it showed in the end.
+type Conversation = (String, String);
+
+/// Other programs, each of which says something and follows the reply, again and again.
+async fn others(url: &str, is_over: &CancellationToken) -> Vec<Vec<Conversation>> {
     let programs = [
         examples::typescript("apollo.ts"),
         examples::typescript("urql-sse.ts"),
         examples::python(),
     ];
-    let examples = programs
-        .into_iter()
-        .map(|command| converse(command, &url, &is_over));
-    let (mut counts, documented) = tokio::join!(join_all(examples), converse_by_frames(&url, &is_over));
-    counts.push(documented);
-    counts
+    let examples = programs.into_iter().enumerate();
+    let examples = examples.map(|(n, command)| converse(n, command, url, is_over));
+    let (mut conversations, documented) = tokio::join!(join_all(examples), converse_by_frames(url, is_over));
+    conversations.push(documented);
+    conversations
 }
 
-async fn converse(command: Command, url: &str, is_over: &CancellationToken) -> usize {
-    let mut count = 0;
+async fn converse(n: usize, command: Command, url: &str, is_over: &CancellationToken) -> Vec<Conversation> {
+    let mut conversations = Vec::new();
     while !is_over.is_cancelled() {
-        let text = format!("{count} समुद्र 🌊");
+        let text = format!("program {n}.{} समुद्र 🌊", conversations.len());
         let shown = examples::run(same(&command), &[url, &text]).await;
-        // A text that had to begin again would begin on a new line.
-        assert_eq!(shown.lines().count(), 1, "{shown}");
-        assert!(shown.contains(&text), "{shown}");
-        count += 1;
+        conversations.push((text, shown));
     }
-    count
+    conversations
 }
 
 /// The documented socket, in a chat of its own each time.
-async fn converse_by_frames(url: &str, is_over: &CancellationToken) -> usize {
+async fn converse_by_frames(url: &str, is_over: &CancellationToken) -> Vec<Conversation> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/mt_client.py");
     let mut python = Command::new(from_script("COLLOQUY_TEST_WEBSOCKETS_PYTHON"));
     python.arg(script);
     let client = reqwest::Client::new();
-    let mut count = 0;
+    let create =
+        json!({ "query": "mutation { createChat(input: { title: \"By frames\" }) { chat { id } } }" });
+    let mut conversations = Vec::new();
     while !is_over.is_cancelled() {
-        let create =
-            json!({ "query": "mutation { createChat(input: { title: \"By frames\" }) { chat { id } } }" });
-        let created = client
-            .post(format!("{url}/graphql"))
-            .json(&create)
-            .send()
-            .await
-            .unwrap();
-        let created: Value = created.json().await.unwrap();
-        let chat = created["data"]["createChat"]["chat"]["id"]
-            .as_str()
-            .unwrap()
-            .to_owned();
-        let shown = examples::run(same(&python), &[&url.replacen("http", "ws", 1), &chat, "समुद्र 🌊"]).await;
-        let (_, reply) = shown.split_once(" frames\n").unwrap();
-        let read = json!({ "query": super::MESSAGES, "variables": { "id": chat } });
-        let stored = client
-            .post(format!("{url}/graphql"))
-            .json(&read)
-            .send()
-            .await
-            .unwrap();
-        let stored: Value = stored.json().await.unwrap();
-        let stored = stored["data"]["chat"]["messages"]["nodes"].as_array().unwrap();
-        assert_eq!(stored.len(), 2, "{stored:?}");
-        assert_eq!(stored[1]["reply"]["state"], "COMPLETE");
-        assert_eq!(stored[1]["text"], reply.trim_end_matches('\n'));
-        count += 1;
+        let created = client.post(format!("{url}/graphql")).json(&create).send().await;
+        let created: Value = created.unwrap().json().await.unwrap();
+        let chat = created["data"]["createChat"]["chat"]["id"].as_str().unwrap();
+        let text = format!("frames {} समुद्र 🌊", conversations.len());
+        let address = url.replacen("http", "ws", 1);
+        let shown = examples::run(same(&python), &[&address, chat, &text]).await;
+        conversations.push((text, shown));
     }
-    count
+    conversations
 }
 
 /// The same command once more, to be given other arguments.
@@ -250,4 +240,21 @@ async fn nothing_is_lost_or_doubled(server: &Server, report: &Value) {
             (&json!("COMPLETE"), &json!("COMPLETE"))
         );
     }
+}
+
+/// The replies of all chats in which one thing was said.
+async fn replies_by_prompt(server: &Server) -> HashMap<String, Value> {
+    let list = "{ chats(first: 100) { nodes { messages(first: 3) { nodes { text reply { state } } } }
+        pageInfo { hasNextPage } } }";
+    let data = server.data(list, json!({})).await;
+    assert_eq!(data["chats"]["pageInfo"]["hasNextPage"], false);
+    let chats = data["chats"]["nodes"].as_array().unwrap().iter();
+    let conversations =
+        chats.filter_map(
+            |chat| match chat["messages"]["nodes"].as_array().unwrap().as_slice() {
+                [prompt, reply] => Some((prompt["text"].as_str().unwrap().to_owned(), reply.clone())),
+                _ => None,
+            },
+        );
+    conversations.collect()
 }

@@ -1,5 +1,6 @@
 //! What happens in a chat on one server is told on every other, and who is connected is counted over all.
 
+use redis::AsyncCommands;
 use serde_json::{Value, json};
 
 use super::{STEADY, connections, until_connections};
@@ -90,5 +91,22 @@ async fn connections_are_counted_over_all_servers_that_live() {
     // One that is killed says nothing more, and is not believed to live for long.
     b.kill();
     until_connections(&a, &chat, 0).await;
+    scratch.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_was_taken_for_dead_is_counted_again() {
+    let scratch = Scratch::mongo_and_redis().await;
+    let (a, b) = (Server::start(&scratch), Server::start(&scratch));
+    let chat = a.create_chat("A chat").await;
+    let _socket = Mt::open(&b, &chat).await;
+    until_connections(&a, &chat, 1).await;
+    // As if its memory were full.
+    let prefix = &scratch.redis().prefix;
+    let keys = [format!("{prefix}servers"), format!("{prefix}room:{chat}")];
+    let mut connection = scratch.redis().connection().await;
+    let forgotten: i64 = connection.del(&keys).await.unwrap();
+    assert_eq!(forgotten, 2);
+    until_connections(&a, &chat, 1).await;
     scratch.remove().await;
 }

@@ -9,12 +9,14 @@ use colloquy::domain::Viewer;
 use colloquy::drain::Drain;
 use colloquy::graphql::{Schema, ws};
 use futures_util::{SinkExt, StreamExt};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, DuplexStream};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
+use crate::support::figures::Figures;
 use crate::support::house::House;
 use crate::support::scratch::Scratch;
 
@@ -78,6 +80,10 @@ async fn a_peer_that_answers_no_ping_is_closed_with_1001() {
 
 #[tokio::test]
 async fn a_peer_that_takes_nothing_is_closed_with_1013() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let figures = recorder.handle();
+    // Everything runs on this thread.
+    let _heard = metrics::set_default_local_recorder(&recorder);
     let scratch = Scratch::embedded().await;
     let house = house(&scratch).await;
     tokio::time::pause();
@@ -99,4 +105,7 @@ async fn a_peer_that_takes_nothing_is_closed_with_1013() {
     line.read_to_end(&mut came).await.unwrap();
     assert!(came.ends_with(&close(1013, "Slow consumer")));
     assert!(opened.elapsed() < 2 * WRITE_WAIT_MAX);
+    let figures = Figures::read(figures.render());
+    let slow = figures.sum("colloquy_slow_readers_total", &[("face", "graphql")]);
+    assert_eq!(slow, Some(1.0));
 }

@@ -9,6 +9,7 @@ use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{messages, status};
+use crate::support::figures::Figures;
 use crate::support::mt::{Mt, replies};
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
@@ -76,6 +77,9 @@ async fn a_reader_that_takes_nothing_for_ten_seconds_is_closed_and_costs_nobody_
         while status(&server, &chat).await["connection_count"] != 1 {}
     });
     waited.await.expect("stuck sockets are still open");
+    let figures = Figures::of(&server).await;
+    let slow = figures.sum("colloquy_slow_readers_total", &[("face", "mt")]);
+    assert!(slow > Some(0.0), "{slow:?}");
     // What the kernel had taken can be read, and then the line is at its end, with the reason if there was room.
     let mut stuck = stuck.remove(1);
     let end = loop {

@@ -1,7 +1,9 @@
 //! What the tests share.
 
+pub mod collector;
 pub mod cutter;
 pub mod documented;
+pub mod figures;
 pub mod follow;
 pub mod house;
 pub mod llama;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use mongodb::Client;
 use mongodb::bson::doc;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::scratch::from_script;
@@ -62,6 +63,16 @@ impl Mongod {
     pub fn uri(&self, user: &str, database: &str) -> String {
         let port = self.port;
         format!("mongodb://{user}:secret-{user}@127.0.0.1:{port}/{database}?authSource=admin")
+    }
+
+    /// Makes it answer nobody, as a machine whose disk hangs.
+    pub fn freeze(&self) {
+        kill_process(Pid::from_child(&self.process), Signal::STOP).unwrap();
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        kill_process(Pid::from_child(&self.process), Signal::CONT).unwrap();
     }
 
     /// A client of a user.

@@ -32,7 +32,7 @@ impl Nginx {
         let address = own_address();
         let servers = servers
             .iter()
-            .map(|server| format!("server {server} fail_timeout=1s;"));
+            .map(|server| format!("server {server} max_fails=0;"));
         let site = SITE
             .replace("${COLLOQUY_LISTEN}", &address)
             .replace("${COLLOQUY_SERVERS}", &servers.collect::<Vec<_>>().join(" "));
@@ -67,7 +67,7 @@ impl Nginx {
     }
 
     /// What it complained of.
-    pub fn log(&self) -> String {
+    fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("error.log")).unwrap_or_default()
     }
 }
@@ -76,5 +76,8 @@ impl Drop for Nginx {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+        if std::thread::panicking() {
+            println!("nginx: {}", self.log());
+        }
     }
 }

@@ -71,10 +71,10 @@ impl ReplicaSet {
         set
     }
 
-    /// The address of the set, with further options.
-    pub fn uri(&self, options: &str) -> String {
+    /// The address of the set.
+    pub fn uri(&self) -> String {
         let hosts: Vec<_> = self.members.iter().map(Member::host).collect();
-        format!("mongodb://{}/?replicaSet=bad-days&{options}", hosts.join(","))
+        format!("mongodb://{}/?replicaSet=bad-days", hosts.join(","))
     }
 
     /// Waits until there is a primary that can write: the number of its member.

@@ -19,6 +19,8 @@ pub struct Server {
     process: Child,
     /// `http://` and the address.
     pub url: String,
+    /// Where its figures are.
+    pub metrics_url: String,
     log: Option<JoinHandle<String>>,
     client: reqwest::Client,
 }
@@ -85,12 +87,14 @@ impl Server {
         let mut line = String::new();
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
         stdout.read_line(&mut line).unwrap();
-        let Some(url) = line.split_whitespace().find(|word| word.starts_with("http://")) else {
+        let mut urls = line.split_whitespace().filter(|word| word.starts_with("http://"));
+        let (Some(url), Some(metrics_url)) = (urls.next(), urls.next_back()) else {
             let _ = process.kill();
             panic!("the server did not start: {line}{}", log.join().unwrap());
         };
         Self {
             url: url.to_owned(),
+            metrics_url: metrics_url.to_owned(),
             process,
             log: Some(log),
             client: reqwest::Client::new(),

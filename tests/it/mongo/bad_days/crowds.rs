@@ -32,8 +32,9 @@ async fn all_are_unavailable(server: &Server, chat: &str, calls: usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_to_a_database_that_hangs_wait_a_bounded_time_and_take_no_more_connections_than_they_may() {
     let set = ReplicaSet::start(1).await;
-    for (options, connections) in [("maxPoolSize=1", 1), ("", 32)] {
-        let server = Server::start(&Scratch::on_mongod(&set.uri(options)));
+    for (option, connections) in [("&maxPoolSize=1", 1), ("", 32)] {
+        let uri = format!("{}{option}", set.uri());
+        let server = Server::start(&Scratch::on_mongod(&uri));
         let chat = server.create_chat("A chat").await;
         set.freeze(0);
         for _ in 0..2 {
@@ -53,8 +54,8 @@ async fn calls_to_a_database_that_hangs_wait_a_bounded_time_and_take_no_more_con
 #[tokio::test(flavor = "multi_thread")]
 async fn writes_to_a_disk_that_stands_still_hold_up_neither_reads_nor_replies_and_are_done_once() {
     let set = ReplicaSet::start(1).await;
-    let scratch = Scratch::on_mongod(&set.uri(""));
-    let arguments = ["--builtin-pace", "20", "--builtin-words", "200"];
+    let scratch = Scratch::on_mongod(&set.uri());
+    let arguments = ["--builtin-pace", "20", "--builtin-words", "100"];
     let server = Arc::new(Server::start_with(&scratch, &arguments));
     let chat = server.create_chat("A chat").await;
     let writers = Writers::start(&server, 40).await;

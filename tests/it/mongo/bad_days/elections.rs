@@ -14,7 +14,7 @@ const FROZEN_FOR: Duration = Duration::from_secs(10);
 #[tokio::test(flavor = "multi_thread")]
 async fn each_acknowledged_message_is_there_once_after_the_primary_stepped_down_and_after_it_died() {
     let mut set = ReplicaSet::start(3).await;
-    let scratch = Scratch::on_mongod(&set.uri(""));
+    let scratch = Scratch::on_mongod(&set.uri());
     let server = Arc::new(Server::start(&scratch));
     let writers = Writers::start(&server, 20).await;
     writers.go_on(200).await;
@@ -31,8 +31,8 @@ async fn each_acknowledged_message_is_there_once_after_the_primary_stepped_down_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_primary_that_freezes_costs_no_message_and_no_character() {
     let set = ReplicaSet::start(3).await;
-    let scratch = Scratch::on_mongod(&set.uri(""));
-    let arguments = ["--builtin-pace", "40", "--builtin-words", "800"];
+    let scratch = Scratch::on_mongod(&set.uri());
+    let arguments = ["--builtin-pace", "40", "--builtin-words", "320"];
     let server = Arc::new(Server::start_with(&scratch, &arguments));
     let chat = server.create_chat("A chat").await;
     let reply = server.send(&chat, "नमस्ते दुनिया 🌍").await;

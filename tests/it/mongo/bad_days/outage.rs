@@ -11,16 +11,16 @@ use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 
 /// Longer than a lease and than the wait after which viewers are told an end that is not stored yet.
-const AWAY_FOR: Duration = Duration::from_secs(15);
+const AWAY_FOR: Duration = Duration::from_secs(13);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_all_members_are_away_calls_fail_cleanly_and_replies_go_on_and_then_all_is_stored() {
     let mut set = ReplicaSet::start(3).await;
-    let scratch = Scratch::on_mongod(&set.uri(""));
+    let scratch = Scratch::on_mongod(&set.uri());
     let words = |words| ["--builtin-pace", "20", "--builtin-words", words];
     // One whose reply goes on until the database is back, and one whose reply ends before. Each would close the other's.
-    let patient = Server::start_with(&scratch, &words("500"));
-    let brief = Server::start_with(&scratch, &words("80"));
+    let patient = Server::start_with(&scratch, &words("260"));
+    let brief = Server::start_with(&scratch, &words("40"));
     let chat = patient.create_chat("A chat").await;
     let mut socket = Mt::open(&patient, &patient.create_chat("Another").await).await;
     create(&patient, &chat, "before", "before").await;
