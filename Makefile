@@ -49,7 +49,8 @@ check: web ## Everything that must pass before a change is merged
 	cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked
 	cargo deny check bans licenses sources
 
-bench: web ## Measure what tokens, subscribers and stops cost, on both stores (docs/benchmarks.md)
+bench: web ## Measure what tokens, subscribers and stops cost, and a second server (docs/benchmarks.md)
+	redis=$$(scripts/ensure-redis.sh) && export COLLOQUY_TEST_REDIS=$$redis && \
 	scripts/with-mongod.sh cargo bench --locked
 
 fuzz: ## Fuzz the decoders, FUZZ_SECONDS for each: needs a nightly toolchain and cargo-fuzz (docs/fuzzing.md)

@@ -3,8 +3,10 @@
 
 mod support {
     pub mod figures;
+    pub mod follower;
     pub mod pieces;
     pub mod server;
+    pub mod socket;
 }
 
 use std::collections::VecDeque;
@@ -15,8 +17,9 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use support::figures::{percentile, ratio};
+use support::follower::Follower;
 use support::pieces::PieceService;
-use support::server::{Follower, Server};
+use support::server::Server;
 
 /// Replies under way at once, each in a chat of its own and with a follower on a socket of its own.
 const REPLIES: usize = 100;

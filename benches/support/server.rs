@@ -1,26 +1,15 @@
-//! The server as a process of its own, and those who talk to it.
+//! The server as a process of its own.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
 
-use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio::sync::oneshot;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
-
-const FOLLOW: &str = "subscription ($id: ID!) { reply(messageId: $id) { __typename
-    ... on ReplySnapshot { text cursor } ... on ReplyPartial { text cursor }
-    ... on ReplyFinished { message { text reply { state } } } } }";
 
 /// A running server. It is killed when it is dropped.
 pub struct Server {
     process: Child,
-    url: String,
+    /// Where GraphQL is.
+    pub url: String,
     client: reqwest::Client,
 }
 
@@ -79,71 +68,4 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// One who follows a reply over a socket of its own.
-pub struct Follower {
-    ended: oneshot::Receiver<Instant>,
-}
-
-impl Follower {
-    /// Follows a reply, and returns with the first of its text.
-    pub async fn start(server: &Server, reply: &str) -> Self {
-        let mut request = server
-            .url
-            .replacen("http", "ws", 1)
-            .into_client_request()
-            .unwrap();
-        let subprotocol = HeaderValue::from_static("graphql-transport-ws");
-        request
-            .headers_mut()
-            .insert("sec-websocket-protocol", subprotocol);
-        let (mut socket, _) = connect_async(request).await.unwrap();
-        say(&mut socket, json!({ "type": "connection_init" })).await;
-        let payload = json!({ "query": FOLLOW, "variables": { "id": reply } });
-        assert_eq!(hear(&mut socket).await["type"], "connection_ack");
-        say(
-            &mut socket,
-            json!({ "type": "subscribe", "id": "1", "payload": payload }),
-        )
-        .await;
-        let mut event = next_event(&mut socket).await;
-        while event["text"].as_str().unwrap().is_empty() {
-            event = next_event(&mut socket).await;
-        }
-        let (tell, ended) = oneshot::channel();
-        tokio::spawn(async move {
-            while next_event(&mut socket).await["__typename"] != "ReplyFinished" {}
-            // Whoever measures may have given up.
-            let _ = tell.send(Instant::now());
-        });
-        Self { ended }
-    }
-
-    /// Waits until the follower is told that the reply has ended: when that was.
-    pub async fn ended(self) -> Instant {
-        self.ended.await.expect("the follower failed")
-    }
-}
-
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
-
-async fn say(socket: &mut Socket, message: Value) {
-    socket.send(Message::text(message.to_string())).await.unwrap();
-}
-
-async fn hear(socket: &mut Socket) -> Value {
-    loop {
-        match socket.next().await.unwrap().unwrap() {
-            Message::Text(text) => return serde_json::from_str(&text).unwrap(),
-            Message::Ping(_) => {}
-            other => panic!("{other:?}"),
-        }
-    }
-}
-
-async fn next_event(socket: &mut Socket) -> Value {
-    let mut message = hear(socket).await;
-    assert_eq!(message["type"], "next", "{message}");
-    message["payload"]["data"]["reply"].take()
 }

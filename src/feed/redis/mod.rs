@@ -86,10 +86,10 @@ struct Shared {
 }
 
 impl RedisFeed {
-    /// A feed over the Redis at `url`, all of whose keys begin with `prefix`, for the server called `name`; `seed` is
+    /// A feed over the Redis at `address`, all of whose keys begin with `prefix`, for the server called `name`; `seed` is
     /// random. Where Redis cannot be reached in time, it goes on without, and tries until it can.
-    pub async fn connect(url: &str, prefix: &str, name: &str, seed: u64) -> Result<Self, RedisFeedError> {
-        let client = open_client(url)?;
+    pub async fn connect(address: &str, prefix: &str, name: &str, seed: u64) -> Result<Self, RedisFeedError> {
+        let client = open_client(address)?;
         let shared = Arc::new(Shared {
             name: name.to_owned(),
             names: Names::new(prefix),
@@ -131,8 +131,10 @@ impl RedisFeed {
     }
 }
 
-fn open_client(url: &str) -> Result<Client, RedisFeedError> {
-    let address = url.into_connection_info().map_err(|_| RedisFeedError::Address)?;
+fn open_client(address: &str) -> Result<Client, RedisFeedError> {
+    let address = address
+        .into_connection_info()
+        .map_err(|_| RedisFeedError::Address)?;
     // Channels are told over the same connection as everything else, which the older protocol cannot do.
     let settings = address
         .redis_settings()

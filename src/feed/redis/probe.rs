@@ -25,9 +25,9 @@ pub enum RedisProbed {
 }
 
 impl RedisFeed {
-    /// Looks at the Redis at `url`.
-    pub async fn probe(url: &str) -> Result<RedisProbed, RedisFeedError> {
-        let client = open_client(url)?;
+    /// Looks at the Redis at `address`.
+    pub async fn probe(address: &str) -> Result<RedisProbed, RedisFeedError> {
+        let client = open_client(address)?;
         let asked = async {
             let config = AsyncConnectionConfig::new()
                 .set_connection_timeout(Some(PROBE_WAIT_MAX))

@@ -1,6 +1,7 @@
 //! Several servers that share a MongoDB and a Redis are one to whoever is connected to any of them.
 
 mod chats;
+mod crowds;
 mod deaths;
 mod leaks;
 mod replies;
@@ -63,6 +64,7 @@ impl Reader {
     /// Takes the next event in.
     async fn step(&mut self) {
         let mut message = self.socket.message().await;
+        assert_eq!(message["type"], "next", "{message}");
         let mut event = message["payload"]["data"]["reply"].take();
         let text = event["text"].as_str().unwrap_or_default();
         match event["__typename"].as_str() {

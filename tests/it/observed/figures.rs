@@ -98,17 +98,13 @@ async fn the_figures_tell_what_happened(scratch: &Scratch) {
         &[("route", "/graphql"), ("status", "101")],
         1.0,
     );
-    // The message and its reply; the chat.
-    is(
-        "colloquy_store_operation_seconds_count",
-        &[("operation", "insert_message")],
-        2.0,
-    );
-    is(
-        "colloquy_store_operation_seconds_count",
-        &[("operation", "insert_chat")],
-        1.0,
-    );
+    for operation in ["insert_message", "begin_reply", "insert_chat"] {
+        is(
+            "colloquy_store_operation_seconds_count",
+            &[("operation", operation)],
+            1.0,
+        );
+    }
     assert_eq!(figures.sum("colloquy_store_errors_total", &[]), None);
     let pieces = figures.sum("colloquy_reply_pieces_total", &[]).unwrap();
     assert!(pieces > 1.0 && pieces <= text.len() as f64, "{pieces}");

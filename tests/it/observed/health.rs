@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::support::figures::Figures;
 use crate::support::follow::follow;
 use crate::support::mongod::Mongod;
+use crate::support::redis::Redis;
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 
@@ -15,6 +16,8 @@ use crate::support::server::Server;
 const PROBES: usize = 40;
 /// A probe waits for a store for less than half of this; the store's own patience is longer.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(4);
+/// Longer than it takes to lose a feed or to find it again.
+const FEED_WAIT_MAX: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn each_part_is_named() {
@@ -109,6 +112,50 @@ async fn a_frozen_store_is_told_soon_and_asked_once_at_a_time() {
     assert!(pings <= Some(most), "{pings:?} in {:?}", frozen.elapsed());
     let (_, end) = follow(&server, &reply).await;
     assert_eq!(end["reply"]["state"], "COMPLETE");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feed_that_is_lost_is_named_and_takes_no_server_out_of_rotation() {
+    let scratch = Scratch::mongo().await;
+    let mut redis = Redis::start();
+    let feed = redis.arguments();
+    let arguments = [&["--builtin-pace", "0"], &feed.each_ref().map(String::as_str)[..]].concat();
+    let server = Server::start_with(&scratch, &arguments);
+    let well = until_feed(&server, "healthy").await;
+    assert_eq!(well["status"], "healthy");
+    let chat = server.create_chat("A chat").await;
+    follow(&server, &server.send(&chat, "Hello").await).await;
+    let figures = Figures::until(&server, |figures| {
+        figures.sum("colloquy_feed_operation_seconds_count", &[]) > Some(0.0)
+    })
+    .await;
+    assert_eq!(figures.sum("colloquy_feed_up", &[]), Some(1.0));
+    redis.kill();
+    let lost = until_feed(&server, "unavailable").await;
+    assert_eq!(
+        (&lost["status"], &lost["store"]),
+        (&json!("degraded"), &json!("healthy"))
+    );
+    let figures = Figures::of(&server).await;
+    assert_eq!(figures.sum("colloquy_feed_up", &[]), Some(0.0));
+    assert_eq!(figures.sum("colloquy_ready", &[]), Some(1.0));
+    redis.restart();
+    let well = until_feed(&server, "healthy").await;
+    assert_eq!(well["status"], "healthy");
+    scratch.remove().await;
+}
+
+/// Asks until the feed is said to be so; the server is ready all the time.
+async fn until_feed(server: &Server, state: &str) -> Value {
+    let deadline = Instant::now() + FEED_WAIT_MAX;
+    loop {
+        let (status, body) = probe(server, "/health/ready").await;
+        assert_eq!(status, 200, "{body}");
+        if body["parts"]["feed"]["status"] == state {
+            return body;
+        }
+        assert!(Instant::now() < deadline, "{body}");
+    }
 }
 
 async fn probe(server: &Server, path: &str) -> (u16, Value) {

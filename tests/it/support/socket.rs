@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
@@ -39,7 +39,11 @@ impl Socket {
     /// a server that chooses none for one that failed.
     pub async fn shake(server: &Server, subprotocols: Option<&str>) -> (Self, Option<String>) {
         let host = server.url.strip_prefix("http://").unwrap();
-        let mut line = BufReader::new(TcpStream::connect(host).await.unwrap());
+        Self::shake_over(TcpStream::connect(host).await.unwrap(), host, subprotocols).await
+    }
+
+    async fn shake_over(line: TcpStream, host: &str, subprotocols: Option<&str>) -> (Self, Option<String>) {
+        let mut line = BufReader::new(line);
         let offer = subprotocols.map(|offer| format!("Sec-WebSocket-Protocol: {offer}\r\n"));
         let request = format!(
             "GET /graphql HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -63,12 +67,27 @@ impl Socket {
         (Self(socket), chosen)
     }
 
+    /// Opens a socket that is acknowledged, and takes little before it is read, so that the server feels it.
+    pub async fn narrow(server: &Server) -> Self {
+        let host = server.url.strip_prefix("http://").unwrap();
+        let line = TcpSocket::new_v4().unwrap();
+        line.set_recv_buffer_size(4096).unwrap();
+        let line = line.connect(host.parse().unwrap()).await.unwrap();
+        let (mut socket, _) = Self::shake_over(line, host, Some("graphql-transport-ws")).await;
+        socket.acknowledge().await;
+        socket
+    }
+
     /// Opens a socket that is acknowledged.
     pub async fn acknowledged(server: &Server) -> Self {
         let mut socket = Self::open(server).await;
-        socket.send(json!({ "type": "connection_init" })).await;
-        socket.expect(json!({ "type": "connection_ack" })).await;
+        socket.acknowledge().await;
         socket
+    }
+
+    async fn acknowledge(&mut self) {
+        self.send(json!({ "type": "connection_init" })).await;
+        self.expect(json!({ "type": "connection_ack" })).await;
     }
 
     /// Sends a message.
