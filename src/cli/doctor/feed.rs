@@ -13,7 +13,7 @@ pub async fn finding(feed: &FeedConfig) -> Finding {
             "feed",
             "within the server: what happens in a chat is told to the clients of the server it happens on",
         ),
-        FeedConfig::Redis(redis) => match app::probe_feed(redis).await {
+        FeedConfig::Redis(shared) => match app::probe_feed(shared).await {
             Ok(probed) => judge(&probed),
             Err(error) => Finding::problem("feed", chain(&error)),
         },

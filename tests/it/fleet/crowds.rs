@@ -87,7 +87,7 @@ async fn ten_thousand_who_leave_without_a_word_leave_nothing_behind() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_who_read_nothing_cost_a_bounded_amount_and_nobody_else_anything() {
     let scratch = Scratch::mongo_and_redis().await;
-    let huge = ["--builtin-pace", "0", "--builtin-faults", "delay=8s,huge=1000KB"];
+    let huge = ["--builtin-pace", "0", "--builtin-faults", "delay=15s,huge=1000KB"];
     let a = Server::start_with(&scratch, &huge);
     let b = Server::start_thrifty(&scratch, &huge);
     let chat = a.create_chat("A chat").await;
@@ -96,9 +96,10 @@ async fn a_thousand_who_read_nothing_cost_a_bounded_amount_and_nobody_else_anyth
     assert_eq!(Reader::start(&b, &reply).await.read_to_end().await, "COMPLETE");
     let before = b.memory_kib();
     let reply = a.send(&chat, "two").await;
+    let mut reader = Reader::start(&b, &reply).await;
     let mut stalled = Vec::new();
-    for _ in 0..STALLED / 50 {
-        let some = (0..50).map(|_| async {
+    for _ in 0..STALLED / 20 {
+        let some = (0..20).map(|_| async {
             let mut socket = Socket::narrow(&b).await;
             let query = "subscription ($id: ID!) { reply(messageId: $id) { __typename
                 ... on ReplySnapshot { text } ... on ReplyPartial { text } } }";
@@ -107,7 +108,6 @@ async fn a_thousand_who_read_nothing_cost_a_bounded_amount_and_nobody_else_anyth
         });
         stalled.extend(join_all(some).await);
     }
-    let mut reader = Reader::start(&b, &reply).await;
     assert_eq!(reader.read_to_end().await, "COMPLETE");
     assert!(reader.text.len() >= 1_000 * 1024);
     let after = b.memory_kib();

@@ -98,14 +98,14 @@ async fn over_one_line(
     place: &mut Place,
 ) -> Option<Left> {
     let after = place.cursor.as_ref().map(|cursor| format!("?after={cursor}"));
-    let url = format!(
+    let address = format!(
         "ws://{}/chat/ws/{chat}{}",
         slot.proxied,
         after.unwrap_or_default()
     );
     let open = async {
         let line = TcpStream::connect(slot.proxied).await.ok()?;
-        Some(tokio_tungstenite::client_async(url, line).await.ok()?.0)
+        Some(tokio_tungstenite::client_async(address, line).await.ok()?.0)
     };
     let mut socket = tokio::time::timeout(SILENCE_MAX, open).await.ok()??;
     if place.awaited.is_none() {
