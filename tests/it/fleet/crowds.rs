@@ -1,4 +1,4 @@
-//! Many who leave without a word, and many who read nothing: on a server that mirrors what another generates.
+//! Many who leave without a word, on a server that mirrors what another generates.
 
 use futures_util::future::join_all;
 use redis::AsyncCommands;
@@ -10,17 +10,12 @@ use crate::support::follow::ChatFollower;
 use crate::support::mt::Mt;
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
-use crate::support::socket::Socket;
 
 /// Who comes and goes, in so many waves of so many of each of three kinds: ten thousand and some.
 const WAVES: usize = 42;
 const OF_EACH_KIND: usize = 80;
 /// File descriptors that may be open for something else than those who left.
 const SPARE_FDS: f64 = 40.0;
-/// Who reads nothing.
-const STALLED: u64 = 1_000;
-/// What one of them may take, in KiB: a piece of 16 KiB as it is read, as it is encoded and as it is written.
-const STALLED_KIB_MAX: u64 = 96;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_who_leave_without_a_word_leave_nothing_behind() {
@@ -81,44 +76,5 @@ async fn ten_thousand_who_leave_without_a_word_leave_nothing_behind() {
     for (_, reply) in &chats {
         a.data(STOP, json!({ "id": reply })).await;
     }
-    scratch.remove().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_who_read_nothing_cost_a_bounded_amount_and_nobody_else_anything() {
-    let scratch = Scratch::mongo_and_redis().await;
-    let huge = ["--builtin-pace", "0", "--builtin-faults", "delay=15s,huge=1000KB"];
-    let a = Server::start_with(&scratch, &huge);
-    let b = Server::start_thrifty(&scratch, &huge);
-    let chat = a.create_chat("A chat").await;
-    // What one such reply leaves behind in caches is there before.
-    let reply = a.send(&chat, "one").await;
-    assert_eq!(Reader::start(&b, &reply).await.read_to_end().await, "COMPLETE");
-    let before = b.memory_kib();
-    let reply = a.send(&chat, "two").await;
-    let mut reader = Reader::start(&b, &reply).await;
-    let mut stalled = Vec::new();
-    for _ in 0..STALLED / 20 {
-        let some = (0..20).map(|_| async {
-            let mut socket = Socket::narrow(&b).await;
-            let query = "subscription ($id: ID!) { reply(messageId: $id) { __typename
-                ... on ReplySnapshot { text } ... on ReplyPartial { text } } }";
-            socket.subscribe("1", query, json!({ "id": reply })).await;
-            socket
-        });
-        stalled.extend(join_all(some).await);
-    }
-    assert_eq!(reader.read_to_end().await, "COMPLETE");
-    assert!(reader.text.len() >= 1_000 * 1024);
-    let after = b.memory_kib();
-    assert!(
-        after < before + STALLED * STALLED_KIB_MAX,
-        "{before} KiB, then {after} KiB"
-    );
-    eprintln!(
-        "{} KiB for each who reads nothing",
-        (after.saturating_sub(before)) / STALLED
-    );
-    drop(stalled);
     scratch.remove().await;
 }
