@@ -107,7 +107,7 @@ const CONFINED: [(&str, &[&str]); 45] = [
         &["cli::page", "cli::verify::process", "store::embedded"],
     ),
     ("fastrand", &["cli::verify"]),
-    ("tempfile", &["cli::verify", "store::embedded"]),
+    ("tempfile", &["cli::verify", "config", "store::embedded"]),
     ("tracing_subscriber", &["telemetry"]),
     ("tracing_appender", &["telemetry::log"]),
     ("tracing_opentelemetry", &["telemetry::traces"]),

@@ -72,7 +72,7 @@ impl Schedule {
                 *freeze = Blow::LongFreeze;
             }
         }
-        let quiet = if self.is_alone { 1_200..3_000 } else { 300..1_500 };
+        let quiet = if self.is_alone { 2_000..4_500 } else { 300..1_500 };
         let quiet = Duration::from_millis(self.rng.u64(quiet));
         // A round is never empty.
         (quiet, self.round.pop_front().unwrap_or(Blow::Cut))

@@ -24,8 +24,6 @@ pub struct Crew {
     pub ledger: Arc<Ledger>,
     /// The bot, as the servers have it.
     pub bot: BuiltinBot,
-    /// How long the servers take to say one of its answers.
-    pub answer_takes: Duration,
     /// Nothing new is begun.
     pub enough: CancellationToken,
     /// What is under way is given up.

@@ -162,10 +162,9 @@ pub struct Abuse {
 pub struct Stall {
     /// The number of the writing that asked for it.
     pub number: usize,
-    /// How long it took from its sending to its end, as its reader saw it, in milliseconds; `None` if it did not come.
+    /// How long it took from its sending to its first words, as its reader saw it, in milliseconds; `None` if they did not
+    /// come.
     pub took_ms: Option<i64>,
-    /// How long it takes by itself.
-    pub own_ms: i64,
 }
 
 /// Notes that many clients make.

@@ -138,11 +138,11 @@ fn launch(place: &Place, feed: &FeedConfig, id: &str) -> Result<Launch, VerifyEr
         ["--drain-seconds", DRAIN_SECONDS],
     ];
     let mut secrets = vec![("COLLOQUY_STORE".to_owned(), place.address())];
-    if let FeedConfig::Redis(redis) = feed {
-        secrets.push(("COLLOQUY_FEED".to_owned(), redis.url.clone()));
+    if let FeedConfig::Redis(shared) = feed {
+        secrets.push(("COLLOQUY_FEED".to_owned(), shared.url.clone()));
         secrets.push((
             "COLLOQUY_FEED_PREFIX".to_owned(),
-            prefix_beside(&redis.prefix, id),
+            prefix_beside(&shared.prefix, id),
         ));
     }
     let arguments = arguments.as_flattened().iter().copied().map(str::to_owned);

@@ -23,13 +23,11 @@ use super::progress::Progress;
 use super::reading::{Stored, read};
 use crate::bot::BuiltinBot;
 
-/// How fast the bot speaks, and how long its answers are at least: some two or three seconds each, so that servers die
-/// in the middle of many.
-pub const PIECES_PER_SECOND: f64 = 30.0;
+/// How fast the bot speaks, and how long its answers are at least: some four seconds each, so that servers die in the
+/// middle of many, and well after their beginning.
+pub const PIECES_PER_SECOND: f64 = 25.0;
 /// See [`PIECES_PER_SECOND`]. The longest answer has some more words, and a piece is a word or a blank.
-pub const WORDS_MIN: usize = 30;
-/// How long an answer of the bot takes at the most: its words and the blanks between them.
-const ANSWER_TAKES: Duration = Duration::from_millis(5_000);
+pub const WORDS_MIN: usize = 45;
 /// How long everything may take to come to rest: replies that wait for their turn, and those of servers that died.
 const REST_MAX: Duration = Duration::from_secs(60);
 /// How long clients take to leave once they are told that all is over.
@@ -63,7 +61,6 @@ pub async fn run(
         fleet: fleet.unwrap_or(Err(VerifyError::GivenUp))?,
         ledger,
         bot: bot(),
-        answer_takes: ANSWER_TAKES,
         enough: ends.enough.clone(),
         over: CancellationToken::new(),
         tasks: TaskTracker::new(),

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::messages;
@@ -71,7 +71,10 @@ async fn write(mut socket: Socket, chat: &str) -> BTreeSet<String> {
             }
             Received::Message(message) if message["type"] == "next" => {
                 let id = &message["payload"]["data"]["createMessage"]["message"]["id"];
-                assert!(answered.insert(id.as_str().unwrap_or_else(|| panic!("{message}")).to_owned()));
+                let Value::String(id) = id else {
+                    panic!("{message}")
+                };
+                assert!(answered.insert(id.clone()));
                 create(&mut socket, chat, nth).await;
                 nth += 1;
             }

@@ -21,7 +21,7 @@ use crate::support::server::Server;
 /// Chats in which somebody talks all the while.
 const CHATS: usize = 4;
 const SERVERS: usize = 3;
-const STEADY: [&str; 4] = ["--builtin-pace", "50", "--builtin-words", "120"];
+const STEADY: [&str; 4] = ["--builtin-pace", "50", "--builtin-words", "60"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_restart_loses_nothing() {
@@ -44,7 +44,8 @@ async fn roll(arguments: &[&str]) {
     };
     let nginx = Nginx::start(&addresses).await;
     let mut servers = vec![fleet.start(&addresses[0]).await, fleet.start(&addresses[1]).await];
-    let load = Load::start(&nginx);
+    // Without a feed of its own a server is not told what happens on the others.
+    let load = Load::start(&nginx, !arguments.is_empty());
     let is_over = CancellationToken::new();
     let others = others(&nginx.url, &is_over);
     let rolling = async {
@@ -107,9 +108,10 @@ struct Load {
 }
 
 impl Load {
-    fn start(nginx: &Nginx) -> Self {
+    fn start(nginx: &Nginx, is_shared: bool) -> Self {
         let mut process = node("rolling.js")
             .args([&nginx.url, &CHATS.to_string()])
+            .args(is_shared.then_some("shared"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -51,7 +51,10 @@ struct Place {
     views: HashMap<String, View>,
     /// The reply to what was uploaded, once that is confirmed.
     awaited: Option<String>,
+    /// Those that have ended, since this was last noted.
     ended: Vec<View>,
+    /// All that have: what is told of them again is told behind their text.
+    known: HashMap<String, View>,
 }
 
 /// Why a line was left.
@@ -181,19 +184,25 @@ impl Place {
             && let Some(state) = frame.state
         {
             self.under_way(&id).end(state, None);
-            let view = self.views.remove(&id);
-            self.ended.extend(view);
+            if let Some(view) = self.views.remove(&id) {
+                self.ended.push(view.clone());
+                self.known.insert(id, view);
+            }
         }
         if let Some(cursor) = frame.cursor {
             self.cursor = Some(cursor);
         }
     }
 
+    /// What there is of a reply whose beginning was told.
     fn under_way(&mut self, reply: &str) -> &mut View {
+        let known = self.known.remove(reply);
         self.views.entry(reply.to_owned()).or_insert_with(|| {
-            let mut view = View::new(reply.to_owned(), Face::Frames);
-            view.fault("it goes on, or ends, and its beginning was never told".to_owned());
-            view
+            known.unwrap_or_else(|| {
+                let mut view = View::new(reply.to_owned(), Face::Frames);
+                view.fault("it goes on, or ends, and its beginning was never told".to_owned());
+                view
+            })
         })
     }
 }

@@ -31,7 +31,7 @@ pub async fn follow(crew: Arc<Crew>, reply: String, answer: Arc<str>, mut rng: R
         };
         let line = tokio::time::timeout(
             stay,
-            over_one_line(&server.server, &mut view, &mut cursor, &answer),
+            over_one_line(&server.server, &mut view, &mut cursor, &answer, usize::MAX),
         );
         let Some(broke) = crew.over.run_until_cancelled(line).await else {
             break;
@@ -52,12 +52,14 @@ pub async fn follow(crew: Arc<Crew>, reply: String, answer: Arc<str>, mut rng: R
     crew.ledger.note(|notes| notes.views.push(view));
 }
 
-/// Follows a reply over one line of a server: to its end, or to the line's.
+/// Follows a reply over one line of a server: to its end, or until there are so many `bytes`, or to the line's end, which
+/// is an error.
 pub async fn over_one_line(
     server: &Server,
     view: &mut View,
     cursor: &mut Option<String>,
     answer: &str,
+    bytes: usize,
 ) -> Result<(), ClientError> {
     use follow_reply::FollowReplyReply as Event;
 
@@ -99,5 +101,8 @@ pub async fn over_one_line(
             view.fault(format!("it was shown {}", difference(&view.text, answer)));
         }
         *cursor = Some(place);
+        if view.text.len() >= bytes {
+            return Ok(());
+        }
     }
 }

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 
-use super::reply_follower::over_one_line;
+use super::reply_follower::{self, over_one_line};
 use super::words;
 use super::writer::{heard, intend, note, send};
 use crate::cli::client::Server;
@@ -32,6 +32,8 @@ const OPERATIONS: usize = 95;
 const RECEIVED_BYTES: u32 = 4 * 1024;
 /// How long the one beside it is waited for.
 const WATCH_MAX: Duration = Duration::from_secs(30);
+/// How much of the answer it waits for: some of the bot's words.
+const BEGINNING_BYTES: usize = 40;
 /// The pause between two stalls.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -52,20 +54,14 @@ pub async fn stall(crew: Arc<Crew>, chat: String, mut rng: Rng) {
         };
         let number = intend(&crew, &chat, words::text(&mut rng));
         heard(&crew, number, slot.index);
-        let watched = tokio::time::timeout(WATCH_MAX, watch(&crew, &calm.server, number));
+        let watched = tokio::time::timeout(WATCH_MAX, watch(&crew, &calm.server, number, &mut rng));
         let watched = crew.over.run_until_cancelled(watched).await;
         drop(reader);
         // What befell a server that was killed meanwhile says nothing about readers.
         if watched.is_some() && slot.is_calm_since(&calm) {
             let took_ms = watched.and_then(Result::ok).flatten();
-            let own_ms = crew.answer_takes.as_millis() as i64;
-            crew.ledger.note(|notes| {
-                notes.stalls.push(Stall {
-                    number,
-                    took_ms,
-                    own_ms,
-                })
-            });
+            crew.ledger
+                .note(|notes| notes.stalls.push(Stall { number, took_ms }));
         }
     }
 }
@@ -95,34 +91,37 @@ async fn stop_reading(server: SocketAddr, wide: &str) -> Option<WebSocketStream<
     Some(socket)
 }
 
-/// Sends a prompt to the same server and hears the answer out: how long that took, in milliseconds.
-async fn watch(crew: &Crew, server: &Server, number: usize) -> Option<i64> {
+/// Sends a prompt to the same server and hears the beginning of the answer: how long that took, in milliseconds. The rest
+/// is heard by another.
+async fn watch(crew: &Arc<Crew>, server: &Server, number: usize, rng: &mut Rng) -> Option<i64> {
     let (variables, text) = note(crew, number, |writing| {
         let variables = send_message::Variables {
             chat_id: writing.chat.clone(),
             text: writing.text.clone(),
             client_key: writing.key.clone(),
-            while_replying: send_message::WhileReplying::QUEUE,
+            // The one before is of no more use, and would have to be waited for.
+            while_replying: send_message::WhileReplying::INTERRUPT,
         };
         (variables, writing.text.clone())
     })?;
     let begun = now();
     let sent = server.ask::<SendMessage>(variables).await.ok()?.send_message;
+    let reply = sent.reply.id;
     let ack = Ack {
         message: sent.message.id,
-        reply: Some(sent.reply.id.clone()),
+        reply: Some(reply.clone()),
     };
     note(crew, number, |writing| writing.acks.push(ack))?;
-    let answer = crew.bot.answer(&text, None);
-    let (mut view, mut cursor) = (View::new(sent.reply.id, Face::Reply), None);
-    while let Err(error) = over_one_line(server, &mut view, &mut cursor, &answer).await {
+    let answer: Arc<str> = crew.bot.answer(&text, None).into();
+    let (mut view, mut cursor) = (View::new(reply.clone(), Face::Reply), None);
+    while let Err(error) = over_one_line(server, &mut view, &mut cursor, &answer, BEGINNING_BYTES).await {
         if !error.is_passing() {
-            view.fault(error.to_string());
-            break;
+            return None;
         }
-        view.broke();
         tokio::time::sleep(PAUSE).await;
     }
-    crew.ledger.note(|notes| notes.views.push(view));
-    Some(now().millis() - begun.millis())
+    let took = now().millis() - begun.millis();
+    let rest = reply_follower::follow(crew.clone(), reply, answer, rng.fork());
+    crew.tasks.spawn(rest);
+    Some(took)
 }

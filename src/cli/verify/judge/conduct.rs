@@ -6,24 +6,24 @@ use super::evidence::Evidence;
 use super::finding::{Breach, Finding, Verdict};
 use super::texts::seconds;
 
-/// What a reply may take longer than by itself beside a stalled reader, in milliseconds.
-const LONGER_MS_MAX: i64 = 5_000;
+/// How long the first words of a reply may take beside a stalled reader, in milliseconds: the time in which the bot says
+/// them, and some seconds, which are fewer than a server waits for a reader that reads nothing.
+const FIRST_WORDS_MS_MAX: i64 = 6_000;
 
 /// Nobody waited for a reader that stalled.
 pub fn slow_readers(evidence: &Evidence) -> Finding {
     let stalls = &evidence.notes.stalls;
     let late = stalls.iter().filter_map(|stall| {
-        let most = stall.own_ms + LONGER_MS_MAX + 2 * evidence.notes.slack_ms;
+        let most = FIRST_WORDS_MS_MAX + 2 * evidence.notes.slack_ms;
         let writing = evidence.notes.writings.get(stall.number);
         let reply = writing.and_then(|writing| writing.acks.first()?.reply.as_deref());
         let what = match stall.took_ms {
             Some(took_ms) if took_ms <= most => return None,
             Some(took_ms) => format!(
-                "beside a stalled reader it took {:.1} s, and {:.1} s by itself",
-                seconds(took_ms),
-                seconds(stall.own_ms)
+                "beside a stalled reader its first words took {:.1} s",
+                seconds(took_ms)
             ),
-            None => "beside a stalled reader it did not come".to_owned(),
+            None => "beside a stalled reader its first words did not come".to_owned(),
         };
         Some(Breach::new([reply.unwrap_or_default()], what))
     });
@@ -102,14 +102,10 @@ mod tests {
     fn a_reply_that_waits_for_a_stalled_reader_is_found() {
         let mut evidence = trial();
         assert!(matches!(slow_readers(&evidence).verdict, Verdict::NotTried(_)));
-        let stall = |took_ms| Stall {
-            number: 0,
-            took_ms,
-            own_ms: 2_000,
-        };
-        evidence.notes.stalls = vec![stall(Some(7_000))];
+        let stall = |took_ms| Stall { number: 0, took_ms };
+        evidence.notes.stalls = vec![stall(Some(6_000))];
         assert_eq!(slow_readers(&evidence).verdict, Verdict::Held);
-        evidence.notes.stalls = vec![stall(Some(7_001)), stall(None)];
+        evidence.notes.stalls = vec![stall(Some(6_001)), stall(None)];
         let found = slow_readers(&evidence).breaches;
         assert!(
             found.len() == 2 && found.iter().all(|breach| breach.ids == ["r0"]),
