@@ -3,10 +3,14 @@
 use super::UserId;
 
 /// A caller, as its credential named it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Viewer {
     /// No credential was asked for: the documented mode, in which the caller names the user.
     Anonymous,
+    /// A user, by a token.
+    User(UserId),
+    /// A program that may act for every user, by a token with the scope for that; named as its token names it.
+    Service(UserId),
 }
 
 impl Viewer {
@@ -18,20 +22,36 @@ impl Viewer {
     pub fn default_user(&self) -> UserId {
         match self {
             Self::Anonymous => Self::DOCUMENTED_USER,
+            Self::User(id) | Self::Service(id) => id.clone(),
         }
     }
 
-    /// The user in whose name the viewer acts on what belongs to `owner`.
+    /// Whose token it is; `None` if none was asked for.
+    pub fn subject(&self) -> Option<&UserId> {
+        match self {
+            Self::Anonymous => None,
+            Self::User(id) | Self::Service(id) => Some(id),
+        }
+    }
+
+    /// The user in whose name the viewer acts on what belongs to `owner`, which it [may](Self::may_act_for).
     pub fn acting_user(&self, owner: &UserId) -> UserId {
         match self {
-            Self::Anonymous => owner.clone(),
+            Self::Anonymous | Self::Service(_) => owner.clone(),
+            Self::User(id) => id.clone(),
         }
     }
 
     /// Whether the viewer may see and change what belongs to `owner`. The one place that decides it.
-    pub fn may_act_for(&self, _owner: &UserId) -> bool {
+    pub fn may_act_for(&self, owner: &UserId) -> bool {
         match self {
-            Self::Anonymous => true,
+            Self::Anonymous | Self::Service(_) => true,
+            Self::User(id) => id == owner,
         }
+    }
+
+    /// Whether the viewer may end the sessions of other users. The one place that decides it.
+    pub fn may_revoke(&self) -> bool {
+        matches!(self, Self::Service(_))
     }
 }
