@@ -22,9 +22,9 @@ const SPARE_FDS: f64 = 40.0;
 /// Who reads nothing, in waves of so many.
 const STALLED: usize = 1_000;
 const STALLED_AT_ONCE: usize = 20;
-/// What one of them may take, in KiB: a connection, a subscription, and a piece of 16 KiB as it is read, as it is encoded
-/// and as it is written.
-const STALLED_KIB_MAX: u64 = 96;
+/// What one of them may take, in KiB: a connection, a subscription, and five pieces of 16 KiB: one that is encoded, two
+/// that wait for the writer, and one that is written, of which the socket keeps a copy.
+const STALLED_KIB_MAX: u64 = 128;
 /// The long reply, in pieces.
 const LONG: usize = 900;
 
@@ -107,7 +107,10 @@ async fn a_thousand_who_read_nothing_cost_a_bounded_amount_and_nobody_else_anyth
         ],
     ];
     let [alone, watched] = scripts;
-    let scripts = [("Alone".to_owned(), vec![alone]), ("Watched".to_owned(), vec![watched])];
+    let scripts = [
+        ("Alone".to_owned(), vec![alone]),
+        ("Watched".to_owned(), vec![watched]),
+    ];
     let upstream = Upstream::start(scripts.into()).await;
     let url = upstream.base_url();
     let arguments = [
