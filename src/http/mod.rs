@@ -4,6 +4,7 @@ mod doors;
 mod graphql;
 mod health;
 mod legacy;
+mod lines;
 mod observe;
 mod pages;
 mod scrape;
@@ -94,13 +95,7 @@ pub async fn serve(
     let _scraped_apart = scraped_apart.map(AbortOnDropHandle::new);
     let closed = CancellationToken::new();
     let doors = Doors::new(listeners.faces, drain.closes_doors(), closed.clone());
-    let listener = doors.tap_io(|connection| {
-        // Else the kernel holds a piece back until the client has acknowledged the one before, up to 40 ms.
-        if let Err(error) = connection.set_nodelay(true) {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "a connection will hold small pieces back");
-        }
-    });
+    let listener = doors.tap_io(|connection| lines::tune(connection));
     let router = router(schema, service, &legacy, figures, drain.clone());
     axum::serve(listener, router)
         .with_graceful_shutdown(async move {

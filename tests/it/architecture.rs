@@ -85,12 +85,13 @@ const PRIVATE: [(&str, &str); 6] = [
 ];
 
 /// Foreign crates, with the only places that may use them.
-const CONFINED: [(&str, &[&str]); 45] = [
+const CONFINED: [(&str, &[&str]); 46] = [
     ("mongodb", &["store::mongo"]),
     ("rusqlite", &["store::embedded"]),
     ("redis", &["feed::redis"]),
     ("async_graphql", &["graphql", "http::graphql"]),
     ("axum", &["http", "legacy", "graphql::ws"]),
+    ("socket2", &["http::lines"]),
     ("headers_accept", &["http::graphql"]),
     ("tower_http", &["http"]),
     ("rust_embed", &["http"]),

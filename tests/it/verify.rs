@@ -140,8 +140,8 @@ async fn what_is_spoilt_behind_its_back_is_found() {
         &store,
         "--servers",
         "2",
-        "--seconds",
-        "8",
+        "--minutes",
+        "240",
         "--chats",
         "4",
         "--keep",
@@ -185,6 +185,7 @@ async fn what_is_spoilt_behind_its_back_is_found() {
     let copied = mongodb::bson::oid::ObjectId::new();
     copy.insert("_id", copied);
     messages.insert_one(copy).await.unwrap();
+    kill_process(Pid::from_child(&trial.process), Signal::INT).unwrap();
 
     let report = report(&trial.end(), 1);
     assert_eq!(report["verdict"], "broken");

@@ -30,8 +30,9 @@ use session::Session;
 pub const SUBPROTOCOL: &str = "graphql-transport-ws";
 /// How long a client may take to send `connection_init`.
 const INIT_WAIT_MAX: Duration = Duration::from_secs(3);
-/// Messages that wait for the writer. An operation whose message finds no room is not asked for its next.
-const OUTBOX_MESSAGES_MAX: usize = 16;
+/// Messages that wait for the writer. An operation whose message finds no room is not asked for its next. Few, because
+/// each may be a full piece that is kept for a client that reads nothing.
+const OUTBOX_MESSAGES_MAX: usize = 2;
 
 enum Outgoing {
     /// A message of an operation: left out if the operation was completed by the client meanwhile.

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 /// Longer than any wait of the server's own.
 const WAIT_MAX: Duration = Duration::from_secs(30);
@@ -34,6 +35,8 @@ pub enum Act {
     Beat(Vec<u8>),
     /// Breaks the connection in the middle, as a machine that dies.
     Reset,
+    /// Says nothing until the test cancels this.
+    Await(CancellationToken),
     /// Says nothing more until the client closes.
     Hold,
 }
@@ -202,6 +205,7 @@ async fn play(socket: &mut TcpStream, script: Script) -> std::io::Result<Left> {
                 socket.write_all(&bytes).await?;
                 tokio::time::sleep(BEAT).await;
             },
+            Act::Await(word) => word.cancelled().await,
             Act::Reset => {
                 rustix::net::sockopt::set_socket_linger(&*socket, Some(Duration::ZERO))?;
                 return Ok(Left::Broken);

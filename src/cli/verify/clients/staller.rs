@@ -54,7 +54,7 @@ pub async fn stall(crew: Arc<Crew>, chat: String, mut rng: Rng) {
         };
         let number = intend(&crew, &chat, words::text(&mut rng));
         heard(&crew, number, slot.index);
-        let watched = tokio::time::timeout(WATCH_MAX, watch(&crew, &calm.server, number, &mut rng));
+        let watched = tokio::time::timeout(WATCH_MAX, watch(&crew, &calm.server, number));
         let watched = crew.over.run_until_cancelled(watched).await;
         drop(reader);
         // What befell a server that was killed meanwhile says nothing about readers.
@@ -62,6 +62,15 @@ pub async fn stall(crew: Arc<Crew>, chat: String, mut rng: Rng) {
             let took_ms = watched.and_then(Result::ok).flatten();
             crew.ledger
                 .note(|notes| notes.stalls.push(Stall { number, took_ms }));
+        }
+        // The next prompt would wait for this answer where it belongs to a server that died.
+        if let Some(Ack {
+            reply: Some(reply), ..
+        }) = send(&crew, number, &mut rng).await
+            && let Some(text) = note(&crew, number, |writing| writing.text.clone())
+        {
+            let answer = crew.bot.answer(&text, None).into();
+            reply_follower::follow(crew.clone(), reply, answer, rng.fork()).await;
         }
     }
 }
@@ -91,9 +100,8 @@ async fn stop_reading(server: SocketAddr, wide: &str) -> Option<WebSocketStream<
     Some(socket)
 }
 
-/// Sends a prompt to the same server and hears the beginning of the answer: how long that took, in milliseconds. The rest
-/// is heard by another.
-async fn watch(crew: &Arc<Crew>, server: &Server, number: usize, rng: &mut Rng) -> Option<i64> {
+/// Sends a prompt to the same server and hears the beginning of the answer: how long that took, in milliseconds.
+async fn watch(crew: &Crew, server: &Server, number: usize) -> Option<i64> {
     let (variables, text) = note(crew, number, |writing| {
         let variables = send_message::Variables {
             chat_id: writing.chat.clone(),
@@ -113,15 +121,12 @@ async fn watch(crew: &Arc<Crew>, server: &Server, number: usize, rng: &mut Rng) 
     };
     note(crew, number, |writing| writing.acks.push(ack))?;
     let answer: Arc<str> = crew.bot.answer(&text, None).into();
-    let (mut view, mut cursor) = (View::new(reply.clone(), Face::Reply), None);
+    let (mut view, mut cursor) = (View::new(reply, Face::Reply), None);
     while let Err(error) = over_one_line(server, &mut view, &mut cursor, &answer, BEGINNING_BYTES).await {
         if !error.is_passing() {
             return None;
         }
         tokio::time::sleep(PAUSE).await;
     }
-    let took = now().millis() - begun.millis();
-    let rest = reply_follower::follow(crew.clone(), reply, answer, rng.fork());
-    crew.tasks.spawn(rest);
-    Some(took)
+    Some(now().millis() - begun.millis())
 }
