@@ -1,5 +1,6 @@
-//! What every WebSocket of this server expects of its peer, whatever is spoken over it.
+//! What every face expects of its peer, whatever is spoken: over a WebSocket, and before.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// How often the server sends a WebSocket ping.
@@ -14,4 +15,31 @@ pub const CLOSE_WAIT_MAX: Duration = Duration::from_secs(1);
 /// Whether what came was over the bound. The WebSocket library's own error type is not at hand here, only its words.
 pub fn sent_too_much(error: &dyn std::error::Error) -> bool {
     error.to_string().starts_with("Space limit exceeded")
+}
+
+/// Where a request came from, as far as that is known: behind a proxy that is trusted, what it says.
+#[derive(Clone, Copy, Debug)]
+pub struct Address(pub Option<IpAddr>);
+
+/// The token of an `Authorization` header, by RFC 6750. What is no token of that kind is nobody's.
+pub fn bearer(authorization: &str) -> &str {
+    match authorization.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bearer_is_told_in_either_case_and_nobody_else_is() {
+        for header in ["Bearer abc", "bearer abc", "BEARER  abc "] {
+            assert_eq!(bearer(header), "abc", "{header}");
+        }
+        for header in ["", "abc", "Bearer", "Basic abc", "Bearer,abc"] {
+            assert_eq!(bearer(header), "", "{header}");
+        }
+    }
 }

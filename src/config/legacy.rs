@@ -1,4 +1,4 @@
-//! The documented REST API and socket: where they are, and who may call them from a page.
+//! The documented REST API and socket: where they are, and how they look.
 
 use super::ConfigError;
 
@@ -9,15 +9,11 @@ pub struct LegacyConfig {
     pub prefix: String,
     /// Whether its date-times end in `Z`.
     pub has_utc_suffix: bool,
-    /// The origins whose pages may call it.
-    pub cors_origins: Vec<String>,
 }
 
 impl LegacyConfig {
     /// The prefix that documented clients call.
     pub const PREFIX: &'static str = "/api/v1";
-    /// The origin of the documented browser client.
-    pub const CORS_ORIGIN: &'static str = "http://localhost:3000";
 
     /// Checks what was given.
     pub fn validate(&self) -> Result<(), ConfigError> {
@@ -30,17 +26,7 @@ impl LegacyConfig {
         if !self.prefix.is_empty() && !is_path {
             return Err(ConfigError::LegacyPrefix);
         }
-        let is_origin = |origin: &String| {
-            let host = origin
-                .strip_prefix("http://")
-                .or_else(|| origin.strip_prefix("https://"));
-            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:[]".contains(&byte);
-            host.is_some_and(|host| !host.is_empty() && host.bytes().all(is_plain))
-        };
-        match self.cors_origins.iter().all(is_origin) {
-            true => Ok(()),
-            false => Err(ConfigError::CorsOrigin),
-        }
+        Ok(())
     }
 }
 
@@ -49,7 +35,6 @@ impl Default for LegacyConfig {
         Self {
             prefix: Self::PREFIX.to_owned(),
             has_utc_suffix: false,
-            cors_origins: vec![Self::CORS_ORIGIN.to_owned()],
         }
     }
 }
@@ -59,35 +44,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_prefix_is_a_plain_path_and_an_origin_has_no_path() {
-        let with = |prefix: &str, origin: &str| {
+    fn a_prefix_is_a_plain_path() {
+        let with = |prefix: &str| {
             let config = LegacyConfig {
                 prefix: prefix.to_owned(),
-                cors_origins: vec![origin.to_owned()],
                 ..LegacyConfig::default()
             };
             config.validate()
         };
         for prefix in ["", "/api/v1", "/chat", "/graphql"] {
-            assert_eq!(with(prefix, "https://example.org"), Ok(()), "{prefix}");
+            assert_eq!(with(prefix), Ok(()), "{prefix}");
         }
         for prefix in ["api", "/", "/api/", "/a//b", "/{id}", "/*", "/..", "/a b"] {
-            assert_eq!(
-                with(prefix, "http://[::1]:3000"),
-                Err(ConfigError::LegacyPrefix),
-                "{prefix}"
-            );
-        }
-        for origin in [
-            "*",
-            "",
-            "null",
-            "example.org",
-            "http://",
-            "http://example.org/",
-            "http://a\nb",
-        ] {
-            assert_eq!(with("", origin), Err(ConfigError::CorsOrigin), "{origin}");
+            assert_eq!(with(prefix), Err(ConfigError::LegacyPrefix), "{prefix}");
         }
     }
 }

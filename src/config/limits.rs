@@ -99,10 +99,20 @@ limits! {
     directives_max: "directives" = 8, at most 100, "directives on one field": "each is executed";
     variables_nesting_max: "variables-nesting" = 16, at most 64, "brackets open at once in the variables": "they are walked on the stack";
     operations_per_socket_max: "operations-per-socket" = 100, at most 10_000, "operations under way on one WebSocket": "each holds a task and a piece of text";
+    operations_per_minute: "operations-per-minute" = 1_200, at most 10_000_000, "operations of one user in a minute, each request and message one": "people do not ask that fast, and programs can wait";
+    prompts_per_minute: "prompts-per-minute" = 60, at most 1_000_000, "prompts of one user in a minute": "each is paid for";
+    requests_per_minute: "requests-per-minute" = 6_000, at most 10_000_000, "requests and messages from one address in a minute, of IPv6 from one /64": "a school or an office has one address";
+    replies_per_viewer: "replies-per-user" = 20, at most 100_000, "replies of one user under way on one server": "each is paid for, and holds a place in the chat";
+    tokens_per_day: "tokens-per-day" = Limits::NO_QUOTA, at most Limits::NO_QUOTA, "tokens of one user in a day by UTC, prompts and answers; what is under way when they are used up goes on": "none, unless it is set";
+    streams_per_viewer: "streams-per-user" = 100, at most 1_000_000, "streams of one user on one server": "a few devices with many tabs";
+    streams_per_address: "streams-per-address" = 1_000, at most 1_000_000, "streams from one address on one server": "a school or an office has one address";
     streams_max: "streams" = 20_000, at most 1_000_000, "WebSockets, event streams and multipart answers open at once": "each holds a connection and some 20 KiB";
 }
 
 impl Limits {
+    /// As many tokens as nobody uses in a day: no quota.
+    pub const NO_QUOTA: usize = 1_000_000_000_000;
+
     /// Sets a limit as `--limit` writes it: `NAME=NUMBER`.
     pub fn set(&mut self, setting: &str) -> Result<(), LimitError> {
         let (name, number) = setting.split_once('=').ok_or(LimitError::Malformed)?;

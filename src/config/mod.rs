@@ -1,6 +1,8 @@
 //! What the server is told at its start: checked once, then passed down.
 
+pub mod auth;
 pub mod bot;
+pub mod browser;
 pub mod documents;
 pub mod engine;
 pub mod faults;
@@ -15,7 +17,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use auth::{AuthConfig, JwksUrl, JwtAlgorithm, JwtKey};
 pub use bot::{BotConfig, BuiltinBotConfig};
+pub use browser::BrowserConfig;
 pub use documents::{TrustedDocuments, TrustedDocumentsError, sha256};
 pub use engine::EngineConfig;
 pub use faults::{Fault, FaultScript, FaultScriptError};
@@ -69,8 +73,12 @@ pub struct Config {
     pub bot: BotConfig,
     /// How replies are made.
     pub engine: EngineConfig,
-    /// Whether the documented anonymous mode is allowed on an address that others can reach.
+    /// Whose tokens are believed; without it nobody is asked for one, which is the documented mode.
+    pub auth: Option<AuthConfig>,
+    /// Whether that mode is allowed on an address that others can reach.
     pub insecure_no_auth: bool,
+    /// Which pages may call, and which proxies are believed.
+    pub browsers: BrowserConfig,
     /// How the documented API is served.
     pub legacy: LegacyConfig,
     /// What a caller may ask for.
@@ -106,7 +114,8 @@ pub enum ConfigError {
     /// Anybody who reaches the address could read everything.
     #[error(
         "refusing to listen on {0}: without authentication anybody who reaches it can read every chat; \
-         listen on a loopback address, or say --insecure-no-auth"
+         say whose tokens are believed (--jwks-url, --jwt-key-file or COLLOQUY_JWT_SECRET), listen on a loopback \
+         address, or say --insecure-no-auth"
     )]
     PublicWithoutAuth(SocketAddr),
     /// No such pace.
@@ -162,7 +171,7 @@ pub enum ConfigError {
     /// No such origin.
     #[error(
         "--cors-origin is an origin such as {}, without a path",
-        LegacyConfig::CORS_ORIGIN
+        BrowserConfig::DOCUMENTED_ORIGIN
     )]
     CorsOrigin,
     /// No such documents.
@@ -171,6 +180,46 @@ pub enum ConfigError {
     /// No such limit.
     #[error("--limit cannot be read")]
     Limit(#[from] LimitError),
+    /// Tokens are asked for and not asked for.
+    #[error("--insecure-no-auth contradicts the keys of tokens that are given; leave out one of them")]
+    AuthAndNone,
+    /// No such algorithm.
+    #[error("--jwt-algorithm is one of HS256, RS256, ES256 and EdDSA")]
+    JwtAlgorithm,
+    /// No secret that resists. It is not repeated.
+    #[error(
+        "a secret of tokens has at least {} bytes: as many as its hash",
+        JwtKey::SECRET_BYTES_MIN
+    )]
+    JwtSecret,
+    /// A key that nobody but the issuer should have.
+    #[error("a key of tokens (--jwt-key-file) is a public one; this is the issuer's private key")]
+    JwtPrivateKey,
+    /// A file that is not there, or is not text, or too large.
+    #[error("{what} cannot be read: {reason}")]
+    SecretFile {
+        /// Which flag or variable names it.
+        what: String,
+        /// What is the matter, without the path.
+        reason: String,
+    },
+    /// No such place of keys. What was given is not repeated: it may hold a password.
+    #[error(
+        "the address of the keys of tokens (--jwks-url) begins with https://; http:// is for this machine alone"
+    )]
+    JwksUrl,
+    /// No such difference.
+    #[error("--jwt-leeway-seconds is at most {}", AuthConfig::LEEWAY_MAX.as_secs())]
+    JwtLeeway,
+    /// No such claim.
+    #[error("--jwt-user-claim and --jwt-service-scope are not empty")]
+    JwtClaim,
+    /// A setting of tokens without a key to prove them by.
+    #[error("--jwt-… says how tokens are read, but no key proves them: give --jwks-url, --jwt-key-file or COLLOQUY_JWT_SECRET")]
+    JwtWithoutKeys,
+    /// No such network.
+    #[error("--trusted-proxies are networks such as 10.0.0.0/8, or addresses, separated by commas")]
+    TrustedProxies,
     /// No such grace.
     #[error("--drain-seconds is at most {}", Config::DRAIN_MAX.as_secs())]
     Drain,
@@ -193,7 +242,12 @@ impl Config {
 
     /// Checks what no single value can tell.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        if !self.listen.ip().is_loopback() && !self.insecure_no_auth {
+        if let Some(auth) = &self.auth {
+            if self.insecure_no_auth {
+                return Err(ConfigError::AuthAndNone);
+            }
+            auth.validate()?;
+        } else if !self.listen.ip().is_loopback() && !self.insecure_no_auth {
             return Err(ConfigError::PublicWithoutAuth(self.listen));
         }
         if !(1..=EngineConfig::HISTORY_TOKENS_MAX).contains(&self.engine.history_tokens_max) {
@@ -208,6 +262,7 @@ impl Config {
         ) {
             return Err(ConfigError::FeedWithoutSharedStore);
         }
+        self.browsers.validate()?;
         self.legacy.validate()?;
         match &self.bot {
             BotConfig::Builtin(bot) => bot.validate(),
@@ -237,7 +292,9 @@ mod tests {
             feed: FeedConfig::Local,
             bot: BotConfig::Builtin(BuiltinBotConfig::default()),
             engine: EngineConfig::default(),
+            auth: None,
             insecure_no_auth: false,
+            browsers: BrowserConfig::default(),
             legacy: LegacyConfig::default(),
             limits: Limits::default(),
             trusted_documents: None,

@@ -30,4 +30,4 @@ pub use reply::{FinishReason, Reply, ReplyError, ReplyOutcome, ReplyState, StopR
 pub use search::{SearchScope, SearchWords};
 pub use tokens::{TokenCount, Usage};
 pub use usage::UsageRow;
-pub use viewer::Viewer;
+pub use viewer::{Revocation, Viewer};

@@ -1,6 +1,6 @@
 //! Whom the server takes a caller for.
 
-use super::UserId;
+use super::{Timestamp, UserId};
 
 /// A caller, as its credential named it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +34,14 @@ impl Viewer {
         }
     }
 
+    /// The user, if it is one and nobody else.
+    pub fn user(&self) -> Option<&UserId> {
+        match self {
+            Self::User(id) => Some(id),
+            Self::Anonymous | Self::Service(_) => None,
+        }
+    }
+
     /// The user in whose name the viewer acts on what belongs to `owner`, which it [may](Self::may_act_for).
     pub fn acting_user(&self, owner: &UserId) -> UserId {
         match self {
@@ -54,4 +62,13 @@ impl Viewer {
     pub fn may_revoke(&self) -> bool {
         matches!(self, Self::Service(_))
     }
+}
+
+/// That tokens of a user are worth nothing that were issued before a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// Whose.
+    pub user: UserId,
+    /// Before when.
+    pub at: Timestamp,
 }

@@ -45,6 +45,8 @@ pub struct Slot {
     held: Held,
     id: MessageId,
     _counted: TaskTrackerToken,
+    /// What the caller wants let go with it.
+    _share: Option<Box<dyn Send + Sync>>,
 }
 
 impl Desks {
@@ -127,11 +129,18 @@ impl Entry {
             held,
             id,
             _counted: counted,
+            _share: None,
         })
     }
 }
 
 impl Slot {
+    /// The same place, with something that is let go when the reply has ended.
+    pub fn holding(mut self, share: impl Send + Sync + 'static) -> Self {
+        self._share = Some(Box::new(share));
+        self
+    }
+
     /// Waits for the reply's turn, which lasts until the permit is dropped.
     pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit, AcquireError> {
         self.held.desk.turn.clone().acquire_owned().await

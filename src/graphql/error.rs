@@ -1,5 +1,7 @@
 //! Errors as clients see them: a sentence and a stable code, never the internals.
 
+use std::time::Duration;
+
 use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
 
 use crate::domain::MalformedId;
@@ -11,6 +13,7 @@ use crate::telemetry::faces::{self, Face};
 pub struct Error {
     code: &'static str,
     message: String,
+    retry_after: Option<Duration>,
 }
 
 impl From<service::Error> for Error {
@@ -33,6 +36,7 @@ impl From<service::Error> for Error {
         Self {
             code: error.code(),
             message: error.to_string(),
+            retry_after: error.retry_after(),
         }
     }
 }
@@ -47,11 +51,24 @@ impl From<Error> for async_graphql::Error {
     fn from(error: Error) -> Self {
         let mut extensions = ErrorExtensionValues::default();
         extensions.set("code", error.code);
+        if let Some(wait) = error.retry_after {
+            // Rounded up: who comes back as soon as they are told shall be let in.
+            extensions.set("retryAfterSeconds", wait.as_secs().saturating_add(1));
+        }
         Self {
             message: error.message,
             source: None,
             extensions: Some(extensions),
         }
+    }
+}
+
+/// A refusal of a whole request.
+pub fn refusal(error: service::Error) -> ServerError {
+    let error = async_graphql::Error::from(Error::from(error));
+    ServerError {
+        extensions: error.extensions,
+        ..ServerError::new(error.message, None)
     }
 }
 

@@ -34,7 +34,7 @@ use subscription::Subscription;
 
 use error::with_codes;
 
-pub use error::{Error, count, with_code};
+pub use error::{Error, count, refusal, with_code};
 pub use request::GraphqlRequest;
 
 /// The mutations that begin a reply.
@@ -72,6 +72,11 @@ impl Schema {
             service,
             documents: Documents::new(trusted),
         })
+    }
+
+    /// The use cases.
+    pub fn service(&self) -> &Arc<Service> {
+        &self.service
     }
 
     /// The bounds on what callers may ask for.
@@ -190,6 +195,7 @@ fn of_source((nth, mut response): (usize, Response)) -> Response {
     response
 }
 
+/// The response that refuses a whole request.
 fn refused(refusal: impl Into<ServerError>) -> Box<Response> {
     let response = Response::from_errors(vec![refusal.into()]);
     count(&response.errors);

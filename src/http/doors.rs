@@ -5,9 +5,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 
-use axum::serve::Listener;
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
+
+use super::lines;
 
 /// Connections that are taken at the last moment; as many as may wait in the kernel's queue.
 const LAST_MAX: usize = 1024;
@@ -45,14 +48,14 @@ impl Listener for Doors {
     async fn accept(&mut self) -> (TcpStream, SocketAddr) {
         if let Some(listener) = &mut self.listener {
             tokio::select! {
-                accepted = Listener::accept(listener) => return accepted,
+                accepted = Listener::accept(listener) => return tuned(accepted),
                 () = &mut self.closing => {}
             }
             self.last = self.listener.take().map(queue).unwrap_or_default();
             self.closed.cancel();
         }
         match self.last.pop() {
-            Some(accepted) => accepted,
+            Some(accepted) => tuned(accepted),
             None => pending().await,
         }
     }
@@ -62,6 +65,21 @@ impl Listener for Doors {
             Ok(address) => Ok(*address),
             Err(error) => Err(error.kind().into()),
         }
+    }
+}
+
+fn tuned((connection, address): (TcpStream, SocketAddr)) -> (TcpStream, SocketAddr) {
+    lines::tune(&connection);
+    (connection, address)
+}
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+impl Connected<IncomingStream<'_, Doors>> for Peer {
+    fn connect_info(incoming: IncomingStream<'_, Doors>) -> Self {
+        Self(*incoming.remote_addr())
     }
 }
 

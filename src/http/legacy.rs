@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -36,11 +36,11 @@ pub fn router(service: &Service, config: &LegacyConfig, drain: Drain) -> Router 
         .route("/docs", get(pages::docs))
         .route("/redoc", get(pages::redoc))
         .with_state(Arc::new(description));
-    let origins: Arc<[HeaderValue]> = config
-        .cors_origins
-        .iter()
-        .filter_map(|origin| HeaderValue::from_str(origin).ok())
-        .collect();
+    routes.merge(socket).merge(descriptions)
+}
+
+/// Which pages may read what they are answered.
+pub fn cors(origins: &[HeaderValue]) -> CorsLayer {
     let methods = [
         Method::DELETE,
         Method::GET,
@@ -50,17 +50,12 @@ pub fn router(service: &Service, config: &LegacyConfig, drain: Drain) -> Router 
         Method::POST,
         Method::PUT,
     ];
-    let cors = CorsLayer::new()
+    CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins.iter().cloned()))
         .allow_credentials(true)
         .allow_methods(methods)
         .allow_headers(AllowHeaders::mirror_request())
-        .max_age(PREFLIGHT_AGE_MAX);
-    routes
-        .merge(socket)
-        .merge(descriptions)
-        .layer(cors)
-        .layer(middleware::from_fn_with_state(origins, refuse_foreign_preflight))
+        .max_age(PREFLIGHT_AGE_MAX)
 }
 
 /// The description of the API, for programs.
@@ -70,7 +65,7 @@ async fn describe(State(description): State<Arc<OpenApi>>) -> Response {
 
 /// A preflight of an origin that is not let in is refused in as many words, as documented; the layer below would just
 /// leave the permission out.
-async fn refuse_foreign_preflight(
+pub async fn refuse_foreign_preflight(
     State(origins): State<Arc<[HeaderValue]>>,
     request: Request,
     next: Next,

@@ -1,5 +1,6 @@
 //! The HTTP face: which path is answered by whom, and what lies around them all.
 
+mod caller;
 mod doors;
 mod graphql;
 mod health;
@@ -18,7 +19,7 @@ use axum::http::{HeaderValue, Version, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::get;
-use axum::serve::ListenerExt;
+use axum::serve::Listener;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -27,13 +28,14 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::limit::RequestBodyLimitLayer;
 
-use crate::config::{LegacyConfig, TrustedDocuments, TrustedDocumentsError};
+use crate::config::{BrowserConfig, LegacyConfig, TrustedDocuments, TrustedDocumentsError};
 use crate::drain::Drain;
 use crate::graphql::Schema;
 use crate::legacy::rest;
 use crate::service::Service;
 
-use doors::Doors;
+use caller::Doorkeeper;
+use doors::{Doors, Peer};
 use scrape::Scraped;
 
 /// How long the last connections may take to bring a request. The HTTP library ends one at once that has brought none yet,
@@ -79,6 +81,7 @@ pub async fn serve(
     listeners: Listeners,
     service: Arc<Service>,
     legacy: LegacyConfig,
+    browsers: BrowserConfig,
     trusted_documents: Option<Arc<TrustedDocuments>>,
     drain: Drain,
 ) -> Result<(), ServeError> {
@@ -95,9 +98,11 @@ pub async fn serve(
     let _scraped_apart = scraped_apart.map(AbortOnDropHandle::new);
     let closed = CancellationToken::new();
     let doors = Doors::new(listeners.faces, drain.closes_doors(), closed.clone());
-    let listener = doors.tap_io(|connection| lines::tune(connection));
-    let router = router(schema, service, &legacy, figures, drain.clone());
-    axum::serve(listener, router)
+    // Where others can reach it, and nobody is asked for a token, that was said in as many words.
+    let is_here = doors.local_addr().is_ok_and(|address| address.ip().is_loopback());
+    let doorkeeper = Doorkeeper::new(browsers, is_here && !service.asks_for_tokens());
+    let router = router(schema, service, &legacy, figures, drain.clone(), doorkeeper);
+    axum::serve(doors, router.into_make_service_with_connect_info::<Peer>())
         .with_graceful_shutdown(async move {
             closed.cancelled_owned().await;
             tokio::time::sleep(LAST_REQUEST_WAIT).await;
@@ -114,7 +119,10 @@ fn router(
     legacy: &LegacyConfig,
     figures: Option<Router>,
     drain: Drain,
+    doorkeeper: Arc<Doorkeeper>,
 ) -> Router {
+    let origins = doorkeeper.origins();
+    let cors = legacy::cors(&origins);
     let documented = legacy::router(&service, legacy, drain.clone());
     let body_bytes_max = service.limits().body_bytes_max;
     let faces = Faces {
@@ -138,6 +146,9 @@ fn router(
         .layer(RequestBodyLimitLayer::new(body_bytes_max))
         .layer(map_response(graphql::too_large))
         .merge(documented)
+        .layer(cors)
+        .layer(from_fn_with_state(origins, legacy::refuse_foreign_preflight))
+        .layer(from_fn_with_state(doorkeeper, caller::judge))
         .merge(figures.unwrap_or_default())
         .fallback(rest::not_found)
         // From the inside out: answers are compressed, a panicking handler answers 500 instead of cutting the

@@ -1,5 +1,7 @@
 //! Why a use case was refused, with the stable code that clients act on.
 
+use std::time::Duration;
+
 use crate::config::FaultScriptError;
 use crate::domain::SearchWords;
 use crate::engine::BeginError;
@@ -26,6 +28,30 @@ impl std::fmt::Display for Subject {
 /// A refusal. The text is for people, [`Error::code`] for programs; `docs/errors.md` lists the codes.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// No token, or none that is valid. Which it is, is not told.
+    #[error("A valid token is required.")]
+    Unauthenticated,
+    /// Only programs with the scope of services may do that.
+    #[error("That needs a token with the scope of services.")]
+    Forbidden,
+    /// The keys that tokens are proven by cannot be asked for.
+    #[error("Tokens cannot be checked now. Please try again.")]
+    NoKeys,
+    /// The caller asks too often.
+    #[error("Too many requests. Please wait.")]
+    RateLimited {
+        /// How long.
+        retry_after: Duration,
+    },
+    /// The user has used up the tokens of the day.
+    #[error("The tokens of today are used up.")]
+    QuotaExceeded {
+        /// How long it is until there are new ones.
+        retry_after: Duration,
+    },
+    /// As many streams are open as there may be.
+    #[error("As many streams are open as this server allows.")]
+    TooManyStreams,
     /// An id that is none.
     #[error("An id is 24 hexadecimal digits.")]
     InvalidId,
@@ -122,9 +148,22 @@ pub enum Error {
 }
 
 impl Error {
+    /// How long the caller should wait before the same is worth another try, where that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after } | Self::QuotaExceeded { retry_after } => Some(*retry_after),
+            _ => None,
+        }
+    }
+
     /// The stable code.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::Forbidden => "FORBIDDEN",
+            Self::RateLimited { .. } => "RATE_LIMITED",
+            Self::QuotaExceeded { .. } => "QUOTA_EXCEEDED",
+            Self::TooManyStreams => "TOO_MANY_STREAMS",
             Self::InvalidId => "INVALID_ID",
             Self::InvalidUserId => "INVALID_USER_ID",
             Self::NotFound(_) => "NOT_FOUND",
@@ -146,7 +185,7 @@ impl Error {
             Self::TooManyReplies => "TOO_MANY_REPLIES",
             Self::NotAReply => "NOT_A_REPLY",
             Self::ShuttingDown => "SHUTTING_DOWN",
-            Self::Unavailable(_) => "UNAVAILABLE",
+            Self::NoKeys | Self::Unavailable(_) => "UNAVAILABLE",
             Self::Internal(_) | Self::Panicked(_) => "INTERNAL",
         }
     }

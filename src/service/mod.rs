@@ -9,9 +9,11 @@ mod input;
 mod messages;
 mod pages;
 mod prompts;
+mod rates;
 mod replies;
 mod rooms;
 mod search;
+mod sessions;
 mod streams;
 mod typing;
 mod usage;
@@ -20,6 +22,7 @@ pub mod follow;
 
 use std::sync::Arc;
 
+use crate::auth::Authenticator;
 use crate::config::Limits;
 use crate::domain::{Clock, IdSource};
 use crate::engine::Engine;
@@ -29,7 +32,9 @@ use crate::telemetry;
 use tokio::sync::Semaphore;
 
 use health::Pulse;
+use rates::{Rates, Tallies};
 use rooms::Rooms;
+use sessions::Entrance;
 
 pub use crate::engine::{BotHealth, ReplyUpdate};
 pub use chats::NewChat;
@@ -42,6 +47,8 @@ pub use pages::PageArguments;
 pub use prompts::{Manner, Prompt, Regeneration, Sent};
 pub use replies::{ReplyFollower, StopOutcome, StopReceipt, Stopped};
 pub use rooms::Seat;
+pub use rates::StreamShare;
+pub use sessions::Session;
 pub use streams::{RETRY_AFTER_SECONDS, StreamKind, StreamPlace};
 pub use usage::{UsagePeriod, UsageReport};
 
@@ -56,11 +63,15 @@ pub struct Service {
     limits: Limits,
     streams: Arc<Semaphore>,
     rooms: Rooms,
+    entrance: Entrance,
+    rates: Rates,
+    tallies: Tallies,
     pulse: Pulse,
 }
 
 impl Service {
-    /// The use cases over a store and an engine.
+    /// The use cases over a store and an engine, for callers whose tokens `authenticator` believes; for everybody without
+    /// one.
     pub fn new(
         store: Arc<dyn Store>,
         feed: Arc<dyn Feed>,
@@ -68,10 +79,14 @@ impl Service {
         clock: Arc<dyn Clock>,
         ids: IdSource,
         limits: Limits,
+        authenticator: Option<Authenticator>,
     ) -> Self {
         telemetry::streams::allowed(limits.streams_max);
         Self {
             rooms: Rooms::new(feed.fleet()),
+            entrance: Entrance::new(authenticator),
+            rates: Rates::new(&limits),
+            tallies: Tallies::default(),
             pulse: Pulse::new(store.clone()),
             store,
             feed,

@@ -141,10 +141,12 @@ impl Service {
                 .join(&entry, &by, stored, prompt.while_replying, manner)
                 .await;
         }
+        let share = self.count_prompt(viewer, &by).await?;
         let slot = self
             .engine
             .admit(&entry, reply_id, prompt.while_replying, &by)
-            .await?;
+            .await?
+            .holding(share);
         // A message with a name of its own is told apart by that.
         let posted = match prompt.is_documented && message.client_key.is_none() {
             true => {
@@ -251,7 +253,9 @@ impl Service {
         };
         let id = MessageId(self.ids.next());
         let by = viewer.acting_user(&chat.user_id);
+        let share = self.count_prompt(viewer, &by).await?;
         let slot = self.engine.admit(&entry, id, again.while_replying, &by).await?;
+        let slot = slot.holding(share);
         let mut message = self.new_reply(&entry, chat.id, id, prompt.as_ref().map(|prompt| prompt.id));
         message.client_key = client_key;
         if let Some(reply) = &mut message.reply {

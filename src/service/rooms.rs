@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Service;
-use crate::domain::ChatId;
+use super::{Error, Service};
+use crate::domain::{ChatId, Viewer};
 use crate::feed::Fleet;
 
 /// The rooms of this server in which somebody is. One that nobody is in takes no memory.
@@ -74,6 +74,22 @@ impl Service {
     /// Takes a place among those who are connected to a chat, whether or not there is such a chat.
     pub fn enter_room(&self, chat: &str) -> Seat {
         self.rooms.enter(chat)
+    }
+
+    /// How many are connected to a chat, whether or not there is such a chat. To a viewer with a token, a chat that is not
+    /// theirs is one that is not there, and nobody is connected to it.
+    pub async fn connection_count(&self, viewer: &Viewer, chat: &str) -> Result<usize, Error> {
+        if *viewer != Viewer::Anonymous {
+            let visible = match ChatId::parse(chat) {
+                Ok(id) => self.chats_by_id(viewer, &[id]).await?,
+                Err(_) => HashMap::new(),
+            };
+            if visible.is_empty() {
+                return Ok(0);
+            }
+        }
+        let counts = self.connection_counts(&[chat.to_owned()]).await;
+        Ok(counts.first().copied().unwrap_or_default())
     }
 
     /// How many are connected to each of these chats, in their order. Of other servers as far as they can be heard, and a

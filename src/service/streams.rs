@@ -2,7 +2,8 @@
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::Service;
+use super::rates::StreamShare;
+use super::{Service, Session};
 use crate::telemetry::{self, Counted};
 
 pub use crate::telemetry::streams::StreamKind;
@@ -10,6 +11,7 @@ pub use crate::telemetry::streams::StreamKind;
 /// One stream's place, which is free again when this is dropped.
 pub struct StreamPlace {
     _permit: OwnedSemaphorePermit,
+    _share: StreamShare,
     _counted: Counted,
 }
 
@@ -17,11 +19,14 @@ pub struct StreamPlace {
 pub const RETRY_AFTER_SECONDS: u64 = 5;
 
 impl Service {
-    /// A place for one more stream; `None` if as many are open as [`crate::config::Limits::streams_max`] allows.
-    pub fn place_for_stream(&self, kind: StreamKind) -> Option<StreamPlace> {
+    /// A place for one more stream; `None` if as many are open as [`crate::config::Limits::streams_max`] allows, or as the
+    /// caller may have.
+    pub fn place_for_stream(&self, kind: StreamKind, session: &Session) -> Option<StreamPlace> {
+        let share = self.share_of_streams(session)?;
         let permit = self.streams.clone().try_acquire_owned().ok()?;
         Some(StreamPlace {
             _permit: permit,
+            _share: share,
             _counted: telemetry::streams::open(kind),
         })
     }

@@ -7,12 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    ChatStore, Checkpointed, Claim, Inserted, MessageStore, ReplyStore, SearchStore, Store, StoreError,
+    ChatStore, Checkpointed, Claim, Inserted, MessageStore, ReplyStore, RevocationStore, SearchStore, Store, StoreError,
     UsageStore,
 };
 use crate::domain::{
     Chat, ChatChange, ChatFilter, ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page,
-    PageRequest, ReplyOutcome, SearchScope, SearchWords, Slice, StopRequest, Timestamp, UsageRow, UserId,
+    PageRequest, ReplyOutcome, Revocation, SearchScope, SearchWords, Slice, StopRequest, Timestamp, UsageRow, UserId,
 };
 use crate::telemetry::store::operation;
 
@@ -203,6 +203,17 @@ impl UsageStore for MeteredStore {
         to: Timestamp,
     ) -> Result<Vec<UsageRow>, StoreError> {
         operation("usage", self.0.usage(user, from, to), kind_of).await
+    }
+}
+
+#[async_trait]
+impl RevocationStore for MeteredStore {
+    async fn revoke(&self, user: &UserId) -> Result<Revocation, StoreError> {
+        operation("revoke", self.0.revoke(user), kind_of).await
+    }
+
+    async fn revocations(&self, since: Timestamp, limit: usize) -> Result<Vec<Revocation>, StoreError> {
+        operation("revocations", self.0.revocations(since, limit), kind_of).await
     }
 }
 

@@ -19,7 +19,7 @@ use async_trait::async_trait;
 
 use crate::domain::{
     Chat, ChatChange, ChatFilter, ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page,
-    PageRequest, ReplyOutcome, SearchScope, SearchWords, Slice, StopRequest, Timestamp, UsageRow, UserId,
+    PageRequest, ReplyOutcome, Revocation, SearchScope, SearchWords, Slice, StopRequest, Timestamp, UsageRow, UserId,
 };
 
 pub use embedded::EmbeddedStore;
@@ -224,9 +224,25 @@ pub trait UsageStore: Send + Sync {
     -> Result<Vec<UsageRow>, StoreError>;
 }
 
+/// Users whose earlier tokens are worth nothing.
+#[async_trait]
+pub trait RevocationStore: Send + Sync {
+    /// Notes that tokens of `user` that were issued before now are worth nothing: the moment, by the clock of the store,
+    /// never earlier than one that was noted before. Kept for [`REVOCATIONS_KEPT_FOR`].
+    async fn revoke(&self, user: &UserId) -> Result<Revocation, StoreError>;
+
+    /// Up to `limit` of the latest revocation of each user, those of `since` and later, the earliest first.
+    async fn revocations(&self, since: Timestamp, limit: usize) -> Result<Vec<Revocation>, StoreError>;
+}
+
+/// How long revocations are kept: longer than any token is believed.
+pub const REVOCATIONS_KEPT_FOR: Duration = Duration::from_secs(401 * 86_400);
+
 /// Everything that is kept.
 #[async_trait]
-pub trait Store: ChatStore + MessageStore + ReplyStore + SearchStore + UsageStore {
+pub trait Store:
+    ChatStore + MessageStore + ReplyStore + SearchStore + UsageStore + RevocationStore
+{
     /// Answers when the engine can be read and written.
     async fn ping(&self) -> Result<(), StoreError>;
 }

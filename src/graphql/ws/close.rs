@@ -15,6 +15,10 @@ impl Close {
     pub const UNAUTHORIZED: Self = Self(4401, Cow::Borrowed("Unauthorized"));
     /// A handshake that offers no subprotocol that is spoken here.
     pub const BAD_SUBPROTOCOL: Self = Self(4406, Cow::Borrowed("Subprotocol not acceptable"));
+    /// No token, or none that is valid, or one that is no more. Clients come back with another.
+    pub const FORBIDDEN: Self = Self(4403, Cow::Borrowed("Forbidden"));
+    /// What is needed to let anybody in is not there now.
+    pub const TRY_AGAIN_LATER: Self = Self(1013, Cow::Borrowed("Try again later"));
     /// No `connection_init` in time.
     pub const INIT_TIMEOUT: Self = Self(4408, Cow::Borrowed("Connection initialisation timeout"));
     /// A second `connection_init`.

@@ -12,10 +12,6 @@ use crate::graphql::GraphqlRequest;
 pub(super) enum ClientMessage {
     ConnectionInit {
         #[serde(default)]
-        #[expect(
-            dead_code,
-            reason = "checked to be an object; a credential will be read from it"
-        )]
         payload: Option<Map<String, Value>>,
     },
     Ping {

@@ -7,8 +7,10 @@ mod close;
 mod message;
 mod operation;
 mod operations;
-mod session;
+mod connection;
+mod credential;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
@@ -16,15 +18,15 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
 
 use super::Schema;
-use crate::domain::Viewer;
 use crate::drain::Drain;
 use crate::peer::{CLOSE_WAIT_MAX, WRITE_WAIT_MAX};
+use crate::service::Session;
 use crate::telemetry::faces::Face;
 use crate::telemetry::streams::slow_reader;
 
 use close::Close;
 use operations::Operations;
-use session::Session;
+use connection::Connection;
 
 /// The WebSocket subprotocol.
 pub const SUBPROTOCOL: &str = "graphql-transport-ws";
@@ -54,8 +56,16 @@ pub async fn refuse(mut socket: WebSocket) {
     let _ = tokio::time::timeout(CLOSE_WAIT_MAX, socket.recv()).await;
 }
 
+/// Who opens a socket.
+pub struct Visitor {
+    /// Their session, if the handshake brought a token, or none is asked for; else `connection_init` brings it.
+    pub session: Option<Session>,
+    /// Where they come from, if that is known.
+    pub address: Option<IpAddr>,
+}
+
 /// Serves a socket until either side closes it. Operations end with it; replies do not.
-pub async fn serve(socket: WebSocket, schema: Schema, viewer: Viewer, drain: Drain) {
+pub async fn serve(socket: WebSocket, schema: Schema, visitor: Visitor, drain: Drain) {
     let (mut sink, mut stream) = socket.split();
     let (outbox, mut outgoing) = mpsc::channel::<Outgoing>(OUTBOX_MESSAGES_MAX);
     let (finished, mut finishes) = mpsc::channel::<Close>(1);
@@ -103,7 +113,7 @@ pub async fn serve(socket: WebSocket, schema: Schema, viewer: Viewer, drain: Dra
         // A peer that does not even take the close frame is dropped with the socket.
         let _ = tokio::time::timeout(CLOSE_WAIT_MAX, sink.send(Message::Close(Some(frame)))).await;
     });
-    let mut session = Session::new(schema, viewer, outbox, operations.clone(), drain);
+    let mut session = Connection::new(schema, visitor, outbox, operations.clone(), drain);
     let writer_end = writer.abort_handle();
     tokio::select! {
         reason = session.read(&mut stream) => match reason {

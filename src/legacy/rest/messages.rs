@@ -5,14 +5,12 @@ use axum::extract::State;
 use axum::http::Uri;
 
 use super::Rest;
+use super::caller::Caller;
 use super::fault::Part;
 use super::input::Fields;
 use super::refusal::{Detail, Faults, Refusal};
 use super::request::{self, ChatPath, MessageBody, MessageChangeBody, MessagePath, PageQuery, ReactionQuery};
 use super::wire::{Done, Message, MessageCreated};
-use crate::domain::Viewer;
-
-const VIEWER: Viewer = Viewer::Anonymous;
 
 /// A chat's messages, the oldest first.
 #[utoipa::path(get, path = "/chat/{chat_id}/messages", tag = "Messages", operation_id = "list_messages",
@@ -21,14 +19,14 @@ const VIEWER: Viewer = Viewer::Anonymous;
         (status = 404, description = "There is no such chat", body = Detail),
         (status = 422, description = "Invalid", body = Faults)))]
 pub async fn of_chat(
-    State(rest): State<Rest>,
+    State(rest): State<Rest>, Caller(viewer): Caller,
     uri: Uri,
     path: ChatPath,
 ) -> Result<Json<Vec<Message>>, Refusal> {
     let limits = rest.service.limits();
     let page = request::page(&uri, limits.messages_page_size, limits.page_size_max)?;
     let id = request::chat_id(path)?;
-    let (_, messages) = rest.service.chat_with_messages(&VIEWER, id, page).await?;
+    let (_, messages) = rest.service.chat_with_messages(&viewer, id, page).await?;
     Ok(Json(Message::list(messages.items, rest.dates)))
 }
 
@@ -41,13 +39,13 @@ pub async fn of_chat(
         (status = 413, description = "Too large", body = Detail),
         (status = 422, description = "Invalid", body = Faults)))]
 pub async fn create(
-    State(rest): State<Rest>,
+    State(rest): State<Rest>, Caller(viewer): Caller,
     path: ChatPath,
     body: Fields,
 ) -> Result<Json<MessageCreated>, Refusal> {
     let posted = request::message(body)?;
     let posted = posted(request::chat_id(path)?);
-    let message = rest.service.post_message(&VIEWER, posted).await?;
+    let message = rest.service.post_message(&viewer, posted).await?;
     Ok(Json(message.id.into()))
 }
 
@@ -58,9 +56,9 @@ pub async fn create(
         ("message_id" = String, Path, description = "24 hexadecimal digits")),
     responses((status = 200, description = "The message", body = Message),
         (status = 404, description = "There is none in this chat", body = Detail)))]
-pub async fn show(State(rest): State<Rest>, path: MessagePath) -> Result<Json<Message>, Refusal> {
+pub async fn show(State(rest): State<Rest>, Caller(viewer): Caller, path: MessagePath) -> Result<Json<Message>, Refusal> {
     let (chat, id) = request::message_id(path)?;
-    let message = rest.service.message_of_chat(&VIEWER, chat, id).await?;
+    let message = rest.service.message_of_chat(&viewer, chat, id).await?;
     Ok(Json(Message::new(message, rest.dates)))
 }
 
@@ -75,13 +73,13 @@ pub async fn show(State(rest): State<Rest>, path: MessagePath) -> Result<Json<Me
         (status = 413, description = "Too large", body = Detail),
         (status = 422, description = "Invalid", body = Faults)))]
 pub async fn update(
-    State(rest): State<Rest>,
+    State(rest): State<Rest>, Caller(viewer): Caller,
     path: MessagePath,
     body: Fields,
 ) -> Result<Json<Done>, Refusal> {
     let edit = request::message_edit(body)?;
     let (chat, id) = request::message_id(path)?;
-    let changed = rest.service.edit_message(&VIEWER, chat, id, edit).await?;
+    let changed = rest.service.edit_message(&viewer, chat, id, edit).await?;
     Ok(Json(match changed {
         Some(_) => Done::because("Message updated successfully"),
         None => Done::nothing(),
@@ -95,9 +93,9 @@ pub async fn update(
         ("message_id" = String, Path, description = "24 hexadecimal digits")),
     responses((status = 200, description = "Deleted", body = Done),
         (status = 404, description = "There is none in this chat", body = Detail)))]
-pub async fn delete(State(rest): State<Rest>, path: MessagePath) -> Result<Json<Done>, Refusal> {
+pub async fn delete(State(rest): State<Rest>, Caller(viewer): Caller, path: MessagePath) -> Result<Json<Done>, Refusal> {
     let (chat, id) = request::message_id(path)?;
-    rest.service.delete_message_of_chat(&VIEWER, chat, id).await?;
+    rest.service.delete_message_of_chat(&viewer, chat, id).await?;
     Ok(Json(Done::because("Message deleted successfully")))
 }
 
@@ -110,13 +108,13 @@ pub async fn delete(State(rest): State<Rest>, path: MessagePath) -> Result<Json<
         (status = 404, description = "There is none in this chat", body = Detail),
         (status = 422, description = "Invalid", body = Faults)))]
 pub async fn add_reaction(
-    State(rest): State<Rest>,
+    State(rest): State<Rest>, Caller(viewer): Caller,
     uri: Uri,
     path: MessagePath,
 ) -> Result<Json<Done>, Refusal> {
     let reaction = request::reaction(&uri)?;
     let (chat, id) = request::message_id(path)?;
-    let reacted = rest.service.react(&VIEWER, chat, id, Some(reaction)).await;
+    let reacted = rest.service.react(&viewer, chat, id, Some(reaction)).await;
     reacted.map_err(|error| Refusal::by_service(error, Part::Query))?;
     Ok(Json(Done::because("Reaction added successfully")))
 }
@@ -128,8 +126,8 @@ pub async fn add_reaction(
         ("message_id" = String, Path, description = "24 hexadecimal digits")),
     responses((status = 200, description = "Taken away", body = Done),
         (status = 404, description = "There is none in this chat", body = Detail)))]
-pub async fn remove_reaction(State(rest): State<Rest>, path: MessagePath) -> Result<Json<Done>, Refusal> {
+pub async fn remove_reaction(State(rest): State<Rest>, Caller(viewer): Caller, path: MessagePath) -> Result<Json<Done>, Refusal> {
     let (chat, id) = request::message_id(path)?;
-    rest.service.react(&VIEWER, chat, id, None).await?;
+    rest.service.react(&viewer, chat, id, None).await?;
     Ok(Json(Done::because("Reaction removed successfully")))
 }

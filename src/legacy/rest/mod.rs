@@ -3,6 +3,7 @@
 //! What a route takes is in `request.rs` and can be asked for without a server by `reading.rs`, what it answers in `wire.rs`, what it refuses in `fault.rs` and
 //! `refusal.rs`. `docs/legacy-quirks.md` lists what is odd about it and why.
 
+pub(super) mod caller;
 mod chats;
 mod coerce;
 mod fault;
@@ -81,6 +82,7 @@ impl Rest {
             .fold(documented, |routes, path| routes.route(path, any(other_form)))
             .method_not_allowed_fallback(wrong_method)
             .layer(middleware::from_fn(on_a_task_of_its_own))
+            .layer(middleware::from_fn_with_state(self.clone(), caller::admit))
             .layer(middleware::from_fn(no_empty_id))
             .with_state(self);
         (super::below(prefix, routes), description)

@@ -95,11 +95,15 @@ pub fn detail(status: StatusCode, text: &str) -> Response {
     (status, Json(Detail { detail })).into_response()
 }
 
-fn refused(error: &Error) -> Response {
+/// A refusal by a use case.
+pub fn refused(error: &Error) -> Response {
     let status = match error {
+        Error::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Error::Forbidden => StatusCode::FORBIDDEN,
+        Error::RateLimited { .. } | Error::QuotaExceeded { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::NotFound(_) => StatusCode::NOT_FOUND,
         Error::Conflict => StatusCode::CONFLICT,
-        Error::Unavailable(_) | Error::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Unavailable(_) | Error::NoKeys | Error::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) | Error::Panicked(_) => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     };
@@ -110,13 +114,20 @@ fn refused(error: &Error) -> Response {
     let text = match error {
         // The documented sentence, not the one for people who edit by GraphQL.
         Error::Conflict => "Message is still being written".to_owned(),
+        Error::Unauthenticated => "Not authenticated".to_owned(),
         error => error.to_string(),
     };
     let mut response = detail(status, &text);
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
+    let retry_after = match error.retry_after() {
+        Some(wait) => Some(HeaderValue::from(wait.as_secs().saturating_add(1))),
+        None => (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_SECONDS),
+    };
+    if let Some(seconds) = retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        let how = HeaderValue::from_static("Bearer");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, how);
     }
     response
 }

@@ -17,7 +17,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Extension, Json, Router};
@@ -29,11 +29,13 @@ use tracing::Instrument;
 use utoipa::ToSchema;
 
 use super::dates::DateFormat;
-use super::rest::{self, refusal::detail};
+use super::rest::caller::{enter, token};
+use super::rest::refusal::{Refusal, detail, refused};
+use super::rest;
 use crate::domain::{ChatId, Timestamp, Viewer};
 use crate::drain::{self, ANSWER_WAIT_MAX, Drain};
-use crate::peer::CLOSE_WAIT_MAX;
-use crate::service::{RETRY_AFTER_SECONDS, Seat, Service, StreamKind, StreamPlace};
+use crate::peer::{Address, CLOSE_WAIT_MAX};
+use crate::service::{RETRY_AFTER_SECONDS, Seat, Service, Session, StreamKind, StreamPlace};
 use crate::telemetry::faces::{self, Face as Caller};
 use crate::telemetry::spans::{self, RequestId};
 
@@ -57,6 +59,7 @@ struct Close(u16, &'static str);
 
 const DEAD_PEER: Close = Close(1001, "No answer to pings");
 const TOO_BIG: Close = Close(1009, "Frame too big");
+const SESSION_OVER: Close = Close(4403, "Session over");
 const GOING_AWAY: Close = Close(1012, "Service restart");
 const SLOW_CONSUMER: Close = Close(1013, "Slow consumer");
 
@@ -68,18 +71,22 @@ pub(super) struct Face {
     drain: Drain,
 }
 
-/// When a socket goes away: with the server, or as soon as it is asked for what another server has to do.
+/// When a socket goes away: with its session, with the server, or as soon as it is asked for what another server has to do.
 #[derive(Clone)]
 struct Leave {
     drain: Drain,
     now: CancellationToken,
+    session: Session,
 }
 
 impl Leave {
-    async fn told(&self) {
+    /// Why it is time to leave, once it is.
+    async fn told(&self) -> Close {
         tokio::select! {
-            () = self.drain.departure() => {}
-            () = self.now.cancelled() => {}
+            biased;
+            () = self.session.over() => SESSION_OVER,
+            () = self.drain.departure() => GOING_AWAY,
+            () = self.now.cancelled() => GOING_AWAY,
         }
     }
 }
@@ -117,18 +124,21 @@ pub struct SocketStatus {
 #[utoipa::path(get, path = "/chat/ws/{chat_id}/status", tag = "Sockets", operation_id = "get_socket_status",
     params(("chat_id" = String, Path, description = "Any text")),
     responses((status = 200, description = "How many are connected", body = SocketStatus)))]
-pub(super) async fn status(State(face): State<Face>, Path(chat_id): Path<String>) -> Json<SocketStatus> {
-    let counts = face
-        .service
-        .connection_counts(std::slice::from_ref(&chat_id))
-        .await;
-    let connection_count = counts.first().copied().unwrap_or_default();
-    Json(SocketStatus {
+pub(super) async fn status(
+    State(face): State<Face>,
+    Path(chat_id): Path<String>,
+    address: Option<Extension<Address>>,
+    headers: HeaderMap,
+) -> Result<Json<SocketStatus>, Refusal> {
+    let address = address.and_then(|Extension(Address(address))| address);
+    let session = enter(&face.service, token(&headers), address).await?;
+    let connection_count = face.service.connection_count(&session.viewer, &chat_id).await?;
+    Ok(Json(SocketStatus {
         chat_id,
         is_active: connection_count > 0,
         connection_count,
         timestamp: face.dates.micros(face.service.now_micros()),
-    })
+    }))
 }
 
 async fn only_get() -> Response {
@@ -139,6 +149,8 @@ async fn only_get() -> Response {
 /// What the address of a socket may hold besides the chat. Ours.
 #[derive(Deserialize)]
 struct Parameters {
+    /// A token, of clients that can send no header. It is in no log.
+    token: Option<String>,
     /// The cursor of the last frame that came, to go on behind it.
     after: Option<String>,
 }
@@ -148,6 +160,8 @@ async fn open(
     State(face): State<Face>,
     Path(chat_id): Path<String>,
     parameters: Result<Query<Parameters>, QueryRejection>,
+    address: Option<Extension<Address>>,
+    headers: HeaderMap,
     id: Option<Extension<RequestId>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
@@ -158,22 +172,33 @@ async fn open(
         let refusal = detail(StatusCode::SERVICE_UNAVAILABLE, "The server is shutting down.");
         return ([(header::RETRY_AFTER, drain::RETRY_AFTER_SECONDS)], refusal).into_response();
     }
-    let Some(place) = face.service.place_for_stream(StreamKind::Mt) else {
+    let (after, in_query) = match parameters {
+        Ok(Query(parameters)) => (parameters.after, parameters.token),
+        Err(_) => (None, None),
+    };
+    let address = address.and_then(|Extension(Address(address))| address);
+    let session = match enter(&face.service, token(&headers).or(in_query.as_deref()), address).await {
+        Ok(session) => session,
+        Err(error) => {
+            faces::error(Caller::Mt, error.code());
+            return refused(&error);
+        }
+    };
+    let Some(place) = face.service.place_for_stream(StreamKind::Mt, &session) else {
         faces::error(Caller::Mt, "TOO_MANY_STREAMS");
         let refusal = detail(StatusCode::SERVICE_UNAVAILABLE, "Too many sockets are open.");
         return ([(header::RETRY_AFTER, RETRY_AFTER_SECONDS)], refusal).into_response();
     };
-    let after = parameters.ok().and_then(|Query(parameters)| parameters.after);
     let opened_at = Timestamp::from_millis(face.service.now_micros().div_euclid(1_000));
-    let seat = face.service.enter_room(&chat_id);
     let (tell, told) = mpsc::channel(TOLD_MAX);
     let leave = Leave {
         drain: face.drain.clone(),
         now: CancellationToken::new(),
+        session: session.clone(),
     };
     let mut worker = Worker::new(
         face.service.clone(),
-        Viewer::Anonymous,
+        session.clone(),
         ChatId::parse(&chat_id).ok(),
         after,
         tell.clone(),
@@ -181,10 +206,13 @@ async fn open(
     );
     // Before the handshake is answered: nothing that happens in the chat after it is missed, so a client that then reads
     // what is stored has everything. A chat that cannot be followed now is tried again with each frame.
-    let _ = tokio::time::timeout(ENTER_WAIT_MAX, worker.enter()).await;
+    let entered = tokio::time::timeout(ENTER_WAIT_MAX, worker.enter()).await;
+    // Whoever has a token takes no place in a room that is not theirs to know of.
+    let is_seated = session.viewer == Viewer::Anonymous || matches!(entered, Ok(Ok(_)));
+    let seat = is_seated.then(|| face.service.enter_room(&chat_id));
     let stage = Stage::new(chat_id, face.dates, opened_at);
     let span = spans::socket(id.as_ref().map(|Extension(id)| id), Caller::Mt);
-    let talker = Talker::new(face.service.clone(), Viewer::Anonymous, stage);
+    let talker = Talker::new(face.service.clone(), session.viewer, stage);
     upgrade
         .max_message_size(face.service.limits().body_bytes_max)
         .max_frame_size(FRAME_BYTES_MAX)
@@ -211,7 +239,7 @@ struct End {
     tell: mpsc::Sender<Told>,
     told: mpsc::Receiver<Told>,
     leave: Leave,
-    seat: Seat,
+    seat: Option<Seat>,
     _place: StreamPlace,
 }
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::talker::Told;
 use super::worker::{Command, language_of};
-use super::{Close, DEAD_PEER, GOING_AWAY, Leave, TOO_BIG};
+use super::{Close, DEAD_PEER, Leave, TOO_BIG};
 use crate::legacy::frame::{ClientFrame, DecodeError};
 use crate::legacy::texts;
 use crate::peer::{CLOSE_WAIT_MAX, SILENCE_MAX, sent_too_much};
@@ -33,7 +33,7 @@ impl Reader {
         loop {
             let received = tokio::select! {
                 biased;
-                () = &mut departure => return Some(GOING_AWAY),
+                reason = &mut departure => return Some(reason),
                 received = stream.next() => received?,
                 () = tokio::time::sleep_until(last_heard + SILENCE_MAX) => return Some(DEAD_PEER),
             };
@@ -50,7 +50,7 @@ impl Reader {
                 Err(error) => return sent_too_much(&error).then_some(TOO_BIG),
             };
             tokio::select! {
-                () = &mut departure => return Some(GOING_AWAY),
+                reason = &mut departure => return Some(reason),
                 () = self.hand_on(frame) => {}
             }
         }

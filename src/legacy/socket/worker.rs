@@ -13,7 +13,7 @@ use super::talker::Told;
 use crate::domain::{ChatId, Language, LanguageTag, MessageId, TimeZone, Viewer, WhileReplying};
 use crate::legacy::frame::Upload;
 use crate::legacy::texts;
-use crate::service::{ChatFollower, Error, Manner, Prompt, ReplyUpdate, Service, Subject};
+use crate::service::{ChatFollower, Error, Manner, Prompt, ReplyUpdate, Service, Session, Subject};
 use crate::telemetry::faces::{self, Face};
 use crate::telemetry::spans;
 
@@ -40,7 +40,7 @@ impl Command {
 
 pub(super) struct Worker {
     service: Arc<Service>,
-    viewer: Viewer,
+    session: Session,
     chat: Option<ChatId>,
     after: Option<String>,
     tell: mpsc::Sender<Told>,
@@ -54,7 +54,7 @@ impl Worker {
     /// A worker for a socket of a chat, which may not exist.
     pub(super) fn new(
         service: Arc<Service>,
-        viewer: Viewer,
+        session: Session,
         chat: Option<ChatId>,
         after: Option<String>,
         tell: mpsc::Sender<Told>,
@@ -62,7 +62,7 @@ impl Worker {
     ) -> Self {
         Self {
             service,
-            viewer,
+            session,
             chat,
             after,
             tell,
@@ -103,6 +103,7 @@ impl Worker {
 
     /// Does one thing, behind which so many wait.
     async fn work(&mut self, command: Command, waiting: usize) -> Result<(), Error> {
+        self.service.count_message(&self.session)?;
         let chat = match &command {
             Command::Ignore | Command::Refuse(_) => self.see(waiting).await?,
             Command::Upload(_) | Command::Stop(_) => {
@@ -114,7 +115,7 @@ impl Worker {
             Command::Upload(upload) => self.upload(chat, upload).await,
             Command::Stop(echo) => {
                 self.tell(Told::Stopping).await;
-                let stopped = self.service.stop_replies(&self.viewer, chat).await;
+                let stopped = self.service.stop_replies(&self.session.viewer, chat).await;
                 let ids = match &stopped {
                     Ok(messages) => messages.iter().map(|message| message.id).collect(),
                     Err(_) => Vec::new(),
@@ -150,7 +151,7 @@ impl Worker {
     pub(super) async fn enter(&mut self) -> Result<ChatId, Error> {
         let chat = self.chat.ok_or(Error::NotFound(Subject::Chat))?;
         if self.is_followed {
-            self.service.chat(&self.viewer, chat).await?;
+            self.service.chat(&self.session.viewer, chat).await?;
             return Ok(chat);
         }
         let mut follower = self.follow(chat).await?;
@@ -170,11 +171,11 @@ impl Worker {
 
     async fn follow(&mut self, chat: ChatId) -> Result<ChatFollower, Error> {
         let after = self.after.as_deref();
-        match self.service.follow_chat(&self.viewer, chat, after).await {
+        match self.service.follow_chat(&self.session.viewer, chat, after).await {
             // A cursor that is none is as good as none.
             Err(Error::InvalidCursor) => {
                 self.after = None;
-                self.service.follow_chat(&self.viewer, chat, None).await
+                self.service.follow_chat(&self.session.viewer, chat, None).await
             }
             followed => followed,
         }
@@ -195,7 +196,7 @@ impl Worker {
             is_documented: true,
         };
         self.tell(Told::Sending).await;
-        let sent = self.service.send_message(&self.viewer, prompt).await;
+        let sent = self.service.send_message(&self.session.viewer, prompt).await;
         let sent = match sent {
             Ok(sent) => sent,
             Err(error) => {
@@ -205,7 +206,7 @@ impl Worker {
         };
         // Of one that an earlier sending began the chat tells nothing more.
         let joined = match sent.joins {
-            true => replay(&self.service, &self.viewer, sent.reply.id).await.ok(),
+            true => replay(&self.service, &self.session.viewer, sent.reply.id).await.ok(),
             false => None,
         };
         let answer = Answer {

@@ -13,6 +13,7 @@ mod migrate;
 mod plan_tests;
 mod readers;
 mod replies;
+mod revocations;
 mod row;
 mod search;
 mod usage;

@@ -4,6 +4,8 @@ use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
 
+use crate::store::REVOCATIONS_KEPT_FOR;
+
 /// The index that a user's list of chats is read from.
 pub(super) const CHAT_LIST: &str = "user_id_1_updated_at_-1__id_-1";
 /// The index that a user's chats are read from by number, and counted in.
@@ -21,6 +23,9 @@ pub(super) const REPLY_CHAT: &str = "streaming_by_chat";
 
 /// The index of the messages' words.
 pub(super) const WORDS: &str = "message_text";
+
+/// The index of revocations by their moment, which also lets go of the old.
+pub(super) const REVOCATION_ORDER: &str = "revoked_at_1";
 
 /// The names of the documented ones.
 pub(super) const DOCUMENTED: [&str; 7] = [
@@ -79,6 +84,19 @@ pub(super) fn of_messages() -> Vec<IndexModel> {
             is_streaming,
             false,
         ),
+    ]
+}
+
+/// The indexes of `revocations`.
+pub(super) fn of_revocations() -> Vec<IndexModel> {
+    let options = IndexOptions::builder()
+        .name(REVOCATION_ORDER.to_owned())
+        .expire_after(REVOCATIONS_KEPT_FOR);
+    vec![
+        IndexModel::builder()
+            .keys(doc! { "revoked_at": 1 })
+            .options(options.build())
+            .build(),
     ]
 }
 

@@ -189,7 +189,7 @@ fn rights_missing(status: &Document, database: &str) -> Vec<&'static str> {
     RIGHTS
         .into_iter()
         .filter(|action| {
-            ![CHATS, MESSAGES, "chat_deletions"]
+            ![CHATS, MESSAGES, "chat_deletions", "revocations"]
                 .iter()
                 .all(|collection| has(action, collection))
         })

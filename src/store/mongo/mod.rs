@@ -2,7 +2,7 @@
 //!
 //! `chats` and `chat_messages` keep their documented fields and index names; what Colloquy adds are optional fields
 //! (see `document.rs`) and further indexes (see `indexes.rs`). `chat_deletions` holds the ids of chats whose deletion
-//! has begun. Nothing here needs a transaction, so a standalone server will do.
+//! has begun, `revocations` the users whose earlier tokens are worth nothing. Nothing here needs a transaction, so a standalone server will do.
 
 mod calls;
 mod chats;
@@ -17,6 +17,7 @@ mod messages;
 mod operation;
 mod replies;
 mod reply_document;
+mod revocations;
 mod scratch;
 mod search;
 mod survey;
@@ -60,6 +61,7 @@ pub struct MongoStore {
     chats: Documents,
     messages: Documents,
     deletions: Documents,
+    revocations: Documents,
     calls: Calls,
 }
 
@@ -89,6 +91,7 @@ impl MongoStore {
             chats: documents("chats"),
             messages: documents("chat_messages"),
             deletions: documents("chat_deletions"),
+            revocations: documents("revocations"),
             calls,
             database,
         };
@@ -104,6 +107,11 @@ impl MongoStore {
         run_for(operation::SETUP_TIMEOUT, async move {
             store.chats.bare.create_indexes(indexes::of_chats()).await?;
             store.index_messages().await?;
+            store
+                .revocations
+                .bare
+                .create_indexes(indexes::of_revocations())
+                .await?;
             store.finish_deletions().await
         })
         .await

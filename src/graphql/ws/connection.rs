@@ -1,11 +1,13 @@
 //! What a client asks for on one socket.
 
+use std::net::IpAddr;
 use std::pin::pin;
 
 use async_graphql::ServerError;
 use async_graphql::parser::types::OperationType;
 use axum::extract::ws::Message;
 use futures_util::StreamExt;
+use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::task::TaskTracker;
@@ -14,15 +16,21 @@ use super::close::Close;
 use super::message::{ClientMessage, ServerMessage};
 use super::operation::operate;
 use super::operations::{Operations, Unreserved};
-use super::{INIT_WAIT_MAX, Outgoing};
+use super::{INIT_WAIT_MAX, Outgoing, Visitor, credential};
 use crate::domain::Viewer;
 use crate::drain::{ANSWER_WAIT_MAX, Drain};
-use crate::graphql::{Schema, count, only, with_code};
+use crate::graphql::{Schema, count, only, refusal, refused, with_code};
 use crate::peer::{CLOSE_WAIT_MAX, PING_EVERY, SILENCE_MAX, sent_too_much};
+use crate::service::{Error, Session, StreamShare};
+use crate::telemetry::faces::{self, Face};
 
-pub(super) struct Session {
+pub(super) struct Connection {
     schema: Schema,
-    viewer: Viewer,
+    address: Option<IpAddr>,
+    /// `None` until a token was believed.
+    session: Option<Session>,
+    /// The viewer's part of the streams, where the handshake did not say who it is.
+    share: Option<StreamShare>,
     outbox: mpsc::Sender<Outgoing>,
     operations: Operations,
     /// Queries and mutations under way.
@@ -31,17 +39,19 @@ pub(super) struct Session {
     is_acknowledged: bool,
 }
 
-impl Session {
+impl Connection {
     pub(super) fn new(
         schema: Schema,
-        viewer: Viewer,
+        visitor: Visitor,
         outbox: mpsc::Sender<Outgoing>,
         operations: Operations,
         drain: Drain,
     ) -> Self {
         Self {
             schema,
-            viewer,
+            address: visitor.address,
+            session: visitor.session,
+            share: None,
             outbox,
             operations,
             answers: TaskTracker::new(),
@@ -61,7 +71,10 @@ impl Session {
         let mut pings = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            let session = self.session.clone().filter(|_| self.is_acknowledged);
             let received = tokio::select! {
+                biased;
+                () = over(session.as_ref()) => return Some(Close::FORBIDDEN),
                 () = &mut departure => return Some(Close::GOING_AWAY),
                 () = tokio::time::sleep_until(init_deadline), if !self.is_acknowledged => return Some(Close::INIT_TIMEOUT),
                 _ = pings.tick() => {
@@ -107,14 +120,26 @@ impl Session {
             ClientMessage::ConnectionInit { .. } if self.is_acknowledged => {
                 return Some(Close::TOO_MANY_INITS);
             }
-            ClientMessage::ConnectionInit { .. } => {
+            ClientMessage::ConnectionInit { payload } => {
+                if let Err(error) = self.enter(payload.as_ref()).await {
+                    return Some(closing(&error));
+                }
                 self.is_acknowledged = true;
                 self.send(&ServerMessage::ConnectionAck).await;
+            }
+            ClientMessage::Ping { payload } if self.is_acknowledged && brings_token(payload.as_ref()) => {
+                if let Err(error) = self.renew(payload.as_ref()).await {
+                    return Some(closing(&error));
+                }
+                self.send(&ServerMessage::Pong { payload: None }).await;
             }
             ClientMessage::Ping { payload } => self.send(&ServerMessage::Pong { payload }).await,
             ClientMessage::Pong {} => {}
             ClientMessage::Subscribe { .. } if !self.is_acknowledged => return Some(Close::UNAUTHORIZED),
             ClientMessage::Subscribe { id, payload } => {
+                let Some(session) = self.session.clone() else {
+                    return Some(Close::UNAUTHORIZED);
+                };
                 let max = self.schema.limits().operations_per_socket_max;
                 let generation = match self.operations.reserve(&id, max) {
                     Ok(generation) => generation,
@@ -128,14 +153,19 @@ impl Session {
                     }
                 };
                 let mut is_answer = true;
-                let responses = match self.schema.prepare(payload) {
+                let counted = self.schema.service().count_message(&session);
+                let prepared = match counted {
+                    Ok(()) => self.schema.prepare(payload),
+                    Err(error) => Err(refused(refusal(error))),
+                };
+                let responses = match prepared {
                     // Nothing of it is executed, so a client that sends it to another server does nothing twice.
                     Ok(prepared) if self.drain.sends_away() && prepared.can_ask_the_bot() => {
                         return Some(Close::GOING_AWAY);
                     }
                     Ok(prepared) => {
                         is_answer = !prepared.can_be(OperationType::Subscription);
-                        self.schema.execute_stream(prepared, self.viewer.clone())
+                        self.schema.execute_stream(prepared, session.viewer)
                     }
                     Err(refused) => only(*refused),
                 };
@@ -151,6 +181,45 @@ impl Session {
         None
     }
 
+    /// Lets the caller in who brings this, or brought a token before.
+    async fn enter(&mut self, payload: Option<&Map<String, Value>>) -> Result<(), Error> {
+        let service = self.schema.service().clone();
+        service.count_request(self.address)?;
+        let brought = credential::of(payload);
+        if brought.is_none() && self.session.is_some() {
+            return Ok(());
+        }
+        let entered = service.enter(brought.as_deref(), self.address).await?;
+        match &self.session {
+            // Two tokens of two users are a mistake, and it is not ours to choose.
+            Some(before) if before.viewer != entered.viewer => Err(Error::Unauthenticated),
+            Some(_) => {
+                self.session = Some(entered);
+                Ok(())
+            }
+            None => {
+                self.share = Some(service.share_of_viewer(&entered).ok_or(Error::TooManyStreams)?);
+                self.session = Some(entered);
+                Ok(())
+            }
+        }
+    }
+
+    /// Goes on with a fresh token of the same caller.
+    async fn renew(&self, payload: Option<&Map<String, Value>>) -> Result<(), Error> {
+        let service = self.schema.service();
+        service.count_request(self.address)?;
+        let fresh = service.enter(credential::of(payload).as_deref(), self.address).await?;
+        let is_theirs = self
+            .session
+            .as_ref()
+            .is_some_and(|session| session.viewer == Viewer::Anonymous || session.renew(&fresh));
+        match is_theirs {
+            true => Ok(()),
+            false => Err(Error::Unauthenticated),
+        }
+    }
+
     async fn send(&self, message: &ServerMessage<'_>) {
         // The writer is gone only when the socket is.
         let _ = self
@@ -158,6 +227,27 @@ impl Session {
             .send(Outgoing::Frame(Message::Text(message.encode().into())))
             .await;
     }
+}
+
+/// Completes when the session is over; never, as long as there is none.
+async fn over(session: Option<&Session>) {
+    match session {
+        Some(session) => session.over().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What a caller is told who is not let in.
+fn closing(error: &Error) -> Close {
+    faces::error(Face::Graphql, error.code());
+    match error {
+        Error::Unauthenticated => Close::FORBIDDEN,
+        _ => Close::TRY_AGAIN_LATER,
+    }
+}
+
+fn brings_token(payload: Option<&Map<String, Value>>) -> bool {
+    credential::of(payload).is_some()
 }
 
 fn too_many(max: usize) -> ServerError {
