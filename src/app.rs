@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures_util::Stream;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::auth::{AuthSetupError, Authenticator};
 use crate::bot::{Bot, BuiltinBot, OpenAiBot, OpenAiSetupError, Probed};
 use crate::config::{BotConfig, Config, FeedConfig, OpenAiConfig, RedisConfig, StoreConfig};
 use crate::domain::tokens::load_vocabulary;
@@ -16,7 +17,7 @@ use crate::engine::Engine;
 use crate::feed::{Feed, LocalFeed, RedisFeed, RedisFeedError, RedisProbed};
 pub use crate::http::Listeners;
 use crate::http::{self, ServeError};
-use crate::service::Service;
+use crate::service::{self, Service};
 use crate::store::inspection::{StoreInspection, SurveyProgress, Surveyed};
 use crate::store::{Claim, EmbeddedStore, MeteredStore, MongoStore, ScratchDatabase, Store, StoreError};
 use crate::telemetry::recorder;
@@ -38,6 +39,12 @@ pub enum RunError {
     /// The bot could not be set up.
     #[error("the bot could not be set up")]
     Bot(#[from] OpenAiSetupError),
+    /// The keys of tokens could not be set up.
+    #[error("tokens cannot be proven")]
+    Auth(#[from] AuthSetupError),
+    /// Who was revoked could not be read, so nobody can be let in.
+    #[error("revoked users cannot be read")]
+    Revocations(#[source] service::Error),
     /// The faces could not be served.
     #[error("nothing can be served")]
     Serve(#[from] ServeError),
@@ -153,14 +160,23 @@ pub async fn run_on(
     engine.keep_recovering();
     engine.heed_wakes();
 
-    let service = Arc::new(Service::new(
+    let authenticator = config.auth.as_ref();
+    let authenticator = authenticator.map(|auth| Authenticator::new(auth, clock.clone())).transpose()?;
+    let service = Service::new(
         store,
         feed,
         engine.clone(),
         clock,
         ids,
         config.limits,
-    ));
+        authenticator,
+    );
+    service.learn_revocations().await.map_err(RunError::Revocations)?;
+    let service = Arc::new(service);
+    let _watch = {
+        let service = service.clone();
+        AbortOnDropHandle::new(tokio::spawn(async move { service.keep_watch().await }))
+    };
     let descent = Descent {
         engine,
         service: service.clone(),
@@ -171,6 +187,7 @@ pub async fn run_on(
         listeners.into(),
         service,
         config.legacy,
+        config.browsers,
         config.trusted_documents,
         descent.drain.clone(),
     );

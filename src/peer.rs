@@ -21,6 +21,14 @@ pub fn sent_too_much(error: &dyn std::error::Error) -> bool {
 #[derive(Clone, Copy, Debug)]
 pub struct Address(pub Option<IpAddr>);
 
+/// The token that `Authorization` headers bring; several are an empty one, because it is not ours to choose.
+pub fn token<'a>(mut headers: impl Iterator<Item = &'a [u8]>) -> Option<&'a str> {
+    let first = headers.next()?;
+    let is_one = headers.next().is_none();
+    let header = str::from_utf8(first).ok().filter(|_| is_one);
+    Some(header.map_or("", bearer))
+}
+
 /// The token of an `Authorization` header, by RFC 6750. What is no token of that kind is nobody's.
 pub fn bearer(authorization: &str) -> &str {
     match authorization.split_once(' ') {
@@ -32,6 +40,14 @@ pub fn bearer(authorization: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_tokens_are_none() {
+        let of = |headers: &[&'static str]| token(headers.iter().map(|header| header.as_bytes()));
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&["Bearer abc"]), Some("abc"));
+        assert_eq!(of(&["Bearer abc", "Bearer abc"]), Some(""));
+    }
 
     #[test]
     fn a_bearer_is_told_in_either_case_and_nobody_else_is() {

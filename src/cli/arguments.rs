@@ -10,11 +10,12 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::chat::ChatArguments;
 use super::health::HealthArguments;
+use super::secrets;
 use super::serve::Watched;
 use super::verify::VerifyArguments;
 use crate::config::{
-    ApiKey, BotConfig, BuiltinBotConfig, Config, ConfigError, EngineConfig, FaultScript, FeedConfig,
-    LegacyConfig, Limits, OpenAiConfig, OtlpEndpoint, StoreConfig, TrustedDocuments, UpstreamTimeouts,
+    ApiKey, AuthConfig, BotConfig, BrowserConfig, BuiltinBotConfig, Config, ConfigError, EngineConfig, FaultScript, FeedConfig,
+    JwksUrl, JwtAlgorithm, JwtKey, LegacyConfig, Limits, OpenAiConfig, OtlpEndpoint, StoreConfig, TrustedDocuments, UpstreamTimeouts,
     UpstreamUrl,
 };
 
@@ -48,6 +49,9 @@ pub struct Arguments {
     /// Whether it was said where chats are kept.
     #[arg(skip)]
     pub is_store_given: bool,
+    /// Whether it was said what carries events.
+    #[arg(skip)]
+    is_feed_given: bool,
     // Read by us, as the store is.
     /// What carries events between servers: local where there is one, else redis://HOST (rediss:// for TLS), the same
     /// for all that share a MongoDB.
@@ -150,13 +154,13 @@ pub struct Arguments {
     /// End the documented API's date-times in Z: without it a browser takes them for its own zone.
     #[arg(long, env = "COLLOQUY_LEGACY_UTC_SUFFIX", global = true)]
     legacy_utc_suffix: bool,
-    /// The origins whose pages may call the documented API, separated by commas.
+    /// The origins whose pages may call, besides the server's own, separated by commas.
     #[arg(
         long,
         env = "COLLOQUY_CORS_ORIGINS",
         value_name = "ORIGIN",
         value_delimiter = ',',
-        default_value = LegacyConfig::CORS_ORIGIN,
+        default_value = BrowserConfig::DOCUMENTED_ORIGIN,
         global = true
     )]
     cors_origin: Vec<String>,
@@ -178,6 +182,74 @@ pub struct Arguments {
     /// Run no documents but these: a folder of .graphql files, or a manifest in JSON (docs/documents.md).
     #[arg(long, env = "COLLOQUY_TRUSTED_DOCUMENTS", value_name = "PATH", global = true)]
     trusted_documents: Option<PathBuf>,
+    /// Networks of proxies that are believed when they say whom they ask for (X-Forwarded-For), separated by commas.
+    #[arg(
+        long,
+        env = "COLLOQUY_TRUSTED_PROXIES",
+        value_name = "NETWORK",
+        value_delimiter = ',',
+        global = true
+    )]
+    trusted_proxies: Vec<String>,
+    // Read by us, as the store is.
+    /// Ask callers for tokens that the keys published here prove; a secret is read from COLLOQUY_JWT_SECRET only.
+    #[arg(
+        long,
+        env = "COLLOQUY_JWKS_URL",
+        value_name = "URL",
+        hide_env_values = true,
+        global = true
+    )]
+    jwks_url: Option<String>,
+    /// Ask callers for tokens that the key in this file proves: a public key in PEM, or a secret for HS256; may be
+    /// repeated.
+    #[arg(
+        long,
+        env = "COLLOQUY_JWT_KEY_FILES",
+        value_name = "FILE",
+        value_delimiter = ',',
+        global = true
+    )]
+    jwt_key_file: Vec<PathBuf>,
+    /// Believe no other algorithms than these, separated by commas; else those that the keys are for.
+    #[arg(
+        long,
+        env = "COLLOQUY_JWT_ALGORITHMS",
+        value_name = "ALGORITHM",
+        value_delimiter = ',',
+        global = true
+    )]
+    jwt_algorithm: Vec<String>,
+    /// Who must have issued a token (iss).
+    #[arg(long, env = "COLLOQUY_JWT_ISSUER", value_name = "ISSUER", global = true)]
+    jwt_issuer: Option<String>,
+    /// Whom a token must be meant for (aud), one of these; without any, a token that is meant for somebody is refused.
+    #[arg(
+        long,
+        env = "COLLOQUY_JWT_AUDIENCE",
+        value_name = "AUDIENCE",
+        value_delimiter = ',',
+        global = true
+    )]
+    jwt_audience: Vec<String>,
+    /// The claim that names the user.
+    #[arg(long, env = "COLLOQUY_JWT_USER_CLAIM", value_name = "CLAIM", default_value = AuthConfig::USER_CLAIM, global = true)]
+    jwt_user_claim: String,
+    /// Take a user that is a number in a text for the integer, as documented databases have them.
+    #[arg(long, env = "COLLOQUY_JWT_INTEGER_USERS", global = true)]
+    jwt_integer_users: bool,
+    /// The scope of programs that may act for every user.
+    #[arg(long, env = "COLLOQUY_JWT_SERVICE_SCOPE", value_name = "SCOPE", default_value = AuthConfig::SERVICE_SCOPE, global = true)]
+    jwt_service_scope: String,
+    /// How much the clocks of the issuer and this server may differ.
+    #[arg(
+        long,
+        env = "COLLOQUY_JWT_LEEWAY_SECONDS",
+        value_name = "SECONDS",
+        default_value_t = AuthConfig::LEEWAY.as_secs(),
+        global = true
+    )]
+    jwt_leeway_seconds: u64,
     /// Serve on an address that others can reach although anybody could then read every chat.
     #[arg(long, env = "COLLOQUY_INSECURE_NO_AUTH", global = true)]
     insecure_no_auth: bool,
@@ -304,7 +376,8 @@ impl Arguments {
             });
         let matches = command.get_matches();
         let mut arguments = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-        arguments.is_store_given = matches.value_source("store") != Some(ValueSource::DefaultValue);
+        let is_given = |name| matches.value_source(name) != Some(ValueSource::DefaultValue);
+        (arguments.is_store_given, arguments.is_feed_given) = (is_given("store"), is_given("feed"));
         arguments
     }
 
@@ -327,11 +400,19 @@ impl Arguments {
             engine: EngineConfig {
                 history_tokens_max: self.history_tokens,
             },
+            auth: self.auth()?,
             insecure_no_auth: self.insecure_no_auth,
+            browsers: BrowserConfig {
+                origins: self.cors_origin.clone(),
+                trusted_proxies: self
+                    .trusted_proxies
+                    .iter()
+                    .map(|network| BrowserConfig::network(network))
+                    .collect::<Result<_, _>>()?,
+            },
             legacy: LegacyConfig {
                 prefix: self.legacy_prefix.clone(),
                 has_utc_suffix: self.legacy_utc_suffix,
-                cors_origins: self.cors_origin.clone(),
             },
             limits: self.limits()?,
             trusted_documents: self
@@ -375,12 +456,18 @@ impl Arguments {
 
     /// The store alone, which can be looked at although something else is wrong.
     pub fn store(&self) -> Result<StoreConfig, ConfigError> {
-        StoreConfig::parse(&self.store)
+        match secrets::file_of("COLLOQUY_STORE").filter(|_| !self.is_store_given) {
+            Some(read) => StoreConfig::parse(read?.trim()),
+            None => StoreConfig::parse(&self.store),
+        }
     }
 
     /// The feed alone.
     pub fn feed(&self) -> Result<FeedConfig, ConfigError> {
-        FeedConfig::parse(&self.feed, &self.feed_prefix)
+        match secrets::file_of("COLLOQUY_FEED").filter(|_| !self.is_feed_given) {
+            Some(read) => FeedConfig::parse(read?.trim(), &self.feed_prefix),
+            None => FeedConfig::parse(&self.feed, &self.feed_prefix),
+        }
     }
 
     /// The bot alone.
@@ -389,6 +476,45 @@ impl Arguments {
             BotKind::Builtin => BotConfig::Builtin(self.builtin()?),
             BotKind::Openai => BotConfig::OpenAi(self.openai()?),
         })
+    }
+
+    /// Whose tokens are believed; `None` if there is no key to prove any by.
+    pub fn auth(&self) -> Result<Option<AuthConfig>, ConfigError> {
+        let secret = secrets::variable("COLLOQUY_JWT_SECRET")?;
+        let files = self
+            .jwt_key_file
+            .iter()
+            .map(|path| secrets::file("--jwt-key-file", path));
+        let texts = secret.into_iter().map(Ok).chain(files);
+        let keys = texts
+            .map(|text| JwtKey::parse(&text?))
+            .collect::<Result<Vec<_>, _>>()?;
+        // A variable that is set to nothing is not set.
+        let jwks_url = self.jwks_url.as_deref().filter(|url| !url.trim().is_empty());
+        let auth = AuthConfig {
+            jwks_url: jwks_url.map(JwksUrl::parse).transpose()?,
+            algorithms: self
+                .jwt_algorithm
+                .iter()
+                .map(|name| JwtAlgorithm::parse(name))
+                .collect::<Result<_, _>>()?,
+            issuer: self.jwt_issuer.clone(),
+            audiences: self.jwt_audience.clone(),
+            user_claim: self.jwt_user_claim.clone(),
+            has_integer_users: self.jwt_integer_users,
+            service_scope: self.jwt_service_scope.clone(),
+            leeway: Duration::from_secs(self.jwt_leeway_seconds),
+            ..AuthConfig::of_keys(keys)
+        };
+        if !auth.keys.is_empty() || auth.jwks_url.is_some() {
+            return Ok(Some(auth));
+        }
+        // Whoever says how tokens are read means them to be asked for.
+        let is_meant = auth.issuer.is_some() || !auth.audiences.is_empty() || !auth.algorithms.is_empty();
+        match is_meant {
+            true => Err(ConfigError::JwtWithoutKeys),
+            false => Ok(None),
+        }
     }
 
     fn builtin(&self) -> Result<BuiltinBotConfig, ConfigError> {
@@ -418,18 +544,10 @@ impl Arguments {
     }
 }
 
-/// The key of the service. Never an argument: those can be read by everybody on the machine.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a secret has no flag that could name its variable"
-)]
+/// The key of the service.
 fn api_key() -> Result<Option<ApiKey>, ConfigError> {
-    match std::env::var("OPENAI_API_KEY") {
-        Ok(key) if key.trim().is_empty() => Ok(None),
-        Ok(key) => ApiKey::parse(&key).map(Some),
-        Err(std::env::VarError::NotPresent) => Ok(None),
-        Err(std::env::VarError::NotUnicode(_)) => Err(ConfigError::ApiKey),
-    }
+    let key = secrets::variable("OPENAI_API_KEY")?;
+    key.map(|key| ApiKey::parse(&key)).transpose()
 }
 
 fn millis(time: Duration) -> u64 {

@@ -6,6 +6,7 @@ mod client;
 mod doctor;
 mod health;
 mod page;
+mod secrets;
 mod serve;
 mod setup;
 mod verify;

@@ -147,6 +147,8 @@ pub struct AuthConfig {
 }
 
 impl AuthConfig {
+    /// The claim that names the user, by RFC 7519.
+    pub const USER_CLAIM: &'static str = "sub";
     /// The scope of programs that may act for every user.
     pub const SERVICE_SCOPE: &'static str = "chat:service";
     /// How much clocks may differ where nothing else is said.
@@ -164,7 +166,7 @@ impl AuthConfig {
             algorithms: Vec::new(),
             issuer: None,
             audiences: Vec::new(),
-            user_claim: "sub".to_owned(),
+            user_claim: Self::USER_CLAIM.to_owned(),
             has_integer_users: false,
             service_scope: Self::SERVICE_SCOPE.to_owned(),
             leeway: Self::LEEWAY,

@@ -1,5 +1,7 @@
 //! Which pages may call, and which proxies are believed.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 
 use super::ConfigError;
@@ -44,7 +46,7 @@ impl BrowserConfig {
     pub fn network(text: &str) -> Result<IpNet, ConfigError> {
         let text = text.trim();
         let network = text.parse::<IpNet>().ok();
-        let network = network.or_else(|| text.parse().ok().map(IpNet::from_addr));
+        let network = network.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
         network.ok_or(ConfigError::TrustedProxies)
     }
 

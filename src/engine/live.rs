@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use crate::domain::{Message, MessageId, ReplyCursor, StopRequest, TextDigest};
+use crate::domain::{ChatId, Message, MessageId, ReplyCursor, StopRequest, TextDigest};
 
 /// The most bytes of text in one [`ReplyUpdate::Snapshot`] or [`ReplyUpdate::Partial`]. A blocked socket holds at most
 /// one of them, however long the reply.
@@ -52,6 +52,7 @@ pub enum ReplyUpdate {
 /// A reply that grows, or has grown, on this server.
 pub struct LiveReply {
     id: MessageId,
+    chat: ChatId,
     state: RwLock<State>,
     changes: Arc<Changes>,
     is_stopped: CancellationToken,
@@ -107,9 +108,10 @@ impl LiveReply {
             message: Arc::new(message),
             has_ended,
         };
-        let id = state.message.id;
+        let (id, chat) = (state.message.id, state.message.chat_id);
         Self {
             id,
+            chat,
             state: RwLock::new(state),
             changes: Arc::new(Changes {
                 sender: watch::Sender::new(()),
@@ -378,6 +380,11 @@ struct Place {
 }
 
 impl ReplyReader {
+    /// The chat that the reply is in.
+    pub fn chat(&self) -> ChatId {
+        self.live.chat
+    }
+
     /// The same, where the text comes from elsewhere and may lag behind what the client has seen there: a snapshot that
     /// takes something back waits so long for it.
     pub fn patient(mut self, patience: Duration) -> Self {

@@ -12,7 +12,7 @@ use axum::response::Response;
 
 use super::doors::Peer;
 use crate::config::BrowserConfig;
-use crate::legacy::rest::refusal::detail;
+use crate::legacy::rest::detail;
 use crate::peer::Address;
 
 /// Where proxies say whom they ask for.

@@ -127,7 +127,7 @@ impl Service {
         if viewer.may_act_for(&user) {
             Ok(user)
         } else {
-            Err(Error::NotFound(Subject::Chat))
+            Err(Error::OtherUser)
         }
     }
 }

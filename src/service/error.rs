@@ -34,6 +34,9 @@ pub enum Error {
     /// Only programs with the scope of services may do that.
     #[error("That needs a token with the scope of services.")]
     Forbidden,
+    /// The caller acts for somebody else. Whether there is such a user, is not told.
+    #[error("You may act for yourself only.")]
+    OtherUser,
     /// The keys that tokens are proven by cannot be asked for.
     #[error("Tokens cannot be checked now. Please try again.")]
     NoKeys,
@@ -160,7 +163,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unauthenticated => "UNAUTHENTICATED",
-            Self::Forbidden => "FORBIDDEN",
+            Self::Forbidden | Self::OtherUser => "FORBIDDEN",
             Self::RateLimited { .. } => "RATE_LIMITED",
             Self::QuotaExceeded { .. } => "QUOTA_EXCEEDED",
             Self::TooManyStreams => "TOO_MANY_STREAMS",

@@ -185,6 +185,10 @@ impl ChatFollower {
         let Some(reader) = self.service.engine.follow(id, cursor).await? else {
             return Ok(false);
         };
+        // A cursor is what the caller says: it may name the reply of another chat, which is not theirs to read.
+        if reader.chat() != self.chat {
+            return Ok(false);
+        }
         self.told.insert(id, cursor);
         self.replies.insert(id, updates(reader));
         Ok(true)

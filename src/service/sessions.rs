@@ -189,6 +189,14 @@ impl Service {
         })
     }
 
+    /// The session of a caller who does one thing, counted as that: [`Service::enter`], unless they ask too often.
+    pub async fn admit(&self, token: Option<&str>, address: Option<IpAddr>) -> Result<Session, Error> {
+        self.count_request(address)?;
+        let session = self.enter(token, address).await?;
+        self.count_operation(&session)?;
+        Ok(session)
+    }
+
     /// Ends every session of a user on every server, and lets no token in that was issued before: the moment.
     pub async fn revoke_user(&self, viewer: &Viewer, user: UserId) -> Result<Revocation, Error> {
         self.check_user_id(&user)?;

@@ -7,7 +7,7 @@ use syn::visit::{self, Visit};
 use crate::support::sources::{Source, sources};
 
 /// Each module of the crate with the modules it may import, from the lowest layer to the highest.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("domain", &[]),
     ("drain", &[]),
     ("peer", &[]),
@@ -20,9 +20,10 @@ const LAYERS: [(&str, &[&str]); 15] = [
         "engine",
         &["domain", "config", "telemetry", "store", "feed", "bot"],
     ),
+    ("auth", &["domain", "config"]),
     (
         "service",
-        &["domain", "config", "telemetry", "store", "feed", "engine"],
+        &["domain", "config", "telemetry", "store", "feed", "engine", "auth"],
     ),
     (
         "graphql",
@@ -37,6 +38,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
         &[
             "domain",
             "drain",
+            "peer",
             "config",
             "telemetry",
             "service",
@@ -53,6 +55,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
             "telemetry",
             "store",
             "feed",
+            "auth",
             "bot",
             "engine",
             "service",
@@ -85,12 +88,15 @@ const PRIVATE: [(&str, &str); 6] = [
 ];
 
 /// Foreign crates, with the only places that may use them.
-const CONFINED: [(&str, &[&str]); 46] = [
+const CONFINED: [(&str, &[&str]); 49] = [
     ("mongodb", &["store::mongo"]),
     ("rusqlite", &["store::embedded"]),
     ("redis", &["feed::redis"]),
     ("async_graphql", &["graphql", "http::graphql"]),
     ("axum", &["http", "legacy", "graphql::ws"]),
+    ("jsonwebtoken", &["auth"]),
+    ("governor", &["service::rates"]),
+    ("ipnet", &["config::browser"]),
     ("socket2", &["http::lines"]),
     ("headers_accept", &["http::graphql"]),
     ("tower_http", &["http"]),
@@ -127,6 +133,7 @@ const CONFINED: [(&str, &[&str]); 46] = [
     (
         "reqwest",
         &[
+            "auth::jwks",
             "bot::openai",
             "cli::client",
             "cli::health",

@@ -27,6 +27,11 @@ impl Viewer {
         self.viewer == domain::Viewer::Anonymous
     }
 
+    /// Whether your token has the scope of services, so that you may act for any user.
+    async fn is_service(&self) -> bool {
+        matches!(self.viewer, domain::Viewer::Service(_))
+    }
+
     /// The longest title of a chat, in characters.
     async fn title_characters_max(&self) -> usize {
         self.limits.title_chars_max

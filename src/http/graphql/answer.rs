@@ -1,14 +1,14 @@
 //! Responses as GraphQL over HTTP writes them.
 
 use async_graphql::{Response, ServerError, Value};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::IntoResponse;
 use serde::Serialize;
 
 use super::accept::Answer;
 use crate::drain;
-use crate::graphql::{count, is_request_error, with_code};
-use crate::service::RETRY_AFTER_SECONDS;
+use crate::graphql::{count, is_request_error, refusal, with_code};
+use crate::service::{Error, RETRY_AFTER_SECONDS};
 
 /// A response body: a request that was not executed has no `data` at all.
 #[derive(Serialize)]
@@ -41,6 +41,30 @@ pub(super) fn answer(response: &Response, kind: Answer) -> axum::response::Respo
         Ok(body) => (status, [(header::CONTENT_TYPE, kind)], body).into_response(),
         Err(_) => refuse(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong."),
     }
+}
+
+/// A refusal by a use case, before anything was executed.
+pub(super) fn refused(error: Error) -> axum::response::Response {
+    let status = match error {
+        Error::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Error::RateLimited { .. } | Error::QuotaExceeded { .. } => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let retry_after = match error.retry_after() {
+        Some(wait) => Some(wait.as_secs().saturating_add(1)),
+        None => (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_SECONDS),
+    };
+    let response = Response::from_errors(vec![refusal(error)]);
+    count(&response.errors);
+    let mut answer = (status, axum::Json(Body::of(&response))).into_response();
+    let headers = answer.headers_mut();
+    if let Some(seconds) = retry_after {
+        headers.insert(header::RETRY_AFTER, seconds.into());
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    answer
 }
 
 /// There is no place for one more stream.

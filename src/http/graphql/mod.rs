@@ -6,11 +6,13 @@ mod answer;
 mod events;
 mod parts;
 
+use std::net::IpAddr;
+
 use async_graphql::parser::types::OperationType;
 use axum::body::Bytes;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRequestParts, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
@@ -18,14 +20,15 @@ use serde::Deserialize;
 use tracing::Instrument;
 
 use super::{Faces, pages};
-use crate::domain::Viewer;
+use crate::graphql::ws::Visitor;
 use crate::graphql::{GraphqlRequest, Prepared, only, ws};
-use crate::service::StreamKind;
+use crate::peer::{self, Address};
+use crate::service::{Session, StreamKind};
 use crate::telemetry::faces::Face;
 use crate::telemetry::spans::{self, RequestId};
 
 use accept::Answer;
-use answer::{answer, going_away, no_place, refuse};
+use answer::{answer, going_away, no_place, refuse, refused};
 
 /// The query string of a GET, as GraphQL over HTTP names it: maps are JSON within it.
 #[derive(Deserialize)]
@@ -41,8 +44,9 @@ struct Parameters {
 /// Queries, event streams, the upgrade, or the page: whatever the client asks for.
 pub async fn get(State(faces): State<Faces>, request: axum::extract::Request) -> Response {
     let (mut parts, _) = request.into_parts();
+    let caller = Caller::of(&parts.extensions, &parts.headers);
     if let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-        return self::upgrade(upgrade, faces, parts.extensions.get());
+        return self::upgrade(upgrade, faces, caller, parts.extensions.get()).await;
     }
     let Some(kind) = accept::negotiate(&parts.headers) else {
         return not_acceptable();
@@ -66,14 +70,20 @@ pub async fn get(State(faces): State<Faces>, request: axum::extract::Request) ->
         extensions,
     };
     match request.names_a_document() {
-        true => execute(request, faces, Method::Get, kind).await,
+        true => execute(request, faces, caller, Method::Get, kind).await,
         false if kind == Answer::Html => pages::graphiql(&parts.headers),
         false => refuse(StatusCode::BAD_REQUEST, "The query string has no query."),
     }
 }
 
 /// Queries, mutations, and event streams.
-pub async fn post(State(faces): State<Faces>, headers: HeaderMap, body: Bytes) -> Response {
+pub async fn post(
+    State(faces): State<Faces>,
+    extensions: Extensions,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let caller = Caller::of(&extensions, &headers);
     // A page of another site can send every other content type without asking first.
     let kind = headers
         .get(header::CONTENT_TYPE)
@@ -93,7 +103,7 @@ pub async fn post(State(faces): State<Faces>, headers: HeaderMap, body: Bytes) -
         return not_acceptable();
     };
     match serde_json::from_slice::<GraphqlRequest>(&body) {
-        Ok(request) => execute(request, faces, Method::Post, kind).await,
+        Ok(request) => execute(request, faces, caller, Method::Post, kind).await,
         Err(_) => refuse(
             StatusCode::BAD_REQUEST,
             "The body is not a GraphQL request: a JSON object with a query.",
@@ -101,7 +111,30 @@ pub async fn post(State(faces): State<Faces>, headers: HeaderMap, body: Bytes) -
     }
 }
 
-fn upgrade(upgrade: WebSocketUpgrade, faces: Faces, id: Option<&RequestId>) -> Response {
+/// Who calls, as far as the request says.
+struct Caller {
+    token: Option<String>,
+    address: Option<IpAddr>,
+}
+
+impl Caller {
+    fn of(extensions: &Extensions, headers: &HeaderMap) -> Self {
+        Self {
+            token: {
+                let headers = headers.get_all(header::AUTHORIZATION).iter();
+                peer::token(headers.map(HeaderValue::as_bytes)).map(str::to_owned)
+            },
+            address: extensions.get::<Address>().and_then(|address| address.0),
+        }
+    }
+}
+
+async fn upgrade(
+    upgrade: WebSocketUpgrade,
+    faces: Faces,
+    caller: Caller,
+    id: Option<&RequestId>,
+) -> Response {
     let bytes_max = faces.service.limits().body_bytes_max;
     let upgrade = upgrade
         .protocols([ws::SUBPROTOCOL])
@@ -115,12 +148,29 @@ fn upgrade(upgrade: WebSocketUpgrade, faces: Faces, id: Option<&RequestId>) -> R
     if faces.drain.sends_away() {
         return going_away();
     }
-    let Some(place) = faces.service.place_for_stream(StreamKind::WebSocket) else {
+    if let Err(error) = faces.service.count_request(caller.address) {
+        return refused(error);
+    }
+    // Browsers can send no header with a handshake: their token comes with the first message.
+    let session = match caller.token.is_none() && faces.service.asks_for_tokens() {
+        true => None,
+        false => match faces.service.enter(caller.token.as_deref(), caller.address).await {
+            Ok(session) => Some(session),
+            Err(error) => return refused(error),
+        },
+    };
+    let visitor = Visitor {
+        address: caller.address,
+        session,
+    };
+    let nobody = Session::anonymous(caller.address);
+    let known = visitor.session.as_ref().unwrap_or(&nobody);
+    let Some(place) = faces.service.place_for_stream(StreamKind::WebSocket, known) else {
         return no_place();
     };
     let span = spans::socket(id, Face::Graphql);
     upgrade.on_upgrade(async move |socket| {
-        let serving = ws::serve(socket, faces.schema, Viewer::Anonymous, faces.drain);
+        let serving = ws::serve(socket, faces.schema, visitor, faces.drain);
         serving.instrument(span).await;
         drop(place);
     })
@@ -141,12 +191,22 @@ enum Method {
     Post,
 }
 
-async fn execute(request: GraphqlRequest, faces: Faces, method: Method, kind: Answer) -> Response {
+async fn execute(
+    request: GraphqlRequest,
+    faces: Faces,
+    caller: Caller,
+    method: Method,
+    kind: Answer,
+) -> Response {
+    let session = match faces.service.admit(caller.token.as_deref(), caller.address).await {
+        Ok(session) => session,
+        Err(error) => return refused(error),
+    };
     let prepared = match faces.schema.prepare(request) {
         Ok(prepared) => prepared,
         Err(refused) => {
             return match kind {
-                Answer::EventStream | Answer::Parts => stream(only(*refused), faces, kind),
+                Answer::EventStream | Answer::Parts => stream(only(*refused), faces, session, kind),
                 kind => answer(&refused, kind),
             };
         }
@@ -169,14 +229,27 @@ async fn execute(request: GraphqlRequest, faces: Faces, method: Method, kind: An
                 "A subscription needs Accept: text/event-stream or multipart/mixed;subscriptionSpec=1.0, or a WebSocket.",
             );
         }
-        _ => return once(prepared, faces, kind).await,
+        _ => return once(prepared, faces, session, kind).await,
     }
-    let responses = faces.schema.execute_stream(prepared, Viewer::Anonymous);
-    stream(responses, faces, kind)
+    let responses = faces.schema.execute_stream(prepared, session.viewer.clone());
+    stream(responses, faces, session, kind)
+}
+
+/// Why a stream of results is broken off.
+enum End {
+    /// The caller's token is good no longer.
+    SessionOver,
+    /// The server goes down.
+    GoingAway,
 }
 
 /// Answers with results as they come.
-fn stream(responses: BoxStream<'static, async_graphql::Response>, faces: Faces, kind: Answer) -> Response {
+fn stream(
+    responses: BoxStream<'static, async_graphql::Response>,
+    faces: Faces,
+    session: Session,
+    kind: Answer,
+) -> Response {
     if faces.drain.sends_away() {
         return going_away();
     }
@@ -184,21 +257,30 @@ fn stream(responses: BoxStream<'static, async_graphql::Response>, faces: Faces, 
         Answer::Parts => StreamKind::Multipart,
         _ => StreamKind::Sse,
     };
-    let Some(place) = faces.service.place_for_stream(stream) else {
+    let Some(place) = faces.service.place_for_stream(stream, &session) else {
         return no_place();
     };
     // The place is held as long as the stream is.
     let responses = responses.inspect(move |_| _ = &place).boxed();
+    let departure = faces.drain.departure();
+    // Without a word that it is complete, so that the client comes again, and then needs a token that is valid.
+    let end = async move {
+        tokio::select! {
+            biased;
+            () = session.over() => End::SessionOver,
+            () = departure => End::GoingAway,
+        }
+    };
     match kind {
-        Answer::Parts => parts::stream(responses, &faces.drain),
-        _ => events::stream(responses, &faces.drain),
+        Answer::Parts => parts::stream(responses, end),
+        _ => events::stream(responses, end),
     }
 }
 
 /// Answers with the one result there is.
-async fn once(prepared: Prepared, faces: Faces, kind: Answer) -> Response {
+async fn once(prepared: Prepared, faces: Faces, session: Session, kind: Answer) -> Response {
     // On a task of its own, so that a client that leaves does not cut a mutation in half.
-    let execution = async move { faces.schema.execute(prepared, Viewer::Anonymous).await };
+    let execution = async move { faces.schema.execute(prepared, session.viewer).await };
     let executed = tokio::spawn(execution.in_current_span()).await;
     match executed {
         Ok(response) => answer(&response, kind),

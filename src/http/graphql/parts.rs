@@ -12,9 +12,8 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use serde::Serialize;
 use tokio::time::MissedTickBehavior;
 
-use super::answer;
 use super::events::UNBUFFERED;
-use crate::drain::Drain;
+use super::{End, answer};
 use crate::graphql::with_code;
 
 /// The content type of the whole.
@@ -35,22 +34,25 @@ struct Part<'a> {
 
 /// The results of an operation as parts. The next result is asked for when the last one was taken, so a slow client gets
 /// merged pieces and costs nobody anything.
-pub(super) fn stream(responses: BoxStream<'static, Response>, drain: &Drain) -> axum::response::Response {
+pub(super) fn stream(
+    responses: BoxStream<'static, Response>,
+    end: impl Future<Output = End> + Send + 'static,
+) -> axum::response::Response {
     let mut beats = tokio::time::interval(BEAT_EVERY);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let departure = Box::pin(drain.departure());
-    let steps = stream::unfold(Some((responses, beats, departure)), |state| async move {
-        let (mut responses, mut beats, mut departure) = state?;
+    let end = Box::pin(end);
+    let steps = stream::unfold(Some((responses, beats, end)), |state| async move {
+        let (mut responses, mut beats, mut end) = state?;
         let (bytes, is_last) = tokio::select! {
             biased;
-            () = &mut departure => (Bytes::from(part(&going_away()) + END), true),
+            reason = &mut end => (Bytes::from(part(&ended(&reason)) + END), true),
             response = responses.next() => match response {
                 Some(response) => (Bytes::from(part(&result(&response))), false),
                 None => (Bytes::from_static(END.as_bytes()), true),
             },
             _ = beats.tick() => (Bytes::from(part("{}")), false),
         };
-        Some((bytes, (!is_last).then_some((responses, beats, departure))))
+        Some((bytes, (!is_last).then_some((responses, beats, end))))
     });
     // The boundary ends each part rather than begins it: a client knows no other end.
     let opening = stream::iter([Bytes::from_static(b"\r\n--graphql")]);
@@ -71,13 +73,14 @@ fn result(response: &Response) -> String {
 }
 
 /// The end of the transport, not of the operation: clients connect again.
-fn going_away() -> String {
+fn ended(reason: &End) -> String {
+    let (message, code) = match reason {
+        End::GoingAway => ("The server is on its way down.", "SHUTTING_DOWN"),
+        End::SessionOver => ("A valid token is required.", "UNAUTHENTICATED"),
+    };
     json(&Part {
         payload: None,
-        errors: &[with_code(
-            ServerError::new("The server is on its way down.", None),
-            "SHUTTING_DOWN",
-        )],
+        errors: &[with_code(ServerError::new(message, None), code)],
     })
 }
 

@@ -28,6 +28,8 @@ use utoipa::openapi::{self, Server};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use refusal::detail;
+
 use super::dates::DateFormat;
 use super::socket;
 use crate::service::Service;

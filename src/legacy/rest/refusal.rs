@@ -99,7 +99,7 @@ pub fn detail(status: StatusCode, text: &str) -> Response {
 pub fn refused(error: &Error) -> Response {
     let status = match error {
         Error::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Error::Forbidden => StatusCode::FORBIDDEN,
+        Error::Forbidden | Error::OtherUser => StatusCode::FORBIDDEN,
         Error::RateLimited { .. } | Error::QuotaExceeded { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::NotFound(_) => StatusCode::NOT_FOUND,
         Error::Conflict => StatusCode::CONFLICT,
@@ -115,6 +115,7 @@ pub fn refused(error: &Error) -> Response {
         // The documented sentence, not the one for people who edit by GraphQL.
         Error::Conflict => "Message is still being written".to_owned(),
         Error::Unauthenticated => "Not authenticated".to_owned(),
+        Error::OtherUser => "Access denied: You can only access your own chats".to_owned(),
         error => error.to_string(),
     };
     let mut response = detail(status, &text);

@@ -29,7 +29,7 @@ use tracing::Instrument;
 use utoipa::ToSchema;
 
 use super::dates::DateFormat;
-use super::rest::caller::{enter, token};
+use super::rest::caller::token;
 use super::rest::refusal::{Refusal, detail, refused};
 use super::rest;
 use crate::domain::{ChatId, Timestamp, Viewer};
@@ -131,7 +131,7 @@ pub(super) async fn status(
     headers: HeaderMap,
 ) -> Result<Json<SocketStatus>, Refusal> {
     let address = address.and_then(|Extension(Address(address))| address);
-    let session = enter(&face.service, token(&headers), address).await?;
+    let session = face.service.admit(token(&headers), address).await?;
     let connection_count = face.service.connection_count(&session.viewer, &chat_id).await?;
     Ok(Json(SocketStatus {
         chat_id,
@@ -177,7 +177,8 @@ async fn open(
         Err(_) => (None, None),
     };
     let address = address.and_then(|Extension(Address(address))| address);
-    let session = match enter(&face.service, token(&headers).or(in_query.as_deref()), address).await {
+    let token = token(&headers).or(in_query.as_deref());
+    let session = match face.service.admit(token, address).await {
         Ok(session) => session,
         Err(error) => {
             faces::error(Caller::Mt, error.code());
