@@ -381,13 +381,15 @@ impl Arguments {
         arguments
     }
 
-    /// The variables of the environment that stand for flags.
+    /// The variables of the environment that are read.
     pub fn variables() -> Vec<String> {
         let command = Self::command();
-        let variables = command.get_arguments().filter_map(clap::Arg::get_env);
+        let flags = command.get_arguments().filter_map(clap::Arg::get_env);
+        let mut variables: Vec<_> = flags.map(|name| name.to_string_lossy().into_owned()).collect();
+        variables.extend(secrets::VARIABLES.map(str::to_owned));
+        let files = secrets::VARIABLES.into_iter().chain(secrets::ADDRESSES);
+        variables.extend(files.map(|name| format!("{name}{}", secrets::FILE)));
         variables
-            .map(|name| name.to_string_lossy().into_owned())
-            .collect()
     }
 
     /// The configuration that the arguments stand for, checked.
