@@ -54,7 +54,7 @@ bench: web ## Measure what tokens, subscribers and stops cost, and a second serv
 	scripts/with-mongod.sh cargo bench --locked
 
 fuzz: ## Fuzz the decoders, FUZZ_SECONDS for each: needs a nightly toolchain and cargo-fuzz (docs/fuzzing.md)
-	cd fuzz && for target in mt_client_frame rest_body; do \
+	cd fuzz && for target in cursors event_stream graphql_message mt_client_frame rest_body token; do \
 		mkdir -p corpus/$$target && \
 		cargo +nightly fuzz run $$target corpus/$$target seeds/$$target -- \
 			-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -dict=fields.dict; \

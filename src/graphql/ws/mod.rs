@@ -24,6 +24,8 @@ use crate::service::Session;
 use crate::telemetry::faces::Face;
 use crate::telemetry::streams::slow_reader;
 
+pub use message::is_message;
+
 use close::Close;
 use operations::Operations;
 use connection::Connection;
