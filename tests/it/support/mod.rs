@@ -21,4 +21,5 @@ pub mod scratch;
 pub mod server;
 pub mod socket;
 pub mod sources;
+pub mod tokens;
 pub mod upstream;
