@@ -51,11 +51,7 @@ impl Rates {
         }
     }
 
-    fn take<K: Hash + Eq + Clone>(
-        &self,
-        of: &DefaultKeyedRateLimiter<K>,
-        caller: &K,
-    ) -> Result<(), Error> {
+    fn take<K: Hash + Eq + Clone>(&self, of: &DefaultKeyedRateLimiter<K>, caller: &K) -> Result<(), Error> {
         of.check_key(caller).map_err(|until| Error::RateLimited {
             retry_after: until.wait_time_from(self.0.clock.now()),
         })
@@ -192,7 +188,8 @@ impl Service {
         let today = now.plus_millis(-since_midnight);
         let rows = self.store.usage(user, today, today.plus_millis(DAY_MS)).await?;
         let used = rows.iter().fold(0_i64, |sum, row| {
-            sum.saturating_add(row.prompt_tokens).saturating_add(row.tokens.tokens)
+            sum.saturating_add(row.prompt_tokens)
+                .saturating_add(row.tokens.tokens)
         });
         match usize::try_from(used).unwrap_or_default() < max {
             true => Ok(()),
