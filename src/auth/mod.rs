@@ -7,6 +7,7 @@
 mod claims;
 mod jwks;
 mod keys;
+mod probe;
 mod token;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use keys::Keys;
 
 pub use jwks::JwksSetupError;
 pub use keys::KeyError;
+pub use probe::{KeysProbed, probe};
 pub use token::{TOKEN_BYTES_MAX, peek};
 
 /// Why the server cannot tell whose tokens to believe.
@@ -67,7 +69,11 @@ pub struct Authenticator {
 impl Authenticator {
     /// An authenticator as it is configured. Asks for no keys yet.
     pub fn new(config: &AuthConfig, clock: Arc<dyn Clock>) -> Result<Self, AuthSetupError> {
-        let published = config.jwks_url.as_ref().map(|url| Jwks::new(url, config)).transpose()?;
+        let published = config
+            .jwks_url
+            .as_ref()
+            .map(|url| Jwks::new(url, config))
+            .transpose()?;
         Ok(Self {
             known: Arc::new(Keys::of(config)?),
             published: published.map(Arc::new),

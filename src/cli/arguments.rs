@@ -14,9 +14,9 @@ use super::secrets;
 use super::serve::Watched;
 use super::verify::VerifyArguments;
 use crate::config::{
-    ApiKey, AuthConfig, BotConfig, BrowserConfig, BuiltinBotConfig, Config, ConfigError, EngineConfig, FaultScript, FeedConfig,
-    JwksUrl, JwtAlgorithm, JwtKey, LegacyConfig, Limits, OpenAiConfig, OtlpEndpoint, StoreConfig, TrustedDocuments, UpstreamTimeouts,
-    UpstreamUrl,
+    ApiKey, AuthConfig, BotConfig, BrowserConfig, BuiltinBotConfig, Config, ConfigError, EngineConfig,
+    FaultScript, FeedConfig, JwksUrl, JwtAlgorithm, JwtKey, LegacyConfig, Limits, OpenAiConfig, OtlpEndpoint,
+    StoreConfig, TrustedDocuments, UpstreamTimeouts, UpstreamUrl,
 };
 
 /// A GraphQL server for conversations between people and AI bots.
@@ -300,7 +300,7 @@ pub enum Command {
     Schema,
     /// Create the store's collections and indexes; harmless to repeat.
     Setup,
-    /// Look at configuration, store, feed and bot, change nothing, and say what to mend.
+    /// Look at configuration, keys of tokens, store, feed and bot, change nothing, and say what to mend.
     ///
     /// Ends with 0 if nothing is a problem, else with 1.
     Doctor(DoctorArguments),
