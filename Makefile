@@ -48,6 +48,8 @@ check: web ## Everything that must pass before a change is merged
 	$(MAKE) test
 	cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked
 	cargo deny check bans licenses sources
+	@if timeout 120 cargo deny fetch db >/dev/null 2>&1; then cargo deny check advisories; \
+	else echo "The advisories were not checked: their database cannot be reached from here."; fi
 
 bench: web ## Measure what tokens, subscribers and stops cost, and a second server (docs/benchmarks.md)
 	redis=$$(scripts/ensure-redis.sh) && export COLLOQUY_TEST_REDIS=$$redis && \

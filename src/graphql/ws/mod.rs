@@ -4,11 +4,11 @@
 //! stops reading while it writes; so this is ours, over the same executor.
 
 mod close;
+mod connection;
+mod credential;
 mod message;
 mod operation;
 mod operations;
-mod connection;
-mod credential;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -27,8 +27,8 @@ use crate::telemetry::streams::slow_reader;
 pub use message::is_message;
 
 use close::Close;
-use operations::Operations;
 use connection::Connection;
+use operations::Operations;
 
 /// The WebSocket subprotocol.
 pub const SUBPROTOCOL: &str = "graphql-transport-ws";

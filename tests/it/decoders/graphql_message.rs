@@ -26,6 +26,9 @@ fn check_document(text: &str) {
     let limits = Limits::default();
     if let Ok(document) = guard::parse(text, &limits) {
         let operations = guard::operations(&document, None).count();
-        assert!(operations >= 1 || document.operations.iter().count() != 1, "{text}");
+        assert!(
+            operations >= 1 || document.operations.iter().count() != 1,
+            "{text}"
+        );
     }
 }

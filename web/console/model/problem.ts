@@ -2,10 +2,6 @@
 
 /** Every code that the server refuses a request with (docs/errors.md). */
 export const ERROR_CODES = [
-  'UNAUTHENTICATED',
-  'FORBIDDEN',
-  'RATE_LIMITED',
-  'QUOTA_EXCEEDED',
   'BAD_REQUEST',
   'BODY_TOO_LARGE',
   'GRAPHQL_PARSE_FAILED',
@@ -15,6 +11,10 @@ export const ERROR_CODES = [
   'PERSISTED_QUERY_NOT_SUPPORTED',
   'PERSISTED_QUERY_NOT_IN_LIST',
   'QUERY_TOO_COMPLEX',
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+  'RATE_LIMITED',
+  'QUOTA_EXCEEDED',
   'BAD_USER_INPUT',
   'INVALID_ID',
   'INVALID_USER_ID',
