@@ -16,8 +16,12 @@ use super::wire::{Chat, ChatCreated, ChatPage, Done, FullChat, Message};
     responses((status = 200, description = "The chat is made", body = ChatCreated),
         (status = 413, description = "Too large", body = Detail),
         (status = 422, description = "Invalid", body = Faults)))]
-pub async fn create(State(rest): State<Rest>, Caller(viewer): Caller, body: Fields) -> Result<Json<ChatCreated>, Refusal> {
-    let new = request::chat(body)?;
+pub async fn create(
+    State(rest): State<Rest>,
+    Caller(viewer): Caller,
+    body: Fields,
+) -> Result<Json<ChatCreated>, Refusal> {
+    let new = request::chat(body, &viewer)?;
     let chat = rest.service.create_chat(&viewer, new).await?;
     Ok(Json(chat.id.into()))
 }
@@ -27,8 +31,13 @@ pub async fn create(State(rest): State<Rest>, Caller(viewer): Caller, body: Fiel
     params(("user_id" = String, Path, description = "A number, or a text"), PageQuery),
     responses((status = 200, description = "A page of them", body = ChatPage),
         (status = 422, description = "Invalid", body = Faults)))]
-pub async fn of_user(State(rest): State<Rest>, Caller(viewer): Caller, uri: Uri, path: ChatPath) -> Result<Json<ChatPage>, Refusal> {
-    let user = request::user_id(path);
+pub async fn of_user(
+    State(rest): State<Rest>,
+    Caller(viewer): Caller,
+    uri: Uri,
+    path: ChatPath,
+) -> Result<Json<ChatPage>, Refusal> {
+    let user = request::user_id(path, &viewer);
     let limits = rest.service.limits();
     let page = request::page(&uri, limits.chats_page_size, limits.page_size_max);
     // Faults of the path and of the query string are told together.
@@ -48,7 +57,11 @@ pub async fn of_user(State(rest): State<Rest>, Caller(viewer): Caller, uri: Uri,
     params(("chat_id" = String, Path, description = "24 hexadecimal digits")),
     responses((status = 200, description = "The chat", body = Chat),
         (status = 404, description = "There is none", body = Detail)))]
-pub async fn show(State(rest): State<Rest>, Caller(viewer): Caller, path: ChatPath) -> Result<Json<Chat>, Refusal> {
+pub async fn show(
+    State(rest): State<Rest>,
+    Caller(viewer): Caller,
+    path: ChatPath,
+) -> Result<Json<Chat>, Refusal> {
     let id = request::chat_id(path)?;
     let chat = rest.service.chat(&viewer, id).await?;
     Ok(Json(Chat::new(chat, rest.dates)))
@@ -62,7 +75,12 @@ pub async fn show(State(rest): State<Rest>, Caller(viewer): Caller, path: ChatPa
         (status = 404, description = "There is none", body = Detail),
         (status = 413, description = "Too large", body = Detail),
         (status = 422, description = "Invalid", body = Faults)))]
-pub async fn update(State(rest): State<Rest>, Caller(viewer): Caller, path: ChatPath, body: Fields) -> Result<Json<Done>, Refusal> {
+pub async fn update(
+    State(rest): State<Rest>,
+    Caller(viewer): Caller,
+    path: ChatPath,
+    body: Fields,
+) -> Result<Json<Done>, Refusal> {
     let change = request::chat_change(body)?;
     let id = request::chat_id(path)?;
     let is_changed = rest.service.edit_chat(&viewer, id, &change).await?;
@@ -77,7 +95,11 @@ pub async fn update(State(rest): State<Rest>, Caller(viewer): Caller, path: Chat
     params(("chat_id" = String, Path, description = "24 hexadecimal digits")),
     responses((status = 200, description = "Deleted", body = Done),
         (status = 404, description = "There is none", body = Detail)))]
-pub async fn delete(State(rest): State<Rest>, Caller(viewer): Caller, path: ChatPath) -> Result<Json<Done>, Refusal> {
+pub async fn delete(
+    State(rest): State<Rest>,
+    Caller(viewer): Caller,
+    path: ChatPath,
+) -> Result<Json<Done>, Refusal> {
     let id = request::chat_id(path)?;
     rest.service.delete_chat(&viewer, id).await?;
     Ok(Json(Done::because("Chat deleted successfully")))
@@ -89,7 +111,12 @@ pub async fn delete(State(rest): State<Rest>, Caller(viewer): Caller, path: Chat
     responses((status = 200, description = "The chat and a page of its messages", body = FullChat),
         (status = 404, description = "There is none", body = Detail),
         (status = 422, description = "Invalid", body = Faults)))]
-pub async fn full(State(rest): State<Rest>, Caller(viewer): Caller, uri: Uri, path: ChatPath) -> Result<Json<FullChat>, Refusal> {
+pub async fn full(
+    State(rest): State<Rest>,
+    Caller(viewer): Caller,
+    uri: Uri,
+    path: ChatPath,
+) -> Result<Json<FullChat>, Refusal> {
     let limits = rest.service.limits();
     let page = request::page(&uri, limits.messages_page_size, limits.page_size_max)?;
     let id = request::chat_id(path)?;
