@@ -48,13 +48,15 @@ check: web ## Everything that must pass before a change is merged
 	$(MAKE) test
 	cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked
 	cargo deny check bans licenses sources
+	@if timeout 120 cargo deny fetch db >/dev/null 2>&1; then cargo deny check advisories; \
+	else echo "The advisories were not checked: their database cannot be reached from here."; fi
 
 bench: web ## Measure what tokens, subscribers and stops cost, and a second server (docs/benchmarks.md)
 	redis=$$(scripts/ensure-redis.sh) && export COLLOQUY_TEST_REDIS=$$redis && \
 	scripts/with-mongod.sh cargo bench --locked
 
 fuzz: ## Fuzz the decoders, FUZZ_SECONDS for each: needs a nightly toolchain and cargo-fuzz (docs/fuzzing.md)
-	cd fuzz && for target in mt_client_frame rest_body; do \
+	cd fuzz && for target in cursors event_stream graphql_message mt_client_frame rest_body token; do \
 		mkdir -p corpus/$$target && \
 		cargo +nightly fuzz run $$target corpus/$$target seeds/$$target -- \
 			-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -dict=fields.dict; \

@@ -161,7 +161,9 @@ pub async fn run_on(
     engine.heed_wakes();
 
     let authenticator = config.auth.as_ref();
-    let authenticator = authenticator.map(|auth| Authenticator::new(auth, clock.clone())).transpose()?;
+    let authenticator = authenticator
+        .map(|auth| Authenticator::new(auth, clock.clone()))
+        .transpose()?;
     let service = Service::new(
         store,
         feed,

@@ -91,7 +91,9 @@ impl Reading {
         let seconds = |name: &str| -> Option<i64> {
             let value = claims.get(name)?;
             // RFC 7519 allows fractions of a second.
-            value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds as i64))
+            value
+                .as_i64()
+                .or_else(|| value.as_f64().map(|seconds| seconds as i64))
         };
         let ends_at = seconds("exp").ok_or(TokenError::Invalid)?;
         let ends_at = ends_at.saturating_mul(1_000).saturating_add(millis(self.leeway));
@@ -113,7 +115,10 @@ impl Reading {
         match claim {
             Value::Number(number) => number.as_i64().map(UserId::Int),
             Value::String(text) => {
-                let number = text.parse().ok().filter(|number: &i64| number.to_string() == *text);
+                let number = text
+                    .parse()
+                    .ok()
+                    .filter(|number: &i64| number.to_string() == *text);
                 match number.filter(|_| self.has_integer_users) {
                     Some(number) => Some(UserId::Int(number)),
                     None => (1..=UserId::TEXT_BYTES_MAX)

@@ -73,6 +73,8 @@ struct Held {
     came_at: Option<Instant>,
     /// When they were last asked for, whatever came of it.
     asked_at: Option<Instant>,
+    /// When they were last asked for because a token named a key that was not among them.
+    missed_at: Option<Instant>,
 }
 
 impl Jwks {
@@ -110,28 +112,35 @@ impl Jwks {
     /// The keys, among which is the one that a token's header asks for if the issuer has published it.
     pub async fn keys_for(&self, header: &Header) -> Result<Arc<Keys>, TokenError> {
         let came = Instant::now();
-        let (keys, asked_at) = self.believed(came);
-        if keys.as_ref().is_some_and(|keys| keys.has(header)) {
-            return keys.ok_or(TokenError::NoKeys);
+        if let Some(keys) = self.believed(came).filter(|keys| keys.has(header)) {
+            return Ok(keys);
         }
-        let pause = match keys {
-            Some(_) => UNKNOWN_KEY_EVERY,
-            // Whoever comes while the issuer is away would otherwise wait for it each time.
-            None => ASK_MAX,
-        };
-        if asked_at.is_none_or(|asked_at| came.duration_since(asked_at) >= pause) {
+        if self.may_ask(came) {
             self.ask(came).await;
         }
-        self.believed(Instant::now()).0.ok_or(TokenError::NoKeys)
+        self.believed(Instant::now()).ok_or(TokenError::NoKeys)
     }
 
-    /// The keys, if they are not too old, and when they were last asked for.
-    fn believed(&self, now: Instant) -> (Option<Arc<Keys>>, Option<Instant>) {
+    /// The keys, if there are any, and they are not too old.
+    fn believed(&self, now: Instant) -> Option<Arc<Keys>> {
         let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
-        let is_believed = held
-            .came_at
-            .is_some_and(|came_at| now.duration_since(came_at) < BELIEVED_MAX);
-        (is_believed.then(|| held.keys.clone()), held.asked_at)
+        let came_at = held.came_at?;
+        (now.duration_since(came_at) < BELIEVED_MAX).then(|| held.keys.clone())
+    }
+
+    /// Whether somebody whose key is not there may have the issuer asked.
+    fn may_ask(&self, now: Instant) -> bool {
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        let is_past = |at: Option<Instant>, pause| at.is_none_or(|at| now.duration_since(at) >= pause);
+        match held.came_at {
+            // Whoever comes while the issuer is away would otherwise wait for it each time.
+            None => is_past(held.asked_at, ASK_MAX),
+            Some(_) if is_past(held.missed_at, UNKNOWN_KEY_EVERY) => {
+                held.missed_at = Some(now);
+                true
+            }
+            Some(_) => false,
+        }
     }
 
     /// Asks, unless somebody has since `wanted_at`; whether the keys are of the last answer.
@@ -155,7 +164,10 @@ impl Jwks {
             }
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "the keys of tokens could not be asked for; those from before are kept for an hour");
+                tracing::warn!(
+                    error,
+                    "the keys of tokens could not be asked for; those from before are kept for an hour"
+                );
                 false
             }
         }

@@ -44,10 +44,7 @@ impl Key {
 
     /// A published key; `None` if it is not one to prove tokens by, or is too weak.
     fn published(jwk: &Jwk) -> Option<Self> {
-        let is_for_signatures = matches!(
-            jwk.common.public_key_use,
-            None | Some(PublicKeyUse::Signature)
-        );
+        let is_for_signatures = matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature));
         let (algorithm, said) = match &jwk.algorithm {
             AlgorithmParameters::RSA(rsa) => {
                 // Of base64, three bytes in four characters.

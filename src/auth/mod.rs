@@ -67,7 +67,11 @@ pub struct Authenticator {
 impl Authenticator {
     /// An authenticator as it is configured. Asks for no keys yet.
     pub fn new(config: &AuthConfig, clock: Arc<dyn Clock>) -> Result<Self, AuthSetupError> {
-        let published = config.jwks_url.as_ref().map(|url| Jwks::new(url, config)).transpose()?;
+        let published = config
+            .jwks_url
+            .as_ref()
+            .map(|url| Jwks::new(url, config))
+            .transpose()?;
         Ok(Self {
             known: Arc::new(Keys::of(config)?),
             published: published.map(Arc::new),

@@ -22,12 +22,13 @@ pub fn header(token: &str) -> Result<Header, TokenError> {
         let kind = kind.to_ascii_lowercase();
         ["jwt", "at+jwt", "application/at+jwt"].contains(&kind.as_str())
     });
-    let brings_a_key = header.jku.is_some()
-        || header.jwk.is_some()
-        || header.x5u.is_some()
-        || header.x5c.is_some();
+    let brings_a_key =
+        header.jku.is_some() || header.jwk.is_some() || header.x5u.is_some() || header.x5c.is_some();
     let demands = header.crit.is_some() || header.enc.is_some() || header.zip.is_some();
-    let is_named = header.kid.as_ref().is_none_or(|kid| kid.len() <= KEY_ID_BYTES_MAX);
+    let is_named = header
+        .kid
+        .as_ref()
+        .is_none_or(|kid| kid.len() <= KEY_ID_BYTES_MAX);
     match is_jwt && is_named && !brings_a_key && !demands {
         true => Ok(header),
         false => Err(TokenError::Invalid),

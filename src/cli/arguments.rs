@@ -14,9 +14,9 @@ use super::secrets;
 use super::serve::Watched;
 use super::verify::VerifyArguments;
 use crate::config::{
-    ApiKey, AuthConfig, BotConfig, BrowserConfig, BuiltinBotConfig, Config, ConfigError, EngineConfig, FaultScript, FeedConfig,
-    JwksUrl, JwtAlgorithm, JwtKey, LegacyConfig, Limits, OpenAiConfig, OtlpEndpoint, StoreConfig, TrustedDocuments, UpstreamTimeouts,
-    UpstreamUrl,
+    ApiKey, AuthConfig, BotConfig, BrowserConfig, BuiltinBotConfig, Config, ConfigError, EngineConfig,
+    FaultScript, FeedConfig, JwksUrl, JwtAlgorithm, JwtKey, LegacyConfig, Limits, OpenAiConfig, OtlpEndpoint,
+    StoreConfig, TrustedDocuments, UpstreamTimeouts, UpstreamUrl,
 };
 
 /// A GraphQL server for conversations between people and AI bots.

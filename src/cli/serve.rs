@@ -42,8 +42,14 @@ pub async fn serve(config: Config, watched: Watched) -> Result<(), Box<dyn Error
         None => (None, address),
     };
     match &config.auth {
-        Some(auth) => tracing::info!(keys = auth.keys.len(), jwks = auth.jwks_url.is_some(), "tokens are asked for"),
-        None => tracing::warn!("no authentication is configured: whoever reaches this server may act for any user"),
+        Some(auth) => tracing::info!(
+            keys = auth.keys.len(),
+            jwks = auth.jwks_url.is_some(),
+            "tokens are asked for"
+        ),
+        None => tracing::warn!(
+            "no authentication is configured: whoever reaches this server may act for any user"
+        ),
     }
     // Connections that come before the store is open wait in the listener's queue.
     writeln!(

@@ -199,13 +199,19 @@ mod tests {
             ..AuthConfig::of_keys(vec![JwtKey::parse(secret).unwrap()])
         };
         let printed = format!("{config:?}");
-        assert!(!printed.contains("secret that") && !printed.contains("issuer.example"), "{printed}");
+        assert!(
+            !printed.contains("secret that") && !printed.contains("issuer.example"),
+            "{printed}"
+        );
     }
 
     #[test]
     fn a_key_is_read_as_what_it_is() {
         for short in ["", "short", &"x".repeat(31)] {
-            assert!(matches!(JwtKey::parse(short), Err(ConfigError::JwtSecret)), "{short}");
+            assert!(
+                matches!(JwtKey::parse(short), Err(ConfigError::JwtSecret)),
+                "{short}"
+            );
         }
         let line = format!("{}\r\n", "x".repeat(32));
         assert_eq!(JwtKey::parse(&line).unwrap().expose().len(), 32);
@@ -225,7 +231,13 @@ mod tests {
         ] {
             assert!(JwksUrl::parse(good).is_ok(), "{good}");
         }
-        for bad in ["", "issuer.example", "http://issuer.example/keys", "file:///keys", "http://127.0.0.1.example/"] {
+        for bad in [
+            "",
+            "issuer.example",
+            "http://issuer.example/keys",
+            "file:///keys",
+            "http://127.0.0.1.example/",
+        ] {
             assert_eq!(JwksUrl::parse(bad), Err(ConfigError::JwksUrl), "{bad}");
         }
     }

@@ -58,7 +58,9 @@ impl BrowserConfig {
     /// Whether a host is that of an allowed origin.
     pub fn allows_host(&self, host: &impl PartialEq<str>) -> bool {
         let hosts = self.origins.iter().filter_map(|origin| origin.split_once("://"));
-        hosts.map(|(_, authority)| authority).any(|authority| *host == *authority)
+        hosts
+            .map(|(_, authority)| authority)
+            .any(|authority| *host == *authority)
     }
 }
 
@@ -78,18 +80,34 @@ mod tests {
         for origin in ["https://example.org", "http://[::1]:3000"] {
             assert_eq!(with(origin), Ok(()), "{origin}");
         }
-        for origin in ["*", "", "null", "example.org", "http://", "http://example.org/", "http://a\nb"] {
+        for origin in [
+            "*",
+            "",
+            "null",
+            "example.org",
+            "http://",
+            "http://example.org/",
+            "http://a\nb",
+        ] {
             assert_eq!(with(origin), Err(ConfigError::CorsOrigin), "{origin}");
         }
     }
 
     #[test]
     fn a_network_is_an_address_or_many() {
-        for (text, network) in [("10.0.0.0/8", "10.0.0.0/8"), ("192.0.2.1", "192.0.2.1/32"), ("::1", "::1/128")] {
+        for (text, network) in [
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            ("192.0.2.1", "192.0.2.1/32"),
+            ("::1", "::1/128"),
+        ] {
             assert_eq!(BrowserConfig::network(text).unwrap().to_string(), network);
         }
         for bad in ["", "proxy.example", "10.0.0.0/33", "*"] {
-            assert_eq!(BrowserConfig::network(bad), Err(ConfigError::TrustedProxies), "{bad}");
+            assert_eq!(
+                BrowserConfig::network(bad),
+                Err(ConfigError::TrustedProxies),
+                "{bad}"
+            );
         }
     }
 }

@@ -215,7 +215,9 @@ pub enum ConfigError {
     #[error("--jwt-user-claim and --jwt-service-scope are not empty")]
     JwtClaim,
     /// A setting of tokens without a key to prove them by.
-    #[error("--jwt-… says how tokens are read, but no key proves them: give --jwks-url, --jwt-key-file or COLLOQUY_JWT_SECRET")]
+    #[error(
+        "--jwt-… says how tokens are read, but no key proves them: give --jwks-url, --jwt-key-file or COLLOQUY_JWT_SECRET"
+    )]
     JwtWithoutKeys,
     /// No such network.
     #[error("--trusted-proxies are networks such as 10.0.0.0/8, or addresses, separated by commas")]

@@ -30,23 +30,25 @@ pub(super) struct Doorkeeper {
 
 impl Doorkeeper {
     pub(super) fn new(browsers: BrowserConfig, is_private: bool) -> Arc<Self> {
-        Arc::new(Self {
-            browsers,
-            is_private,
-        })
+        Arc::new(Self { browsers, is_private })
     }
 
     /// The origins whose pages may call, as headers.
     pub(super) fn origins(&self) -> Arc<[HeaderValue]> {
         let origins = self.browsers.origins.iter();
-        origins.filter_map(|origin| HeaderValue::from_str(origin).ok()).collect()
+        origins
+            .filter_map(|origin| HeaderValue::from_str(origin).ok())
+            .collect()
     }
 
     /// The nearest of those who forwarded the request that no trusted proxy is.
     fn address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let is_trusted = |address: &IpAddr| {
             let address = address.to_canonical();
-            self.browsers.trusted_proxies.iter().any(|network| network.contains(&address))
+            self.browsers
+                .trusted_proxies
+                .iter()
+                .any(|network| network.contains(&address))
         };
         let said = headers.get_all(FORWARDED_FOR).iter().rev();
         let hops = said
@@ -107,14 +109,18 @@ pub(super) async fn judge(
     if !doorkeeper.lets_in(&request) {
         return detail(StatusCode::FORBIDDEN, "Pages of this origin may not do that.");
     }
-    let address = peer.map(|Extension(ConnectInfo(Peer(peer)))| doorkeeper.address(peer.ip(), request.headers()));
+    let address =
+        peer.map(|Extension(ConnectInfo(Peer(peer)))| doorkeeper.address(peer.ip(), request.headers()));
     request.extensions_mut().insert(Address(address));
     next.run(request).await
 }
 
 /// The host and port that a request is for.
 fn host(request: &Request) -> Option<Authority> {
-    let named = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default());
+    let named = request
+        .headers()
+        .get(header::HOST)
+        .map(|host| host.to_str().unwrap_or_default());
     match named {
         Some(host) => host.parse().ok(),
         // Version 2 of the protocol has it in the address.
@@ -128,7 +134,10 @@ fn is_of(origin: &str, host: Option<Authority>) -> bool {
     let authority = authority.and_then(|authority| authority.parse::<Authority>().ok());
     let plain = |authority: &Authority, scheme: &str| {
         let default = if scheme == "https" { 443 } else { 80 };
-        (authority.host().to_ascii_lowercase(), authority.port_u16().unwrap_or(default))
+        (
+            authority.host().to_ascii_lowercase(),
+            authority.port_u16().unwrap_or(default),
+        )
     };
     match (authority, host) {
         (Some(origin_host), Some(host)) => {
@@ -142,7 +151,10 @@ fn is_of(origin: &str, host: Option<Authority>) -> bool {
 fn is_here(host: &Authority) -> bool {
     let name = host.host().to_ascii_lowercase();
     let name = name.trim_end_matches('.');
-    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let address = name
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse::<IpAddr>();
     match address {
         Ok(address) => address.to_canonical().is_loopback(),
         Err(_) => name == "localhost" || name.ends_with(".localhost"),
@@ -177,7 +189,10 @@ mod tests {
         assert_eq!(of("10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
         assert_eq!(of("::1", &["198.51.100.1, 10.1.1.1"]), "198.51.100.1");
         assert_eq!(of("10.0.0.1", &["192.0.2.9, 198.51.100.1"]), "198.51.100.1");
-        assert_eq!(of("10.0.0.1", &["192.0.2.9", "198.51.100.1, 10.0.0.2"]), "198.51.100.1");
+        assert_eq!(
+            of("10.0.0.1", &["192.0.2.9", "198.51.100.1, 10.0.0.2"]),
+            "198.51.100.1"
+        );
         assert_eq!(of("10.0.0.1", &["198.51.100.1, nonsense"]), "10.0.0.1");
         assert_eq!(of("::ffff:10.0.0.1", &["::ffff:198.51.100.1"]), "198.51.100.1");
     }
@@ -198,8 +213,15 @@ mod tests {
             headers.extend(upgrades.then_some(("upgrade", "websocket")));
             doorkeeper.lets_in(&request(method, &headers))
         };
-        for good in ["https://chat.example", "https://server.example", "http://SERVER.example:80"] {
-            assert!(lets_in("POST", good, false) && lets_in("GET", good, true), "{good}");
+        for good in [
+            "https://chat.example",
+            "https://server.example",
+            "http://SERVER.example:80",
+        ] {
+            assert!(
+                lets_in("POST", good, false) && lets_in("GET", good, true),
+                "{good}"
+            );
         }
         for bad in [
             "https://evil.example",
@@ -211,11 +233,18 @@ mod tests {
             "https://server.example:8443",
             "https://server.example@evil.example",
         ] {
-            assert!(!lets_in("POST", bad, false) && !lets_in("GET", bad, true), "{bad}");
+            assert!(
+                !lets_in("POST", bad, false) && !lets_in("GET", bad, true),
+                "{bad}"
+            );
             assert!(lets_in("GET", bad, false));
         }
         assert!(doorkeeper.lets_in(&request("POST", &[("host", "server.example")])));
-        let two = [("host", "a"), ("origin", "https://chat.example"), ("origin", "http://a")];
+        let two = [
+            ("host", "a"),
+            ("origin", "https://chat.example"),
+            ("origin", "http://a"),
+        ];
         assert!(!doorkeeper.lets_in(&request("POST", &two)));
     }
 
@@ -223,10 +252,21 @@ mod tests {
     fn without_tokens_a_name_that_is_made_to_lead_here_is_not_answered() {
         let doorkeeper = doorkeeper(true);
         let is_meant = |host| doorkeeper.is_meant(&request("GET", &[("host", host)]));
-        for good in ["localhost:8000", "127.0.0.1:8000", "[::1]:8000", "app.localhost", "chat.example"] {
+        for good in [
+            "localhost:8000",
+            "127.0.0.1:8000",
+            "[::1]:8000",
+            "app.localhost",
+            "chat.example",
+        ] {
             assert!(is_meant(good), "{good}");
         }
-        for bad in ["evil.example:8000", "127.0.0.1.evil.example", "10.0.0.1:8000", "localhost.evil.example"] {
+        for bad in [
+            "evil.example:8000",
+            "127.0.0.1.evil.example",
+            "10.0.0.1:8000",
+            "localhost.evil.example",
+        ] {
             assert!(!is_meant(bad), "{bad}");
         }
     }

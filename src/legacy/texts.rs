@@ -30,6 +30,10 @@ pub fn refusal(language: Language, error: &Error) -> String {
         (_, Error::InvalidText { max }) => return too_long(language, *max),
         (Language::English, Error::TooManyReplies) => "Too many replies wait in this chat. Please try again.",
         (Language::Hindi, Error::TooManyReplies) => "इस चैट में बहुत से उत्तर प्रतीक्षा में हैं। कृपया फिर से कोशिश करें।",
+        (Language::English, Error::RateLimited { .. }) => "Too many messages. Please wait a moment.",
+        (Language::Hindi, Error::RateLimited { .. }) => "बहुत सारे संदेश। कृपया थोड़ी देर रुकें।",
+        (Language::English, Error::QuotaExceeded { .. }) => "Your tokens of today are used up.",
+        (Language::Hindi, Error::QuotaExceeded { .. }) => "आज के आपके टोकन समाप्त हो गए हैं।",
         (Language::English, Error::Unavailable(_) | Error::ShuttingDown) => {
             "The server is not available. Please try again."
         }

@@ -51,11 +51,7 @@ impl Rates {
         }
     }
 
-    fn take<K: Hash + Eq + Clone>(
-        &self,
-        of: &DefaultKeyedRateLimiter<K>,
-        caller: &K,
-    ) -> Result<(), Error> {
+    fn take<K: Hash + Eq + Clone>(&self, of: &DefaultKeyedRateLimiter<K>, caller: &K) -> Result<(), Error> {
         of.check_key(caller).map_err(|until| Error::RateLimited {
             retry_after: until.wait_time_from(self.0.clock.now()),
         })
@@ -68,10 +64,12 @@ fn per_minute(count: usize) -> Quota {
 }
 
 /// Whom an address stands for: of IPv6 a whole network, because that is what one customer is given. `None` for this
-/// machine: a proxy here stands for everybody.
+/// machine and private networks: a proxy that nobody named as one stands there for everybody.
 fn network(address: IpAddr) -> Option<IpAddr> {
     match address.to_canonical() {
         address if address.is_loopback() => None,
+        IpAddr::V4(address) if address.is_private() || address.is_link_local() => None,
+        IpAddr::V6(address) if address.is_unique_local() || address.is_unicast_link_local() => None,
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
             Some(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into())
@@ -192,7 +190,8 @@ impl Service {
         let today = now.plus_millis(-since_midnight);
         let rows = self.store.usage(user, today, today.plus_millis(DAY_MS)).await?;
         let used = rows.iter().fold(0_i64, |sum, row| {
-            sum.saturating_add(row.prompt_tokens).saturating_add(row.tokens.tokens)
+            sum.saturating_add(row.prompt_tokens)
+                .saturating_add(row.tokens.tokens)
         });
         match usize::try_from(used).unwrap_or_default() < max {
             true => Ok(()),
@@ -244,7 +243,7 @@ mod tests {
         assert_eq!(of("203.0.113.7").as_deref(), Some("203.0.113.7"));
         assert_eq!(of("::ffff:203.0.113.7").as_deref(), Some("203.0.113.7"));
         assert_eq!(of("2001:db8:1:2:3:4:5:6").as_deref(), Some("2001:db8:1:2::"));
-        for here in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
+        for here in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "10.0.0.1", "172.16.0.9", "fd00::1"] {
             assert_eq!(of(here), None, "{here}");
         }
     }

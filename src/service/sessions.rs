@@ -56,7 +56,10 @@ impl Revoked {
 
     /// Whether that was news.
     fn note(&mut self, revocation: Revocation) -> bool {
-        let known = self.0.entry(revocation.user).or_insert(Timestamp::from_millis(i64::MIN));
+        let known = self
+            .0
+            .entry(revocation.user)
+            .or_insert(Timestamp::from_millis(i64::MIN));
         let is_news = *known < revocation.at;
         *known = revocation.at.max(*known);
         is_news

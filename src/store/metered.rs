@@ -7,12 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    ChatStore, Checkpointed, Claim, Inserted, MessageStore, ReplyStore, RevocationStore, SearchStore, Store, StoreError,
-    UsageStore,
+    ChatStore, Checkpointed, Claim, Inserted, MessageStore, ReplyStore, RevocationStore, SearchStore, Store,
+    StoreError, UsageStore,
 };
 use crate::domain::{
     Chat, ChatChange, ChatFilter, ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page,
-    PageRequest, ReplyOutcome, Revocation, SearchScope, SearchWords, Slice, StopRequest, Timestamp, UsageRow, UserId,
+    PageRequest, ReplyOutcome, Revocation, SearchScope, SearchWords, Slice, StopRequest, Timestamp, UsageRow,
+    UserId,
 };
 use crate::telemetry::store::operation;
 

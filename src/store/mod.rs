@@ -19,7 +19,8 @@ use async_trait::async_trait;
 
 use crate::domain::{
     Chat, ChatChange, ChatFilter, ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page,
-    PageRequest, ReplyOutcome, Revocation, SearchScope, SearchWords, Slice, StopRequest, Timestamp, UsageRow, UserId,
+    PageRequest, ReplyOutcome, Revocation, SearchScope, SearchWords, Slice, StopRequest, Timestamp, UsageRow,
+    UserId,
 };
 
 pub use embedded::EmbeddedStore;
@@ -240,9 +241,7 @@ pub const REVOCATIONS_KEPT_FOR: Duration = Duration::from_secs(401 * 86_400);
 
 /// Everything that is kept.
 #[async_trait]
-pub trait Store:
-    ChatStore + MessageStore + ReplyStore + SearchStore + UsageStore + RevocationStore
-{
+pub trait Store: ChatStore + MessageStore + ReplyStore + SearchStore + UsageStore + RevocationStore {
     /// Answers when the engine can be read and written.
     async fn ping(&self) -> Result<(), StoreError>;
 }

@@ -1,7 +1,6 @@
 // Debian's Chromium against a running server: node browser.js http://127.0.0.1:8000 /usr/bin/chromium
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { createServer } from "node:http";
 import { launch } from "./chromium.js";
 
 const [server, executablePath] = process.argv.slice(2);
@@ -115,21 +114,21 @@ async function bothHooks(context, pages) {
   }
 }
 
-const files = createServer(async (request, response) => {
-  const [type, file] = FILES[request.url.split("?")[0]] ?? [];
-  if (!file) return response.writeHead(404).end();
-  response.writeHead(200, { "content-type": type });
-  response.end(await readFile(new URL(file, import.meta.url)));
-});
-await new Promise((listening) => files.listen(0, "127.0.0.1", listening));
-const pages = `http://127.0.0.1:${files.address().port}`;
+/** The documented origin of pages. What it would answer is answered here: nobody needs to listen there. */
+const pages = "http://localhost:3000";
+
+async function answer(route) {
+  const [contentType, file] = FILES[new URL(route.request().url()).pathname] ?? [];
+  if (!file) return route.fulfill({ status: 404 });
+  return route.fulfill({ contentType, body: await readFile(new URL(file, import.meta.url)) });
+}
 
 const browser = await launch(executablePath);
 try {
   const context = await browser.newContext();
+  await context.route(`${pages}/**`, answer);
   await twoTabs(context, pages);
   await bothHooks(context, pages);
 } finally {
   await browser.close();
-  files.close();
 }

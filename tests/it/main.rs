@@ -24,5 +24,6 @@ mod observed;
 mod schema;
 mod shipping;
 mod support;
+mod tokens;
 mod upstream;
 mod verify;

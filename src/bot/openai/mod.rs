@@ -10,7 +10,7 @@ mod probe;
 mod prompt;
 mod resolver;
 mod retry;
-mod sse;
+pub mod sse;
 mod wire;
 
 use std::sync::Arc;

@@ -209,7 +209,9 @@ impl Connection {
     async fn renew(&self, payload: Option<&Map<String, Value>>) -> Result<(), Error> {
         let service = self.schema.service();
         service.count_request(self.address)?;
-        let fresh = service.enter(credential::of(payload).as_deref(), self.address).await?;
+        let fresh = service
+            .enter(credential::of(payload).as_deref(), self.address)
+            .await?;
         let is_theirs = self
             .session
             .as_ref()

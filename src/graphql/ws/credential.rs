@@ -37,7 +37,11 @@ mod tests {
         ] {
             assert_eq!(of(payload).as_deref(), Some("abc"));
         }
-        for payload in [json!({}), json!({ "authorization": null }), json!({ "headers": 7 })] {
+        for payload in [
+            json!({}),
+            json!({ "authorization": null }),
+            json!({ "headers": 7 }),
+        ] {
             assert_eq!(of(payload), None);
         }
         for payload in [

@@ -28,6 +28,12 @@ pub(super) enum ClientMessage {
     },
 }
 
+/// Whether a frame is a message of the protocol, with a payload that can be read: for whoever tries what that does to
+/// anything.
+pub fn is_message(frame: &str) -> bool {
+    serde_json::from_str::<ClientMessage>(frame).is_ok()
+}
+
 /// What the server sends.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

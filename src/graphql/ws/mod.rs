@@ -4,11 +4,11 @@
 //! stops reading while it writes; so this is ours, over the same executor.
 
 mod close;
+mod connection;
+mod credential;
 mod message;
 mod operation;
 mod operations;
-mod connection;
-mod credential;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -24,9 +24,11 @@ use crate::service::Session;
 use crate::telemetry::faces::Face;
 use crate::telemetry::streams::slow_reader;
 
+pub use message::is_message;
+
 use close::Close;
-use operations::Operations;
 use connection::Connection;
+use operations::Operations;
 
 /// The WebSocket subprotocol.
 pub const SUBPROTOCOL: &str = "graphql-transport-ws";

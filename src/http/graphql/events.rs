@@ -9,8 +9,8 @@ use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::stream::{self, BoxStream, StreamExt};
 
-use super::answer::Body;
 use super::End;
+use super::answer::Body;
 
 /// How often a comment tells proxies and clients that the line is alive while there is nothing to say.
 const BEAT_EVERY: Duration = Duration::from_secs(12);

@@ -28,7 +28,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
 /// Lets in whoever may ask, before anything of the request is looked at.
 pub async fn admit(State(rest): State<Rest>, mut request: Request, next: Next) -> Response {
-    let address = request.extensions().get::<Address>().and_then(|address| address.0);
+    let address = request
+        .extensions()
+        .get::<Address>()
+        .and_then(|address| address.0);
     match rest.service.admit(token(request.headers()), address).await {
         Ok(session) => {
             request.extensions_mut().insert(session);
@@ -40,5 +43,10 @@ pub async fn admit(State(rest): State<Rest>, mut request: Request, next: Next) -
 
 /// The token that a request brings.
 pub fn token(headers: &HeaderMap) -> Option<&str> {
-    peer::token(headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes))
+    peer::token(
+        headers
+            .get_all(header::AUTHORIZATION)
+            .iter()
+            .map(HeaderValue::as_bytes),
+    )
 }

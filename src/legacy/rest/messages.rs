@@ -19,7 +19,8 @@ use super::wire::{Done, Message, MessageCreated};
         (status = 404, description = "There is no such chat", body = Detail),
         (status = 422, description = "Invalid", body = Faults)))]
 pub async fn of_chat(
-    State(rest): State<Rest>, Caller(viewer): Caller,
+    State(rest): State<Rest>,
+    Caller(viewer): Caller,
     uri: Uri,
     path: ChatPath,
 ) -> Result<Json<Vec<Message>>, Refusal> {
@@ -39,7 +40,8 @@ pub async fn of_chat(
         (status = 413, description = "Too large", body = Detail),
         (status = 422, description = "Invalid", body = Faults)))]
 pub async fn create(
-    State(rest): State<Rest>, Caller(viewer): Caller,
+    State(rest): State<Rest>,
+    Caller(viewer): Caller,
     path: ChatPath,
     body: Fields,
 ) -> Result<Json<MessageCreated>, Refusal> {
@@ -56,7 +58,11 @@ pub async fn create(
         ("message_id" = String, Path, description = "24 hexadecimal digits")),
     responses((status = 200, description = "The message", body = Message),
         (status = 404, description = "There is none in this chat", body = Detail)))]
-pub async fn show(State(rest): State<Rest>, Caller(viewer): Caller, path: MessagePath) -> Result<Json<Message>, Refusal> {
+pub async fn show(
+    State(rest): State<Rest>,
+    Caller(viewer): Caller,
+    path: MessagePath,
+) -> Result<Json<Message>, Refusal> {
     let (chat, id) = request::message_id(path)?;
     let message = rest.service.message_of_chat(&viewer, chat, id).await?;
     Ok(Json(Message::new(message, rest.dates)))
@@ -73,7 +79,8 @@ pub async fn show(State(rest): State<Rest>, Caller(viewer): Caller, path: Messag
         (status = 413, description = "Too large", body = Detail),
         (status = 422, description = "Invalid", body = Faults)))]
 pub async fn update(
-    State(rest): State<Rest>, Caller(viewer): Caller,
+    State(rest): State<Rest>,
+    Caller(viewer): Caller,
     path: MessagePath,
     body: Fields,
 ) -> Result<Json<Done>, Refusal> {
@@ -93,7 +100,11 @@ pub async fn update(
         ("message_id" = String, Path, description = "24 hexadecimal digits")),
     responses((status = 200, description = "Deleted", body = Done),
         (status = 404, description = "There is none in this chat", body = Detail)))]
-pub async fn delete(State(rest): State<Rest>, Caller(viewer): Caller, path: MessagePath) -> Result<Json<Done>, Refusal> {
+pub async fn delete(
+    State(rest): State<Rest>,
+    Caller(viewer): Caller,
+    path: MessagePath,
+) -> Result<Json<Done>, Refusal> {
     let (chat, id) = request::message_id(path)?;
     rest.service.delete_message_of_chat(&viewer, chat, id).await?;
     Ok(Json(Done::because("Message deleted successfully")))
@@ -108,7 +119,8 @@ pub async fn delete(State(rest): State<Rest>, Caller(viewer): Caller, path: Mess
         (status = 404, description = "There is none in this chat", body = Detail),
         (status = 422, description = "Invalid", body = Faults)))]
 pub async fn add_reaction(
-    State(rest): State<Rest>, Caller(viewer): Caller,
+    State(rest): State<Rest>,
+    Caller(viewer): Caller,
     uri: Uri,
     path: MessagePath,
 ) -> Result<Json<Done>, Refusal> {
@@ -126,7 +138,11 @@ pub async fn add_reaction(
         ("message_id" = String, Path, description = "24 hexadecimal digits")),
     responses((status = 200, description = "Taken away", body = Done),
         (status = 404, description = "There is none in this chat", body = Detail)))]
-pub async fn remove_reaction(State(rest): State<Rest>, Caller(viewer): Caller, path: MessagePath) -> Result<Json<Done>, Refusal> {
+pub async fn remove_reaction(
+    State(rest): State<Rest>,
+    Caller(viewer): Caller,
+    path: MessagePath,
+) -> Result<Json<Done>, Refusal> {
     let (chat, id) = request::message_id(path)?;
     rest.service.react(&viewer, chat, id, None).await?;
     Ok(Json(Done::because("Reaction removed successfully")))

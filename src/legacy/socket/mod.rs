@@ -29,9 +29,9 @@ use tracing::Instrument;
 use utoipa::ToSchema;
 
 use super::dates::DateFormat;
+use super::rest;
 use super::rest::caller::token;
 use super::rest::refusal::{Refusal, detail, refused};
-use super::rest;
 use crate::domain::{ChatId, Timestamp, Viewer};
 use crate::drain::{self, ANSWER_WAIT_MAX, Drain};
 use crate::peer::{Address, CLOSE_WAIT_MAX};

@@ -206,7 +206,9 @@ impl Worker {
         };
         // Of one that an earlier sending began the chat tells nothing more.
         let joined = match sent.joins {
-            true => replay(&self.service, &self.session.viewer, sent.reply.id).await.ok(),
+            true => replay(&self.service, &self.session.viewer, sent.reply.id)
+                .await
+                .ok(),
             false => None,
         };
         let answer = Answer {

@@ -7,10 +7,7 @@ use crate::store::StoreError;
 
 /// The step to each version from the one before; `PRAGMA user_version` counts the steps a file has taken. A step
 /// that was released never changes.
-const STEPS: [&str; 2] = [
-    include_str!("migrations/1.sql"),
-    include_str!("migrations/2.sql"),
-];
+const STEPS: [&str; 2] = [include_str!("migrations/1.sql"), include_str!("migrations/2.sql")];
 
 /// The version that [`migrate`] brings a file up to.
 pub(super) const VERSION: i64 = STEPS.len() as i64;

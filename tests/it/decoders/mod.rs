@@ -1,8 +1,12 @@
 //! The decoders of what comes from outside, by themselves: the checks of the fuzz targets, on the seeds of those and on
 //! what is made up here in a second or two (`docs/fuzzing.md`).
 
+mod cursors;
+mod event_stream;
+mod graphql_message;
 mod mt_client_frame;
 mod rest_body;
+mod token;
 
 use std::fs;
 use std::path::Path;
@@ -130,13 +134,44 @@ proptest! {
     }
 }
 
+/// Every fuzz target with its check.
+const TARGETS: [(&str, fn(&[u8])); 6] = [
+    ("cursors", cursors::check),
+    ("event_stream", event_stream::check),
+    ("graphql_message", graphql_message::check),
+    ("mt_client_frame", mt_client_frame::check),
+    ("rest_body", rest_body::check),
+    ("token", token::check),
+];
+
 #[test]
 fn the_seeds_of_the_fuzz_targets_pass() {
-    for seed in seeds("mt_client_frame") {
-        mt_client_frame::check(&seed);
+    for (target, check) in TARGETS {
+        for seed in seeds(target) {
+            check(&seed);
+        }
     }
-    for seed in seeds("rest_body") {
-        rest_body::check(&seed);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Each seed, with a few of its bytes changed, left out or doubled: what a fuzzer begins with.
+    #[test]
+    fn what_is_near_a_seed_passes(changes in proptest::collection::vec((any::<Index>(), any::<u8>(), 0..3_u8), 1..4)) {
+        for (target, check) in TARGETS {
+            for mut seed in seeds(target) {
+                for (place, byte, change) in &changes {
+                    let place = place.index(seed.len() + 1);
+                    match change {
+                        0 => seed.insert(place, *byte),
+                        1 if place < seed.len() => seed[place] ^= *byte,
+                        _ => seed.truncate(place),
+                    }
+                }
+                check(&seed);
+            }
+        }
     }
 }
 

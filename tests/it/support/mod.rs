@@ -6,6 +6,7 @@ pub mod documented;
 pub mod figures;
 pub mod follow;
 pub mod house;
+pub mod issuer;
 pub mod llama;
 pub mod loopback;
 pub mod make;

@@ -42,18 +42,54 @@ impl Socket {
         Self::shake_over(TcpStream::connect(host).await.unwrap(), host, subprotocols).await
     }
 
+    /// Opens a socket whose handshake has one more header; the status, if it is refused.
+    pub async fn with_header(server: &Server, name: &str, value: &str) -> Result<Self, u16> {
+        let host = server.url.strip_prefix("http://").unwrap();
+        let line = TcpStream::connect(host).await.unwrap();
+        let offered = Some("graphql-transport-ws");
+        let shaken = Self::try_shake(line, host, offered, &format!("{name}: {value}\r\n")).await;
+        shaken.map(|(socket, _)| socket)
+    }
+
+    /// The status that a handshake at a path is answered with, which has one more header.
+    pub async fn handshake(server: &Server, path: &str, name: &str, value: &str) -> u16 {
+        let host = server.url.strip_prefix("http://").unwrap();
+        let mut line = BufReader::new(TcpStream::connect(host).await.unwrap());
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{name}: {value}\r\n\r\n"
+        );
+        line.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        line.read_line(&mut answer).await.unwrap();
+        answer.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+
     async fn shake_over(line: TcpStream, host: &str, subprotocols: Option<&str>) -> (Self, Option<String>) {
+        let shaken = Self::try_shake(line, host, subprotocols, "").await;
+        shaken.unwrap_or_else(|status| panic!("the handshake is refused with {status}"))
+    }
+
+    async fn try_shake(
+        line: TcpStream,
+        host: &str,
+        subprotocols: Option<&str>,
+        headers: &str,
+    ) -> Result<(Self, Option<String>), u16> {
         let mut line = BufReader::new(line);
         let offer = subprotocols.map(|offer| format!("Sec-WebSocket-Protocol: {offer}\r\n"));
         let request = format!(
             "GET /graphql HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{}\r\n",
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{headers}{}\r\n",
             offer.unwrap_or_default()
         );
         line.write_all(request.as_bytes()).await.unwrap();
         let (mut answer, mut chosen) = (String::new(), None);
         line.read_line(&mut answer).await.unwrap();
-        assert!(answer.starts_with("HTTP/1.1 101"), "{answer}");
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        if status != 101 {
+            return Err(status);
+        }
         loop {
             let mut header = String::new();
             line.read_line(&mut header).await.unwrap();
@@ -64,7 +100,7 @@ impl Socket {
             }
         }
         let socket = WebSocketStream::from_raw_socket(line, Role::Client, None).await;
-        (Self(socket), chosen)
+        Ok((Self(socket), chosen))
     }
 
     /// Opens a socket that is acknowledged, and takes little before it is read, so that the server feels it.
