@@ -42,6 +42,12 @@ impl Viewer {
         }
     }
 
+    /// Whether this is the id of the viewer, who is a user with a text for an id: even if the text could be read as a
+    /// number.
+    pub fn is_called(&self, id: &str) -> bool {
+        matches!(self, Self::User(UserId::Text(own)) if own == id)
+    }
+
     /// The user in whose name the viewer acts on what belongs to `owner`, which it [may](Self::may_act_for).
     pub fn acting_user(&self, owner: &UserId) -> UserId {
         match self {

@@ -1,6 +1,7 @@
 //! Everything that can be seen from outside, against real parts. `make test` provides them; a part that is missing
 //! fails the tests that need it.
 
+mod access;
 mod architecture;
 mod chat;
 mod cli;

@@ -21,7 +21,7 @@ pub async fn create(
     Caller(viewer): Caller,
     body: Fields,
 ) -> Result<Json<ChatCreated>, Refusal> {
-    let new = request::chat(body)?;
+    let new = request::chat(body, &viewer)?;
     let chat = rest.service.create_chat(&viewer, new).await?;
     Ok(Json(chat.id.into()))
 }
@@ -37,7 +37,7 @@ pub async fn of_user(
     uri: Uri,
     path: ChatPath,
 ) -> Result<Json<ChatPage>, Refusal> {
-    let user = request::user_id(path);
+    let user = request::user_id(path, &viewer);
     let limits = rest.service.limits();
     let page = request::page(&uri, limits.chats_page_size, limits.page_size_max);
     // Faults of the path and of the query string are told together.

@@ -58,6 +58,11 @@ impl Fields {
         }
     }
 
+    /// A field's text, if it is one; whatever else it is, no fault is found.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.values.get(name)?.as_str()
+    }
+
     /// A field that must be there.
     pub fn required<T>(&mut self, name: &'static str, coerce: Coerce<T>) -> Option<T> {
         match self.values.get(name) {

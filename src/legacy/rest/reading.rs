@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 use super::input::Fields;
 use super::refusal::Refusal;
 use super::request;
-use crate::domain::{ChatChange, ChatId};
+use crate::domain::{ChatChange, ChatId, Viewer};
 use crate::service::{MessageEdit, NewChat, NumberedPage, PostedMessage};
 
-/// The body of `POST /chat/`, said to be JSON.
+/// The body of `POST /chat/`, said to be JSON, of a caller whom nobody asked for a token.
 pub fn new_chat(body: &[u8]) -> Result<NewChat, Value> {
-    fields(body).and_then(request::chat).map_err(told)
+    let body = fields(body).map_err(told)?;
+    request::chat(body, &Viewer::Anonymous).map_err(told)
 }
 
 /// The body of `PUT /chat/{chat_id}`.

@@ -12,15 +12,17 @@ use super::fault::{Complaint, Fault, Part};
 use super::input::Fields;
 use super::refusal::Refusal;
 use super::wire::User;
-use crate::domain::{Author, ChatChange, ChatId, ChatStatus, MessageId, UserId};
+use crate::domain::{Author, ChatChange, ChatId, ChatStatus, MessageId, UserId, Viewer};
 use crate::service::{MessageEdit, NewChat, NumberedPage, PostedMessage, Subject};
 
 /// A chat to make.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it describes a body that is read by hand")]
 pub struct ChatBody {
-    /// Whose it is to be: a number, or a text as identity providers name users.
-    user_id: User,
+    /// Whose it is to be: a number, or a text as identity providers name users. It may be left out where a token is asked
+    /// for: then it is whose token it is.
+    #[schema(nullable = false)]
+    user_id: Option<User>,
     /// What lists show.
     title: String,
     /// The document it is about: 24 hexadecimal digits.
@@ -97,15 +99,20 @@ pub struct ReactionQuery {
 }
 
 /// The chat of a body.
-pub fn chat(mut body: Fields) -> Result<NewChat, Refusal> {
-    let user_id = body.required("user_id", coerce::user_id);
+pub fn chat(mut body: Fields, viewer: &Viewer) -> Result<NewChat, Refusal> {
+    let user_id = match body.text("user_id") {
+        Some(text) if viewer.is_called(text) => Some(UserId::Text(text.to_owned())),
+        // Late clients name nobody: their token does.
+        _ if viewer.subject().is_some() => body.given("user_id", coerce::user_id),
+        _ => body.required("user_id", coerce::user_id),
+    };
     let document_id = body.optional("document_id", coerce::document_id).flatten();
     // A name of the documented system for something that Colloquy does not keep.
     body.optional("training_doc_id", coerce::text);
     let title = body.required("title", coerce::text);
     let status = body.given("status", coerce::text).map(ChatStatus);
-    let new = user_id.zip(title).map(|(user_id, title)| NewChat {
-        user_id: Some(user_id),
+    let new = title.map(|title| NewChat {
+        user_id,
         document_id,
         title,
         status,
@@ -205,11 +212,14 @@ pub fn message_id(path: MessagePath) -> Result<(ChatId, MessageId), Refusal> {
     Ok((chat, message))
 }
 
-/// The user of a path: a number where it is one.
-pub fn user_id(path: ChatPath) -> Result<UserId, Refusal> {
+/// The user of a path: the viewer if it is their id, else a number where it is one.
+pub fn user_id(path: ChatPath, viewer: &Viewer) -> Result<UserId, Refusal> {
     let invalid = |complaint: &Complaint, input: Value| {
         Refusal::Invalid(vec![Fault::of_field(Part::Path, "user_id", complaint, input)])
     };
     let Path(user) = path.map_err(|_| invalid(&Complaint::StringType, Value::Null))?;
+    if viewer.is_called(&user) {
+        return Ok(UserId::Text(user));
+    }
     coerce::user_id_in(&user).map_err(|complaint| invalid(&complaint, user.into()))
 }
