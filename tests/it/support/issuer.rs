@@ -7,6 +7,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256, RsaKeySize};
@@ -66,6 +68,11 @@ impl Keys {
 
     /// The public key as it is published, under a name.
     pub fn published(&self, id: &str) -> Value {
+        if self.algorithm == Algorithm::EdDSA {
+            // The library makes none of a key in the form that this one has.
+            let point = URL_SAFE_NO_PAD.encode(self.pair.public_key_raw());
+            return json!({ "kty": "OKP", "crv": "Ed25519", "kid": id, "x": point });
+        }
         let mut key = Jwk::from_encoding_key(&self.private(), self.algorithm).unwrap();
         key.common.key_id = Some(id.to_owned());
         serde_json::to_value(key).unwrap()

@@ -21,13 +21,15 @@ on_both_stores! {
 }
 
 /// A bot that speaks until it is stopped, and clocks that are taken at their word.
-const ENDLESS: [&str; 6] = [
+const ENDLESS: [&str; 8] = [
     "--builtin-pace",
     "20",
     "--builtin-words",
     "100000",
     "--jwt-leeway-seconds",
     "0",
+    "--limit",
+    "streams-per-user=1000",
 ];
 const SUBSCRIPTIONS: usize = 200;
 const REVOKE: &str = "mutation ($user: UserId!) { revokeUser(input: {userId: $user}) { userId revokedAt } }";
