@@ -31,7 +31,7 @@ type Refusal = (StatusCode, u16);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_and_no_token_is_in_a_log_for_programs() {
-    let issuer = Issuer::start(Publishes::Keys(vec![Keys::eddsa().published("one")])).await;
+    let issuer = Issuer::start(Publishes::Keys(vec![Keys::es256().published("one")])).await;
     let jwks = issuer
         .url
         .replacen("http://", &format!("http://keeper:{PASSWORD}@"), 1);
