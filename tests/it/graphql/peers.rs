@@ -5,9 +5,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::routing::any;
-use colloquy::domain::Viewer;
 use colloquy::drain::Drain;
-use colloquy::graphql::{Schema, ws};
+use colloquy::graphql::Schema;
+use colloquy::graphql::ws::{self, Visitor};
+use colloquy::service::Session;
 use futures_util::{SinkExt, StreamExt};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::json;
@@ -29,7 +30,11 @@ async fn house(scratch: &Scratch) -> House {
     House::new(scratch, |service| {
         let schema = Schema::new(service.clone(), None).unwrap();
         let open = |upgrade: WebSocketUpgrade| async move {
-            upgrade.on_upgrade(move |socket| ws::serve(socket, schema, Viewer::Anonymous, Drain::new(false)))
+            let visitor = Visitor {
+                session: Some(Session::anonymous(None)),
+                address: None,
+            };
+            upgrade.on_upgrade(move |socket| ws::serve(socket, schema, visitor, Drain::new(false)))
         };
         Router::new().route("/graphql", any(open))
     })

@@ -41,6 +41,7 @@ async fn a_list_of_chats_with_their_messages_costs_at_most_six_commands() {
         clock,
         ids,
         Limits::default(),
+        None,
     ));
     let schema = Schema::new(service, None).unwrap();
 

@@ -41,7 +41,7 @@ async fn a_page_behind_the_end_of_a_list_is_empty_and_nothing_is_skipped_for_it(
     );
     let ids = IdSource::new(clock.clone(), [1; 8]);
     let limits = Limits::default().documented();
-    let service = Service::new(store.clone(), feed, engine, clock, ids, limits);
+    let service = Service::new(store.clone(), feed, engine, clock, ids, limits, None);
     let (routes, _) = Rest::new(Arc::new(service), DateFormat::default()).routes("");
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

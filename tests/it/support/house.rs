@@ -83,7 +83,7 @@ impl House {
         );
         let ids = IdSource::new(clock.clone(), [7; 8]);
         let limits = Limits::default();
-        let service = Service::new(store.clone(), feed, engine, clock.clone(), ids, limits);
+        let service = Service::new(store.clone(), feed, engine, clock.clone(), ids, limits, None);
         let routes = routes(&Arc::new(service));
         let (lines, others) = mpsc::unbounded_channel();
         tokio::spawn(async move { axum::serve(Lines(others), routes).await });

@@ -27,30 +27,6 @@ impl Signer {
         Self::new(Algorithm::HS256, EncodingKey::from_secret(secret))
     }
 
-    /// RS256 with a private key in PEM.
-    pub fn rs256(pem: &str) -> Self {
-        Self::new(
-            Algorithm::RS256,
-            EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap(),
-        )
-    }
-
-    /// ES256 with a private key in PEM, PKCS#8.
-    pub fn es256(pem: &str) -> Self {
-        Self::new(
-            Algorithm::ES256,
-            EncodingKey::from_ec_pem(pem.as_bytes()).unwrap(),
-        )
-    }
-
-    /// EdDSA with a private key in PEM, PKCS#8.
-    pub fn eddsa(pem: &str) -> Self {
-        Self::new(
-            Algorithm::EdDSA,
-            EncodingKey::from_ed_pem(pem.as_bytes()).unwrap(),
-        )
-    }
-
     /// Any algorithm with any key of its family.
     pub fn new(algorithm: Algorithm, key: EncodingKey) -> Self {
         Self { algorithm, key }
