@@ -2,19 +2,22 @@
 
     python mt_client.py ws://127.0.0.1:8000 CHAT_ID "Tell me about the sea"
 
-It needs the library `websockets`. The first five frames are printed field by field, as the documented example does;
-then the reply, as it comes. When the line breaks, or the server goes down and says so, it goes on behind the last frame
-that had a cursor.
+It needs the library `websockets`; and a token in the variable COLLOQUY_TOKEN, where the server asks for one. The first
+five frames are printed field by field, as the documented example does; then the reply, as it comes. When the line breaks,
+or the server goes down and says so, it goes on behind the last frame that had a cursor.
 """
 
 import asyncio
 import json
+import os
 import random
 import sys
 import uuid
 
 import websockets
 
+TOKEN = os.environ.get("COLLOQUY_TOKEN")
+CREDENTIAL = {"Authorization": f"Bearer {TOKEN}"} if TOKEN else {}
 FRAMES_PRINTED = 5
 FAILURES_MAX = 10
 PAUSE_SECONDS = 0.2
@@ -39,7 +42,7 @@ class Conversation:
     async def go_on(self, url: str) -> None:
         """Talks over one connection until the reply has ended."""
         after = f"?after={self.cursor}" if self.cursor else ""
-        async with websockets.connect(url + after, max_size=None) as socket:
+        async with websockets.connect(url + after, max_size=None, additional_headers=CREDENTIAL) as socket:
             if not self.cursor:
                 await socket.send(json.dumps(self.upload))
             async for data in socket:

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use futures_util::Stream;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::auth::{AuthSetupError, Authenticator};
+use crate::auth::{self, AuthSetupError, Authenticator, KeysProbed};
 use crate::bot::{Bot, BuiltinBot, OpenAiBot, OpenAiSetupError, Probed};
-use crate::config::{BotConfig, Config, FeedConfig, OpenAiConfig, RedisConfig, StoreConfig};
+use crate::config::{AuthConfig, BotConfig, Config, FeedConfig, OpenAiConfig, RedisConfig, StoreConfig};
 use crate::domain::tokens::load_vocabulary;
 use crate::domain::{Clock, IdSource, SystemClock};
 use crate::drain::Drain;
@@ -84,6 +84,11 @@ pub async fn scratch_database(uri: &str, id: &str) -> Result<ScratchDatabase, St
 /// Asks a bot's service whether it is there and knows us.
 pub async fn probe_service(config: &OpenAiConfig) -> Result<Probed, OpenAiSetupError> {
     OpenAiBot::probe(config).await
+}
+
+/// Tries the keys of tokens, and asks where some are published.
+pub async fn probe_tokens(config: &AuthConfig) -> Result<KeysProbed, AuthSetupError> {
+    auth::probe(config).await
 }
 
 /// Looks at the Redis of the feed, and changes nothing.

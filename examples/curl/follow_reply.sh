@@ -9,12 +9,19 @@ server=${1:-http://127.0.0.1:8000}
 question=${2:-Tell me about the sea}
 FAILURES_MAX=10
 
+# The token, where the server asks for one. Handed over in a file that is none: arguments can be read by everybody on
+# the machine.
+credential() {
+    [ -z "${COLLOQUY_TOKEN:-}" ] || printf 'Authorization: Bearer %s\n' "$COLLOQUY_TOKEN"
+}
+
 # Runs an operation, with its variables in JSON, and prints what comes of it. Further arguments are curl's.
 graphql() {
     local query=$1 variables=$2
     shift 2
     jq --null-input --arg query "$query" --argjson variables "$variables" '{$query, $variables}' \
-        | curl --silent --show-error --header 'Content-Type: application/json' --data @- "$@" "$server/graphql"
+        | curl --silent --show-error --header 'Content-Type: application/json' --header @<(credential) \
+            --data @- "$@" "$server/graphql"
 }
 
 # The id at a path of an answer. An answer with an error has none there: it is shown instead.

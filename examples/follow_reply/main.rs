@@ -70,9 +70,22 @@ fn random_key() -> Result<String, Box<dyn Error>> {
     Ok(hex::encode(key))
 }
 
+/// The token, where the server asks for one.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it is no argument, which everybody on the machine could read"
+)]
+fn credential() -> Option<String> {
+    let token = std::env::var("COLLOQUY_TOKEN").ok()?;
+    Some(format!("Bearer {token}"))
+}
+
 /// Runs a mutation and returns its data.
 async fn run(server: &str, query: &str, input: &Value) -> Result<Value, Box<dyn Error>> {
-    let request = reqwest::Client::new().post(format!("{server}/graphql"));
+    let mut request = reqwest::Client::new().post(format!("{server}/graphql"));
+    if let Some(credential) = credential() {
+        request = request.header("authorization", credential);
+    }
     let body = json!({ "query": query, "variables": { "input": input } });
     let mut response: Value = request.json(&body).send().await?.json().await?;
     match response["errors"].as_array() {
@@ -96,7 +109,7 @@ async fn follow(
     let (mut socket, _) = connect_async(request).await?;
     let payload = json!({ "query": REPLY, "variables": { "id": id, "after": reply.cursor } });
     for message in [
-        json!({ "type": "connection_init" }),
+        json!({ "type": "connection_init", "payload": { "authorization": credential() } }),
         json!({ "type": "subscribe", "id": "1", "payload": payload }),
     ] {
         socket.send(Message::text(message.to_string())).await?;

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import os
 import sys
 import uuid
 
@@ -36,11 +37,17 @@ subscription Reply($messageId: ID!, $after: String) {
 }"""
 
 
+# Where the server asks for a token: it goes into the payload of connection_init.
+TOKEN = os.environ.get("COLLOQUY_TOKEN")
+CREDENTIAL = {"Authorization": f"Bearer {TOKEN}"} if TOKEN else {}
+
+
 def connect(server: str) -> Client:
     """A client for one connection: the next one gets a new one, which has nothing of it left."""
     transport = WebsocketsTransport(
         url=server.replace("http", "ws", 1) + "/graphql",
         subprotocols=[WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL],
+        init_payload=CREDENTIAL,
     )
     return Client(transport=transport)
 

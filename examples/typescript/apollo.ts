@@ -15,6 +15,7 @@ import { persist } from "./patience.ts";
 import { follow } from "./reply.ts";
 import { Screen } from "./screen.ts";
 import { connect } from "./sockets.ts";
+import { credential } from "./token.ts";
 
 const [server = "http://127.0.0.1:8000", text = "Tell me about the sea"] = process.argv.slice(2);
 
@@ -28,7 +29,7 @@ const client = new ApolloClient({
   link: ApolloLink.split(
     ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
     new GraphQLWsLink(sockets),
-    byHash.concat(new HttpLink({ uri: `${server}/graphql` })),
+    byHash.concat(new HttpLink({ uri: `${server}/graphql`, headers: credential })),
   ),
 });
 

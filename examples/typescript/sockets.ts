@@ -3,12 +3,14 @@
 import { type Client, createClient } from "graphql-ws";
 
 import type { ReplySubscription } from "./operations.ts";
+import { credential } from "./token.ts";
 import "./websocket.ts";
 
 /** A client of a server's WebSocket. */
 export function connect(server: string): Client {
   const client = createClient({
     url: `${server.replace(/^http/, "ws")}/graphql`,
+    connectionParams: credential,
     // What fails is tried again in reply.ts, over each transport alike.
     retryAttempts: 0,
   });

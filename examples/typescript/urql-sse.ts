@@ -4,8 +4,15 @@
 
 import { Client, fetchExchange } from "@urql/core";
 
+import { credential } from "./token.ts";
 import { converse } from "./urql-converse.ts";
 
 const [server = "http://127.0.0.1:8000", text = "Tell me about the sea"] = process.argv.slice(2);
 
-await converse(new Client({ url: `${server}/graphql`, exchanges: [fetchExchange], fetchSubscriptions: true }), text);
+const client = new Client({
+  url: `${server}/graphql`,
+  fetchOptions: { headers: credential },
+  exchanges: [fetchExchange],
+  fetchSubscriptions: true,
+});
+await converse(client, text);

@@ -5,6 +5,7 @@
 import { Client, fetchExchange, subscriptionExchange } from "@urql/core";
 
 import { connect } from "./sockets.ts";
+import { credential } from "./token.ts";
 import { converse } from "./urql-converse.ts";
 
 const [server = "http://127.0.0.1:8000", text = "Tell me about the sea"] = process.argv.slice(2);
@@ -12,6 +13,7 @@ const [server = "http://127.0.0.1:8000", text = "Tell me about the sea"] = proce
 const sockets = connect(server);
 const client = new Client({
   url: `${server}/graphql`,
+  fetchOptions: { headers: credential },
   exchanges: [
     fetchExchange,
     subscriptionExchange({

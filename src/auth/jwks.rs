@@ -109,6 +109,14 @@ impl Jwks {
         }
     }
 
+    /// Asks once, for what the keys are for that can be used; why there are none, if there are none.
+    pub async fn probe(&self) -> Result<Vec<JwtAlgorithm>, String> {
+        match self.answer().await {
+            Ok(keys) => Ok(keys.algorithms()),
+            Err(error) => Err(in_words(&error)),
+        }
+    }
+
     /// The keys, among which is the one that a token's header asks for if the issuer has published it.
     pub async fn keys_for(&self, header: &Header) -> Result<Arc<Keys>, TokenError> {
         let came = Instant::now();
@@ -192,6 +200,16 @@ impl Jwks {
             true => Err(AnswerError::Empty),
             false => Ok(keys),
         }
+    }
+}
+
+/// An error, and the innermost of what led to it, which says it best.
+fn in_words(error: &AnswerError) -> String {
+    let error: &dyn std::error::Error = error;
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    match causes.last() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
     }
 }
 

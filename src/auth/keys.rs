@@ -122,6 +122,11 @@ impl Keys {
         self.0.is_empty()
     }
 
+    /// What each of them is for.
+    pub fn algorithms(&self) -> Vec<JwtAlgorithm> {
+        self.0.iter().map(|key| key.algorithm).collect()
+    }
+
     /// Whether there is one that the header of a token asks for by its name.
     pub fn has(&self, header: &Header) -> bool {
         self.matching(header).next().is_some()

@@ -7,6 +7,7 @@
 mod claims;
 mod jwks;
 mod keys;
+mod probe;
 mod token;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use keys::Keys;
 
 pub use jwks::JwksSetupError;
 pub use keys::KeyError;
+pub use probe::{KeysProbed, probe};
 pub use token::{TOKEN_BYTES_MAX, peek};
 
 /// Why the server cannot tell whose tokens to believe.

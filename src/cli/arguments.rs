@@ -300,7 +300,7 @@ pub enum Command {
     Schema,
     /// Create the store's collections and indexes; harmless to repeat.
     Setup,
-    /// Look at configuration, store, feed and bot, change nothing, and say what to mend.
+    /// Look at configuration, keys of tokens, store, feed and bot, change nothing, and say what to mend.
     ///
     /// Ends with 0 if nothing is a problem, else with 1.
     Doctor(DoctorArguments),

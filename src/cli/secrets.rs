@@ -8,7 +8,9 @@ use crate::config::{ConfigError, JwtKey};
 
 /// The variables that hold secrets and nothing else. Each may be left out for one with `_FILE` behind its name, which
 /// names a file that holds the secret, as orchestrators hand them in.
-pub const VARIABLES: [&str; 2] = ["COLLOQUY_JWT_SECRET", "OPENAI_API_KEY"];
+pub const VARIABLES: [&str; 3] = ["COLLOQUY_JWT_SECRET", TOKEN, "OPENAI_API_KEY"];
+/// The token that `colloquy chat` shows to the server.
+pub const TOKEN: &str = "COLLOQUY_TOKEN";
 /// The variables of addresses that may hold a password, of which the same is true.
 pub const ADDRESSES: [&str; 2] = ["COLLOQUY_FEED", "COLLOQUY_STORE"];
 /// What makes the name of a variable that of a file.

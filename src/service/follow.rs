@@ -1,10 +1,11 @@
 //! Following a chat: its events, and the text of every reply while it grows, in one stream with one cursor.
 
 use std::collections::{BTreeMap, HashSet};
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures_util::stream::{self, BoxStream, StreamExt};
-use tokio_stream::StreamMap;
 
 use super::{Error, Service};
 use crate::domain::{
@@ -42,7 +43,7 @@ pub struct ChatFollower {
     chat: ChatId,
     feed: Follower,
     position: FeedPosition,
-    replies: StreamMap<MessageId, BoxStream<'static, ReplyUpdate>>,
+    replies: Vec<(MessageId, BoxStream<'static, ReplyUpdate>)>,
     /// What was told of each reply that is followed; `None` if nothing was yet.
     told: BTreeMap<MessageId, Option<ReplyCursor>>,
     /// Replies that were found under way, and whose beginning the feed may still tell.
@@ -74,7 +75,7 @@ impl Service {
                 epoch: 0,
                 sequence: 0,
             }),
-            replies: StreamMap::new(),
+            replies: Vec::new(),
             told: BTreeMap::new(),
             found: HashSet::new(),
             is_over: false,
@@ -99,7 +100,7 @@ impl ChatFollower {
                 followed = self.feed.next(), if self.replies.len() < ChatCursor::REPLIES_MAX => {
                     self.take(followed?).await
                 }
-                Some((id, update)) = self.replies.next() => {
+                (id, update) = next_of(&mut self.replies) => {
                     self.note(id, &update);
                     Some(ChatUpdate::Reply(update))
                 }
@@ -179,7 +180,7 @@ impl ChatFollower {
 
     /// Whether the reply is followed: there may be no such message, or not yet.
     async fn attach(&mut self, id: MessageId, cursor: Option<ReplyCursor>) -> Result<bool, Error> {
-        if self.replies.contains_key(&id) {
+        if self.replies.iter().any(|(followed, _)| *followed == id) {
             return Ok(true);
         }
         let Some(reader) = self.service.engine.follow(id, cursor).await? else {
@@ -190,7 +191,7 @@ impl ChatFollower {
             return Ok(false);
         }
         self.told.insert(id, cursor);
-        self.replies.insert(id, updates(reader));
+        self.replies.push((id, updates(reader)));
         Ok(true)
     }
 
@@ -211,6 +212,25 @@ impl ChatFollower {
             replies: self.told.iter().map(|(id, told)| (*id, *told)).collect(),
         }
     }
+}
+
+/// The next update of any of these, of that one first which was attached first: so whoever is slow sees replies in the
+/// order of their turns, as everybody else does. Those that have ended are put away; where there is none, it never comes.
+async fn next_of(
+    replies: &mut Vec<(MessageId, BoxStream<'static, ReplyUpdate>)>,
+) -> (MessageId, ReplyUpdate) {
+    poll_fn(|context| {
+        let mut place = 0;
+        while let Some((id, updates)) = replies.get_mut(place) {
+            match updates.poll_next_unpin(context) {
+                Poll::Ready(Some(update)) => return Poll::Ready((*id, update)),
+                Poll::Ready(None) => drop(replies.remove(place)),
+                Poll::Pending => place += 1,
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 fn updates(reader: ReplyReader) -> BoxStream<'static, ReplyUpdate> {

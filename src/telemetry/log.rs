@@ -4,8 +4,9 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
 
+use tracing::{Level, Metadata};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::filter::FromEnvError;
+use tracing_subscriber::filter::{FilterExt, FilterFn, FromEnvError};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{EnvFilter, Layer};
@@ -15,6 +16,9 @@ use super::traces::Traces;
 /// Lines that wait to be written. Where whoever reads them is slower than that, further ones are lost: better they than the
 /// requests that they tell of. At some 500 bytes a line it is 8 MiB.
 const LINES_MAX: usize = 16 * 1024;
+
+/// A library whose traces have every frame of every WebSocket in them: tokens, and what people write to each other.
+const FRAMES_TARGET: &str = "tungstenite";
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +48,8 @@ pub fn start(format: LogFormat, traces: Option<&Traces>) -> Result<Log, LogError
     let filter = EnvFilter::builder()
         .with_default_directive(tracing::Level::INFO.into())
         .from_env()?;
+    // The hint leaves it to the other filter what is looked at in the first place.
+    let fit_to_print = FilterFn::new(is_fit_to_print).with_max_level_hint(Level::TRACE);
     let (writer, written) = NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(LINES_MAX)
@@ -58,10 +64,15 @@ pub fn start(format: LogFormat, traces: Option<&Traces>) -> Result<Log, LogError
     };
     tracing_subscriber::registry()
         .with(traces.map(Traces::layer))
-        .with(lines.with_filter(filter))
+        .with(lines.with_filter(filter.and(fit_to_print)))
         .try_init()?;
     std::panic::set_hook(Box::new(panicked));
     Ok(Log(written))
+}
+
+/// Whether a line may be written, whatever `RUST_LOG` chooses.
+fn is_fit_to_print(line: &Metadata<'_>) -> bool {
+    *line.level() < Level::TRACE || !line.target().starts_with(FRAMES_TARGET)
 }
 
 /// A panic is a line like any other. Without its words: they can quote what somebody wrote.

@@ -70,6 +70,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
             "telemetry",
             "store",
             "feed",
+            "auth",
             "bot",
             "graphql",
             "app",

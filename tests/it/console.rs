@@ -10,6 +10,7 @@ use crate::on_both_stores;
 use crate::support::program::{browser, run};
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
+use crate::support::tokens::{SECRET, SERVICE_SCOPE, Token};
 
 on_both_stores! {
     everything_that_the_console_can_do_is_seen_by_another_tab,
@@ -68,6 +69,26 @@ async fn the_keyboard_alone_does_everything() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_stands_in_the_way_of_a_screen_reader() {
     play(&Scratch::embedded().await, "accessibility.js", "40", "400").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_a_token_signs_in_and_goes_on_with_another() {
+    let scratch = Scratch::embedded().await;
+    let server = Server::start_in(
+        &scratch,
+        &["--builtin-pace", "40", "--builtin-words", "200"],
+        &[("COLLOQUY_JWT_SECRET", SECRET)],
+    );
+    let mira = Token::of("mira");
+    let tokens = [
+        mira.clone(),
+        // Of after the moment at which the first one is withdrawn, whenever that is.
+        mira.issued_in(300),
+        Token::of("ravi"),
+        Token::of("console-tests").scope(SERVICE_SCOPE),
+    ];
+    let tokens = tokens.map(|token| token.signed());
+    run(browser("console/sign-in.js", &server).args(tokens));
 }
 
 /// Runs a script against a server whose bot has this pace and says this many words.

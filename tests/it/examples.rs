@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::support::cutter::{Cut, Cutter};
 use crate::support::scratch::{Scratch, from_script};
 use crate::support::server::Server;
+use crate::support::tokens::{SECRET, Token};
 
 /// Longer than any of them takes on a busy machine.
 const WAIT_MAX: Duration = Duration::from_secs(90);
@@ -41,6 +42,18 @@ macro_rules! with_each_client {
 with_each_client! {
     nothing_is_lost_doubled_or_reordered_over_a_line_that_is_cut,
     what_a_crash_took_back_is_replaced,
+    a_token_is_shown_where_the_server_asks_for_one,
+}
+
+async fn a_token_is_shown_where_the_server_asks_for_one(mut client: Command) {
+    let scratch = Scratch::embedded().await;
+    let secret = [("COLLOQUY_JWT_SECRET", SECRET)];
+    let server = Server::start_in(&scratch, &["--builtin-pace", "0"], &secret);
+    client.env("COLLOQUY_TOKEN", Token::of("mira").signed());
+    assert_eq!(
+        run(client, &[&server.url, "One word"]).await,
+        "You wrote: One word\n"
+    );
 }
 
 async fn nothing_is_lost_doubled_or_reordered_over_a_line_that_is_cut(client: Command) {

@@ -3,7 +3,6 @@
 import 'graphiql/setup-workers/vite';
 
 import { explorerPlugin } from '@graphiql/plugin-explorer';
-import { createGraphiQLFetcher } from '@graphiql/toolkit';
 import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
 import { createRoot } from 'react-dom/client';
 
@@ -12,12 +11,7 @@ import '@graphiql/plugin-explorer/style.css';
 import './page.css';
 
 import { EXAMPLES } from './examples.js';
-
-// Built from the page's own address, so that the page works behind any host name and any TLS proxy.
-const socketUrl = new URL('/graphql', window.location.href);
-socketUrl.protocol = window.location.protocol === 'https:' ? 'wss:' : 'ws:';
-
-const fetcher = createGraphiQLFetcher({ url: '/graphql', subscriptionUrl: socketUrl.href });
+import { fetcher } from './fetcher.js';
 
 // Made once, outside the element: a new plugin object on each render would close its panel.
 const plugins = [HISTORY_PLUGIN, explorerPlugin()];

@@ -3,6 +3,8 @@
 use clap::Args;
 
 /// Talks to a server.
+///
+/// Where that asks for a token, it is read from COLLOQUY_TOKEN, or from the file that COLLOQUY_TOKEN_FILE names.
 #[derive(Args, Clone)]
 pub struct ChatArguments {
     // Read by us, as the headers are: the parser's own complaint would repeat it, and with it a password.

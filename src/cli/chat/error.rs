@@ -26,4 +26,9 @@ impl ChatError {
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Client(error) if error.is_passing())
     }
+
+    /// Whether the server does not let the caller in.
+    pub fn is_unauthenticated(&self) -> bool {
+        matches!(self, Self::Client(error) if error.is_unauthenticated())
+    }
 }

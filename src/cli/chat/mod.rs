@@ -26,24 +26,34 @@ use screen::Screen;
 use session::{Manners, Next, Session};
 
 use super::client::{Server, UserId};
+use super::{complain, secrets};
 
+/// What it ends with where the server asks for a token and takes none that it was shown.
+const UNAUTHENTICATED: u8 = 3;
 /// What a shell ends with that was interrupted.
 const INTERRUPTED: u8 = 130;
 
 /// Talks to a server: 0 if that went well, 1 if it is not there or a piped message was not answered, 2 if it was told
-/// something wrong, 130 if a script's reply was stopped by Ctrl-C.
+/// something wrong, 3 if it is asked for a token and has none that is taken, 130 if a script's reply was stopped by Ctrl-C.
 pub fn chat(arguments: ChatArguments) -> ExitCode {
-    let server = match Server::new(&arguments.url, &arguments.headers) {
+    let token = match secrets::variable(secrets::TOKEN) {
+        Ok(token) => token,
+        Err(error) => {
+            complain(&error);
+            return ExitCode::from(2);
+        }
+    };
+    let server = match Server::new(&arguments.url, &arguments.headers, token.as_deref()) {
         Ok(server) => server,
         Err(error) => {
-            super::complain(&error);
+            complain(&error);
             return ExitCode::from(2);
         }
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            super::complain(&error);
+            complain(&error);
             return ExitCode::FAILURE;
         }
     };
@@ -54,7 +64,10 @@ pub fn chat(arguments: ChatArguments) -> ExitCode {
         Err(ChatError::Local(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
         Err(error) => {
             screen.complain(&error);
-            ExitCode::FAILURE
+            match error.is_unauthenticated() {
+                true => ExitCode::from(UNAUTHENTICATED),
+                false => ExitCode::FAILURE,
+            }
         }
     };
     // A thread may still wait for a line that nobody wants.
@@ -95,6 +108,8 @@ async fn converse(arguments: ChatArguments, server: &Server, screen: &Screen) ->
             Ok(Next::GoOn) => {}
             Ok(Next::Leave) => break,
             Err(ChatError::Local(error)) => return Err(error.into()),
+            // What comes behind it would be refused as well.
+            Err(error) if error.is_unauthenticated() => return Err(error),
             Err(error) => {
                 screen.complain(&error);
                 session.has_failed = true;

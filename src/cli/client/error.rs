@@ -2,8 +2,6 @@
 
 use std::error::Error;
 
-use graphql_client::Response;
-
 /// Codes after which the same request may succeed.
 const PASSING: [&str; 3] = ["UNAVAILABLE", "INTERNAL", "SHUTTING_DOWN"];
 
@@ -17,6 +15,20 @@ pub enum ClientError {
         code: Option<String>,
         /// For people.
         message: String,
+    },
+    /// The server asks for a token, and there is none to show it.
+    #[error(
+        "{place} asks for a token: set COLLOQUY_TOKEN to it, or COLLOQUY_TOKEN_FILE to a file that holds it"
+    )]
+    NoToken {
+        /// Where that is.
+        place: String,
+    },
+    /// The server does not take what it was shown.
+    #[error("{place} does not take the token: it is not valid, or no longer, or meant for another server")]
+    TokenRefused {
+        /// Where that is.
+        place: String,
     },
     /// The server is not there, or no longer.
     #[error("cannot reach {place}: {reason}")]
@@ -45,15 +57,22 @@ impl ClientError {
         match self {
             Self::Lost { .. } => true,
             Self::Refused { .. } => self.code().is_some_and(|code| PASSING.contains(&code)),
-            Self::Strange { .. } | Self::Unwritable(_) => false,
+            Self::NoToken { .. } | Self::TokenRefused { .. } | Self::Strange { .. } | Self::Unwritable(_) => {
+                false
+            }
         }
+    }
+
+    /// Whether the caller is not let in: whatever else it asks for will be refused as well.
+    pub fn is_unauthenticated(&self) -> bool {
+        matches!(self, Self::NoToken { .. } | Self::TokenRefused { .. })
     }
 
     /// The code of a refusal that has one.
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Refused { code, .. } => code.as_deref(),
-            Self::Lost { .. } | Self::Strange { .. } | Self::Unwritable(_) => None,
+            _ => None,
         }
     }
 
@@ -69,17 +88,6 @@ impl ClientError {
             message: error.message.clone(),
         })
     }
-}
-
-/// The data of a response, if it has some and no errors.
-pub fn data_of<D>(response: Response<D>, place: &str) -> Result<D, ClientError> {
-    if let Some(refusal) = response.errors.as_deref().and_then(ClientError::refused) {
-        return Err(refusal);
-    }
-    response.data.ok_or_else(|| ClientError::Strange {
-        place: place.to_owned(),
-        reason: "its answer has neither data nor errors".to_owned(),
-    })
 }
 
 /// The last link of a chain of causes.

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder, Retryable};
 use graphql_client::{GraphQLQuery, Response};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::error::{ClientError, data_of, root_cause};
+use super::error::{ClientError, root_cause};
 
 /// How long a connection may take.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -22,6 +22,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 const TRIES_MAX: usize = 10;
 /// Where GraphQL is below a base address.
 const PATH: &str = "/graphql";
+/// What a server says to whoever brings no token that it takes.
+const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
 
 /// Why an address or a header is none. Says neither: both may hold a secret.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,9 @@ pub enum ServerError {
     /// A user or a password in the address, where everybody on the machine can read them and logs repeat them.
     #[error("a URL with a user or a password is not taken; use --header 'Authorization: …'")]
     Credential,
+    /// Not a token.
+    #[error("COLLOQUY_TOKEN holds no token: it is one word, without 'Bearer' before it")]
+    Token,
     /// Not a header.
     #[error("--header takes 'NAME: VALUE'")]
     Header,
@@ -51,12 +56,15 @@ pub struct Server {
     place: String,
     /// The payload of `connection_init`: the headers once more, for servers and proxies that look there.
     pub(super) init: Map<String, Value>,
+    /// Whether there is something in them that says who calls.
+    shows_token: bool,
     answer_max: Duration,
 }
 
 impl Server {
-    /// The server at an endpoint or a base address, with headers as `NAME: VALUE`.
-    pub fn new(url: &str, headers: &[String]) -> Result<Self, ServerError> {
+    /// The server at an endpoint or a base address, with headers as `NAME: VALUE`, and the token to show it unless one of
+    /// them brings another.
+    pub fn new(url: &str, headers: &[String], token: Option<&str>) -> Result<Self, ServerError> {
         let url = endpoint(url)?;
         let mut sent = HeaderMap::new();
         let mut init = Map::new();
@@ -64,11 +72,18 @@ impl Server {
             let (name, value) = header.split_once(':').ok_or(ServerError::Header)?;
             let (name, value) = (name.trim(), value.trim());
             let key = HeaderName::try_from(name).map_err(|_| ServerError::Header)?;
-            let mut worth = HeaderValue::try_from(value).map_err(|_| ServerError::Header)?;
-            worth.set_sensitive(true);
-            sent.append(key, worth);
+            sent.append(key, sensitive(value).ok_or(ServerError::Header)?);
             init.insert(name.to_owned(), Value::String(value.to_owned()));
         }
+        if let Some(token) = token.filter(|_| !sent.contains_key(AUTHORIZATION)) {
+            let token = token.trim();
+            let is_word = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+            let authorization = format!("Bearer {token}");
+            let worth = sensitive(&authorization).filter(|_| is_word);
+            sent.insert(AUTHORIZATION, worth.ok_or(ServerError::Token)?);
+            init.insert("Authorization".to_owned(), Value::String(authorization));
+        }
+        let shows_token = sent.contains_key(AUTHORIZATION);
         let client = || {
             reqwest::Client::builder()
                 .connect_timeout(CONNECT_MAX)
@@ -84,6 +99,7 @@ impl Server {
             url,
             place: place.into(),
             init,
+            shows_token,
             answer_max: ANSWER_MAX,
         })
     }
@@ -104,6 +120,7 @@ impl Server {
             place: url.clone().into(),
             url,
             init: Map::new(),
+            shows_token: false,
             answer_max,
         })
     }
@@ -148,11 +165,32 @@ impl Server {
         let status = response.status();
         let answer = response.bytes().await.map_err(|error| self.lost(&error))?;
         match serde_json::from_slice::<Response<Q::ResponseData>>(&answer) {
-            Ok(response) => data_of(response, &self.place),
+            Ok(response) => self.data_of(response),
             // What stands before a server answers so while that is away.
             Err(_) if status.is_server_error() => Err(self.lost_because(status)),
             Err(_) if !status.is_success() => Err(self.strange(status)),
             Err(error) => Err(self.strange(error)),
+        }
+    }
+
+    /// The data of a response, if it has some and no errors.
+    pub fn data_of<D>(&self, response: Response<D>) -> Result<D, ClientError> {
+        if let Some(refusal) = response.errors.as_deref().and_then(ClientError::refused) {
+            return Err(match refusal.code() {
+                Some(UNAUTHENTICATED) => self.not_let_in(),
+                _ => refusal,
+            });
+        }
+        let data = response.data;
+        data.ok_or_else(|| self.strange("its answer has neither data nor errors"))
+    }
+
+    /// The server asks for a token, or for another one.
+    pub fn not_let_in(&self) -> ClientError {
+        let place = self.place.clone();
+        match self.shows_token {
+            true => ClientError::TokenRefused { place },
+            false => ClientError::NoToken { place },
         }
     }
 
@@ -195,6 +233,13 @@ fn body<Q: GraphQLQuery>(variables: Q::Variables) -> Result<String, ClientError>
     Ok(serde_json::to_string(&Q::build_query(variables))?)
 }
 
+/// A header that is shown to the server and to nobody else.
+fn sensitive(value: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::try_from(value).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
 fn endpoint(text: &str) -> Result<Url, ServerError> {
     let mut url = Url::parse(text).map_err(|_| ServerError::Url)?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
@@ -213,6 +258,7 @@ fn endpoint(text: &str) -> Result<Url, ServerError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn a_base_address_stands_for_the_endpoint_below_it() {
@@ -238,14 +284,26 @@ mod tests {
             ("http://host", "Authori zation: secret"),
             ("http://host", "Authorization: secret\n"),
         ] {
-            let Err(error) = Server::new(url, &[header.to_owned()]) else {
+            let Err(error) = Server::new(url, &[header.to_owned()], None) else {
                 assert_eq!(header, "Authorization: secret\n");
                 continue;
             };
             assert!(!error.to_string().contains("secret"), "{error}");
         }
-        let server = Server::new("http://host/?key=secret", &["Authorization: secret".to_owned()]).unwrap();
+        let headers = ["authorization: secret".to_owned()];
+        let server = Server::new("http://host/?key=secret", &headers, Some("another")).unwrap();
         assert_eq!(server.place, "http://host/graphql");
-        assert_eq!(server.init["Authorization"], "secret");
+        assert_eq!(json!(server.init), json!({ "authorization": "secret" }));
+    }
+
+    #[test]
+    fn a_token_is_one_word_and_goes_where_servers_look_for_it() {
+        let server = Server::new("http://host", &[], Some("a.b.c\n")).unwrap();
+        assert_eq!(json!(server.init), json!({ "Authorization": "Bearer a.b.c" }));
+        for token in ["", "Bearer secret", "secret\nsecret", "secret\u{e4}"] {
+            let error = Server::new("http://host", &[], Some(token)).err().unwrap();
+            assert!(matches!(error, ServerError::Token), "{error}");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
     }
 }

@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-use super::error::{ClientError, data_of};
+use super::error::ClientError;
 use super::server::Server;
 
 const PROTOCOL: &str = "graphql-transport-ws";
@@ -32,7 +32,9 @@ const SILENCE_MAX: Duration = Duration::from_secs(45);
 /// An event has at most 16 KiB of text, and JSON writes a character in six bytes at most.
 const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Close codes after which the same again would be refused again.
-const REFUSALS: [u16; 6] = [4400, 4401, 4403, 4406, 4409, 4429];
+const REFUSALS: [u16; 5] = [4400, 4401, 4406, 4409, 4429];
+/// The close code where no token, or none that is valid, was shown; or where it is valid no longer.
+const FORBIDDEN: u16 = 4403;
 
 /// A subscription under way.
 pub struct Subscription<'a> {
@@ -77,7 +79,7 @@ impl<'a> Subscription<'a> {
     pub async fn next<D: DeserializeOwned>(&mut self) -> Result<Option<D>, ClientError> {
         loop {
             match self.receive::<D>().await? {
-                FromServer::Next { payload } => return data_of(payload, self.server.place()).map(Some),
+                FromServer::Next { payload } => return self.server.data_of(payload).map(Some),
                 FromServer::Error { payload } => {
                     let refusal = ClientError::refused(&payload);
                     return Err(refusal.unwrap_or_else(|| self.server.strange("an error without a word")));
@@ -111,6 +113,9 @@ impl<'a> Subscription<'a> {
             match frame {
                 Ok(Some(Ok(Message::Text(text)))) => {
                     return serde_json::from_str(&text).map_err(|error| self.server.strange(error));
+                }
+                Ok(Some(Ok(Message::Close(Some(frame))))) if u16::from(frame.code) == FORBIDDEN => {
+                    return Err(self.server.not_let_in());
                 }
                 Ok(Some(Ok(Message::Close(Some(frame))))) if REFUSALS.contains(&frame.code.into()) => {
                     return Err(self.server.strange(format!("{} {}", frame.code, frame.reason)));
@@ -147,6 +152,9 @@ async fn shake(server: &Server) -> Result<WebSocketStream<Upgraded>, ClientError
     let status = response.status();
     if status.is_server_error() {
         return Err(server.lost_because(status));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        return Err(server.not_let_in());
     }
     if status != StatusCode::SWITCHING_PROTOCOLS {
         return Err(server.strange(format!("no WebSocket: {status}")));

@@ -12,7 +12,7 @@ use crate::config::{BuiltinBotConfig, Config, ConfigError};
 /// The configuration as a whole.
 pub fn whole(config: Result<Config, ConfigError>) -> Finding {
     match config {
-        Ok(config) if !config.listen.ip().is_loopback() => Finding::warning(
+        Ok(config) if config.auth.is_none() && !config.listen.ip().is_loopback() => Finding::warning(
             "configuration",
             format!(
                 "valid, but anybody who reaches {} can read every chat",

@@ -7,6 +7,7 @@ mod finding;
 mod folder;
 mod listing;
 mod mongo;
+mod tokens;
 mod upstream;
 
 use std::process::ExitCode;
@@ -55,6 +56,9 @@ pub async fn doctor(arguments: &Arguments, options: DoctorArguments) -> ExitCode
 async fn check(arguments: &Arguments) -> Vec<Finding> {
     let mut findings = vec![configuration::whole(arguments.config())];
     findings.push(configuration::address(arguments.listen).await);
+    if let Ok(auth) = arguments.auth() {
+        findings.push(tokens::finding(auth.as_ref()).await);
+    }
     if let Ok(store) = arguments.store() {
         findings.extend(match app::inspect_store(&store).await {
             Ok(StoreInspection::Folder(folder)) => folder::findings(&folder),

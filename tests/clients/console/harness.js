@@ -42,9 +42,16 @@ export async function inBrowser(play, { mayComplain = () => false } = {}) {
   }
 }
 
+let bearer = {};
+
+/** From now on the server is asked with this token. */
+export function askWith(token) {
+  bearer = { authorization: `Bearer ${token}` };
+}
+
 export async function graphql(query, variables) {
   const body = JSON.stringify({ query, variables });
-  const headers = { "content-type": "application/json" };
+  const headers = { "content-type": "application/json", ...bearer };
   const { data, errors } = await (await fetch(`${server}/graphql`, { method: "POST", headers, body })).json();
   assert.equal(errors, undefined);
   return data;

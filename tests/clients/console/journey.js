@@ -9,6 +9,12 @@ await inBrowser(async (newPage) => {
   await page.goto(server);
   await page.getByRole("heading", { name: "What shall we talk about?" }).waitFor();
 
+  // Whoever asks for no tokens is warned of it, until they have put that away.
+  const warning = page.getByRole("note").filter({ hasText: "whoever reaches it can read every chat" });
+  await warning.waitFor();
+  await page.getByRole("button", { name: "Dismiss the warning" }).click();
+  await warning.waitFor({ state: "detached" });
+
   // The first message makes the chat, under the user that the field names.
   const user = page.getByRole("textbox", { name: "User" });
   await user.fill("mira");

@@ -12,7 +12,10 @@ use crate::support::server::Server;
 /// The client, to be started.
 fn client(arguments: &[&str]) -> Command {
     let mut client = Command::new(env!("CARGO_BIN_EXE_colloquy"));
-    client.arg("chat").args(arguments).env_remove("NO_COLOR");
+    client.arg("chat").args(arguments);
+    for variable in ["NO_COLOR", "COLLOQUY_TOKEN", "COLLOQUY_TOKEN_FILE"] {
+        client.env_remove(variable);
+    }
     client
 }
 

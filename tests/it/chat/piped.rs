@@ -13,6 +13,7 @@ use super::{client, messages, replies};
 use crate::support::cutter::{Cut, Cutter};
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
+use crate::support::tokens::{SECRET, Token};
 
 /// Longer than a server takes to find out that another died; only a failure waits for it.
 const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -24,9 +25,10 @@ struct Talk {
     stderr: String,
 }
 
-fn start(arguments: &[&str]) -> Child {
+fn start(arguments: &[&str], variables: &[(&str, &str)]) -> Child {
     let mut client = client(arguments);
     client
+        .envs(variables.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -65,7 +67,12 @@ fn said_over_socket(line: &[u8]) -> Option<Vec<Value>> {
 }
 
 async fn talk(arguments: &[&str], input: &str) -> Talk {
-    let mut client = start(arguments);
+    talk_in(arguments, &[], input).await
+}
+
+/// [`talk`], with variables.
+async fn talk_in(arguments: &[&str], variables: &[(&str, &str)], input: &str) -> Talk {
+    let mut client = start(arguments, variables);
     // One that has ended already reads nothing, and says why elsewhere.
     let _ = client.stdin.take().unwrap().write_all(input.as_bytes());
     end(client, Vec::new()).await
@@ -181,7 +188,7 @@ async fn a_server_that_is_killed_in_the_middle_leaves_an_interrupted_reply() {
         || Server::start_with(&scratch, &["--builtin-pace", "60", "--builtin-words", "100000"]);
     let server = start_server();
     let proxy = Cutter::start(&server, []).await;
-    let mut client = start(&[&proxy.url]);
+    let mut client = start(&[&proxy.url], &[]);
     client
         .stdin
         .take()
@@ -247,7 +254,7 @@ async fn a_reply_that_fails_is_told_and_makes_the_exit_code_1() {
 async fn a_signal_stops_the_reply_and_ends_the_script() {
     let scratch = Scratch::embedded().await;
     let server = Server::start_with(&scratch, &["--builtin-pace", "60", "--builtin-words", "100000"]);
-    let mut client = start(&[&server.url]);
+    let mut client = start(&[&server.url], &[]);
     client.stdin.take().unwrap().write_all(b"One\nTwo\n").unwrap();
     let (client, read) = read_some(client, 100).await;
     kill_process(Pid::from_child(&client), Signal::INT).unwrap();
@@ -312,6 +319,73 @@ async fn a_header_goes_with_every_request_and_into_connection_init_and_is_never_
         }
     }
     assert_eq!(sockets, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_read_from_the_environment_or_a_file_and_never_printed() {
+    let scratch = Scratch::embedded().await;
+    let secret = [("COLLOQUY_JWT_SECRET", SECRET)];
+    let server = Server::start_in(&scratch, &["--builtin-pace", "0"], &secret);
+    let token = Token::of("mira").signed();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, format!("{token}\n")).unwrap();
+    for variable in [
+        ("COLLOQUY_TOKEN", token.as_str()),
+        ("COLLOQUY_TOKEN_FILE", file.to_str().unwrap()),
+    ] {
+        let said = talk_in(&[&server.url], &[variable], "One word\n").await;
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        assert_eq!(said.stdout, "You wrote: One word\n");
+        assert!(!said.stderr.contains(&token), "{}", said.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_token_that_is_taken_it_says_so_and_ends_with_exit_code_3() {
+    let scratch = Scratch::embedded().await;
+    let secret = [("COLLOQUY_JWT_SECRET", SECRET)];
+    let server = Server::start_in(&scratch, &["--builtin-pace", "0"], &secret);
+    let said = talk(&[&server.url], "One\nTwo\n").await;
+    assert_eq!((said.code, said.stdout.as_str()), (Some(3), ""));
+    assert_eq!(
+        said.stderr,
+        format!(
+            "colloquy: {}/graphql asks for a token: set COLLOQUY_TOKEN to it, or COLLOQUY_TOKEN_FILE to a file that \
+             holds it\n",
+            server.url
+        )
+    );
+    let expired = Token::of("mira").issued_in(-600).expires_in(-300).signed();
+    for wrong in ["a.secret.word", &expired] {
+        let said = talk_in(&[&server.url], &[("COLLOQUY_TOKEN", wrong)], "One\nTwo\n").await;
+        assert_eq!((said.code, said.stdout.as_str()), (Some(3), ""));
+        assert!(said.stderr.contains("does not take the token"), "{}", said.stderr);
+        assert_eq!(said.stderr.lines().count(), 1, "{}", said.stderr);
+        assert!(!said.stderr.contains(wrong), "{}", said.stderr);
+    }
+    let said = talk_in(&[&server.url], &[("COLLOQUY_TOKEN", "two words")], "").await;
+    assert_eq!(said.code, Some(2));
+    assert!(!said.stderr.contains("two words"), "{}", said.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_expires_in_the_middle_of_a_reply_ends_the_script() {
+    let scratch = Scratch::embedded().await;
+    let variables = [
+        ("COLLOQUY_JWT_SECRET", SECRET),
+        ("COLLOQUY_JWT_LEEWAY_SECONDS", "0"),
+    ];
+    let server = Server::start_in(
+        &scratch,
+        &["--builtin-pace", "60", "--builtin-words", "100000"],
+        &variables,
+    );
+    let token = Token::of("mira").expires_in(5).signed();
+    let said = talk_in(&[&server.url], &[("COLLOQUY_TOKEN", &token)], "One\nTwo\n").await;
+    assert_eq!(said.code, Some(3), "{}", said.stderr);
+    assert!(said.stdout.starts_with("You wrote: One"), "{}", said.stdout);
+    assert!(said.stderr.contains("does not take the token"), "{}", said.stderr);
 }
 
 #[tokio::test]

@@ -15,12 +15,20 @@ async fn a_machine_with_nothing_on_it_is_well_and_stays_as_it_is() {
     let scratch = Scratch::embedded().await;
     let report = Report::of(&scratch.address(), &[]);
     assert_eq!(report.code, 0, "{}", report.printed);
-    for subject in ["configuration", "address", "store", "data", "feed", "bot"] {
+    for subject in [
+        "configuration",
+        "address",
+        "tokens",
+        "store",
+        "data",
+        "feed",
+        "bot",
+    ] {
         assert_eq!(report.verdict(subject), "ok", "{}", report.printed);
     }
     assert_eq!(
         report.report["summary"],
-        json!({ "ok": 6, "warnings": 0, "problems": 0 })
+        json!({ "ok": 7, "warnings": 0, "problems": 0 })
     );
     assert!(!fs::exists(scratch.address()).unwrap());
 }

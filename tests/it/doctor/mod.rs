@@ -5,3 +5,4 @@ mod checks;
 mod indexes;
 mod read_only;
 mod report;
+mod tokens;

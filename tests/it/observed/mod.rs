@@ -6,4 +6,5 @@ mod health;
 mod leavers;
 mod log;
 mod pages;
+mod secrets;
 mod traces;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub struct Server {
     /// Where its figures are.
     pub metrics_url: String,
     log: Option<JoinHandle<String>>,
+    /// What it says behind its first line.
+    stdout: BufReader<ChildStdout>,
     client: reqwest::Client,
 }
 
@@ -60,14 +62,8 @@ impl Server {
         variables: &[(&str, &str)],
     ) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_colloquy"))
-            .args([
-                "--listen",
-                address,
-                "--store",
-                &scratch.address(),
-                "--log-format",
-                "json",
-            ])
+            .args(["--listen", address, "--store", &scratch.address()])
+            .env("COLLOQUY_LOG_FORMAT", "json")
             .args(scratch.feed_arguments())
             .args(arguments)
             .env_remove("OPENAI_API_KEY")
@@ -97,6 +93,7 @@ impl Server {
             metrics_url: metrics_url.to_owned(),
             process,
             log: Some(log),
+            stdout,
             client: reqwest::Client::new(),
         }
     }
@@ -208,7 +205,10 @@ impl Server {
 
     fn end(&mut self) -> (ExitStatus, String) {
         let status = self.process.wait().unwrap();
-        (status, self.log.take().unwrap().join().unwrap())
+        let mut said = self.log.take().unwrap().join().unwrap();
+        // Nothing, as long as all is well.
+        self.stdout.read_to_string(&mut said).unwrap();
+        (status, said)
     }
 }
 

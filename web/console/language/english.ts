@@ -8,6 +8,10 @@ type FailureCode = (typeof FAILURE_CODES)[number];
 
 const errors: Record<ErrorCode, string> = {
   UNREACHABLE: 'The server cannot be reached. Check the connection and try again.',
+  UNAUTHENTICATED: 'The server asks for a token that is valid.',
+  FORBIDDEN: 'You may act for yourself only.',
+  RATE_LIMITED: 'That was too much in a short time. Try again in a moment.',
+  QUOTA_EXCEEDED: 'What the bot may say for you today is used up. Try again tomorrow.',
   BAD_REQUEST: 'The server did not understand the page. Reload it.',
   BODY_TOO_LARGE: 'That was too long to send at once.',
   GRAPHQL_PARSE_FAILED: 'The server did not understand the page. Reload it.',
@@ -168,6 +172,18 @@ export const ENGLISH = {
   image: (description: string) => `Image${description ? `: ${description}` : ''}`,
   saidBy: (author: string, when: string) => `${author}, ${when}`,
   replyEnded: (state: string, text: string) => `Reply ended. ${state} ${text}`,
+
+  signIn: 'Sign in',
+  signOut: 'Sign out',
+  signedInAs: (user: string) => `Signed in as ${user}`,
+  asService: '(a service)',
+  token: 'Token',
+  tokenHint: 'It is kept in this tab until you close it or sign out.',
+  tokenMissing: 'This server asks who you are. Give it the token that you were issued.',
+  tokenOver: 'Your token has expired, or was withdrawn. Give a new one, and go on where you were: nothing is lost.',
+  tokenRefused: 'The server does not take this token: it is not valid, or no longer, or meant for another server.',
+  anonymous: 'This server asks nobody who they are: whoever reaches it can read every chat.',
+  dismissWarning: 'Dismiss the warning',
 
   offline: 'You are offline. What you write is sent when you are back.',
   reconnecting: 'The connection is lost. Trying again…',

@@ -1,7 +1,8 @@
 // Queries and mutations, by fetch.
 
 import type { TypedDocumentString } from '../generated/operations';
-import { Problem } from './problem';
+import { credential, entry, refused } from './access';
+import { Problem, UNAUTHENTICATED } from './problem';
 
 interface Answer<Result> {
   data?: Result | null;
@@ -11,8 +12,28 @@ interface Answer<Result> {
 const PATH = '/graphql';
 const REQUEST_MS_MAX = 30_000;
 
-/** Asks the server, and throws a `Problem` unless it answers with all that was asked for. */
+/**
+ * Asks the server, and throws a `Problem` unless it answers with all that was asked for. Where it wants a token first,
+ * the question waits for one: it was refused before anything was done, so nothing is done twice.
+ */
 export async function ask<Result, Variables>(
+  document: TypedDocumentString<Result, Variables>,
+  variables: Variables,
+): Promise<Result> {
+  for (;;) {
+    const token = await entry();
+    try {
+      return await askWith(token, document, variables);
+    } catch (error) {
+      if (!(error instanceof Problem) || error.code !== UNAUTHENTICATED) throw error;
+      refused(token);
+    }
+  }
+}
+
+/** Asks once, with this token. */
+export async function askWith<Result, Variables>(
+  token: string | null,
   document: TypedDocumentString<Result, Variables>,
   variables: Variables,
 ): Promise<Result> {
@@ -20,7 +41,11 @@ export async function ask<Result, Variables>(
   try {
     const response = await fetch(PATH, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', accept: 'application/graphql-response+json' },
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/graphql-response+json',
+        ...credential(token),
+      },
       body: JSON.stringify({ query: document.toString(), variables }),
       signal: AbortSignal.timeout(REQUEST_MS_MAX),
     });

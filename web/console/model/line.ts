@@ -4,6 +4,7 @@
 import { createClient, type Client } from 'graphql-ws/client';
 
 import { FollowChatDocument, type FollowChatSubscription } from '../generated/operations';
+import { credential, entry, isOpen, refused, token } from './access';
 import type { ChatEvent } from './assemble';
 import { backOffMs, pause } from './backoff';
 import { Problem } from './problem';
@@ -26,11 +27,15 @@ const PONG_MS_MAX = 5_000;
 
 /** Close codes after which the same would happen again (docs/errors.md). */
 const FINAL_CODES = new Set([4400, 4401, 4409, 4429]);
+/** The close code where the token is missing, not valid, or valid no longer. */
+const FORBIDDEN_CODE = 4403;
 
 /** Why one subscription ended. */
 type End = { kind: 'broken' } | { kind: 'refused'; problem: Problem };
 
 let client: Client | undefined;
+/** What the socket was opened with. */
+let shown: string | null = null;
 
 /** One socket for the page, open while something is followed. We try again by ourselves: only we know the cursor. */
 function socket(): Client {
@@ -45,6 +50,10 @@ function makeClient(): Client {
     url: address.href,
     retryAttempts: 0,
     keepAlive: PING_MS,
+    connectionParams: () => {
+      shown = token.peek();
+      return credential(shown);
+    },
     on: {
       ping: (isReceived) => {
         // A line that is dead without having been closed would otherwise be believed for minutes.
@@ -89,6 +98,8 @@ export class Line {
 
   async #run(): Promise<void> {
     for (let attempt = 0; !this.#isOver; attempt++) {
+      await entry();
+      if (this.#isOver) return;
       this.#listener.changed('connecting');
       const hurry = this.#hurry.signal;
       const end = await this.#followOnce(() => {
@@ -99,7 +110,8 @@ export class Line {
         if (end.problem.code !== 'INVALID_CURSOR') return this.#listener.refused(end.problem);
         this.#listener.lost();
       }
-      if (hurry.aborted) continue;
+      // Whoever has signed in again need not wait as well.
+      if (hurry.aborted || !isOpen.peek()) continue;
       this.#listener.changed('waiting');
       await pause(backOffMs(attempt), hurry);
     }
@@ -153,5 +165,6 @@ function endOf(error: unknown): End {
     return { kind: 'refused', problem: new Problem(first?.extensions?.code ?? 'INTERNAL', first?.message) };
   }
   const code = error instanceof CloseEvent ? error.code : 0;
+  if (code === FORBIDDEN_CODE) refused(shown);
   return FINAL_CODES.has(code) ? { kind: 'refused', problem: new Problem('BAD_REQUEST') } : { kind: 'broken' };
 }

@@ -11,6 +11,10 @@ export const ERROR_CODES = [
   'PERSISTED_QUERY_NOT_SUPPORTED',
   'PERSISTED_QUERY_NOT_IN_LIST',
   'QUERY_TOO_COMPLEX',
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+  'RATE_LIMITED',
+  'QUOTA_EXCEEDED',
   'BAD_USER_INPUT',
   'INVALID_ID',
   'INVALID_USER_ID',
@@ -55,8 +59,11 @@ export const FAILURE_CODES = [
   'SHUTDOWN',
 ] as const;
 
+/** The code for whoever brings no token that the server takes. */
+export const UNAUTHENTICATED = 'UNAUTHENTICATED';
+
 /** After these it is not known whether a request did anything; with the same client key it may be sent again. */
-const PASSING = new Set(['UNREACHABLE', 'TOO_MANY_STREAMS', 'SHUTTING_DOWN', 'UNAVAILABLE', 'INTERNAL']);
+const PASSING = new Set(['UNREACHABLE', 'RATE_LIMITED', 'TOO_MANY_STREAMS', 'SHUTTING_DOWN', 'UNAVAILABLE', 'INTERNAL']);
 
 /** A request that the server refused, or that did not reach it: then the code is `UNREACHABLE`. */
 export class Problem extends Error {

@@ -29,3 +29,14 @@ export function kept<Value extends string>(
   });
   return value;
 }
+
+const OURS = 'colloquy.';
+
+/** Forgets what is kept for the tab: what was typed, and what is on its way. */
+export function forgetTab(): void {
+  try {
+    for (const name of Object.keys(sessionStorage)) if (name.startsWith(OURS)) sessionStorage.removeItem(name);
+  } catch {
+    // Nothing was kept.
+  }
+}

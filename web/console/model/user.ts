@@ -1,8 +1,9 @@
-// Whose chats are shown. A server that asks for no credential lets its caller say so.
+// Whose chats are shown. Where the server asks for no credential, its caller says so; so does a service.
 
 import { computed, signal } from '@preact/signals';
 
 import { type ViewerQuery, ViewerDocument } from '../generated/operations';
+import { token } from './access';
 import { ask } from './api';
 import { kept } from './storage';
 
@@ -27,9 +28,15 @@ export const userIdText = kept('user', '', (text): text is string => text === ''
 
 export const viewer = signal<ViewerQuery['viewer'] | null>(null);
 
-export const userId = computed<UserId | null>(
-  () => parseUserId(userIdText.value) ?? viewer.value?.userId ?? null,
-);
+/** Whether it is ours to say whose chats are shown. Unknown before the server has answered. */
+export const mayChoose = computed(() => viewer.value && (viewer.value.isAnonymous || viewer.value.isService));
+
+export const userId = computed<UserId | null>(() => {
+  const chosen = parseUserId(userIdText.value);
+  // With a token, whom we chose before may be somebody we must not act for.
+  const isOurs = mayChoose.value ?? token.value === null;
+  return (isOurs ? chosen : null) ?? viewer.value?.userId ?? null;
+});
 
 export async function loadViewer(): Promise<void> {
   viewer.value = (await ask(ViewerDocument, {})).viewer;

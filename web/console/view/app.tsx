@@ -6,8 +6,9 @@ import { announcement } from '../model/notices';
 import { route } from '../model/route';
 import { ChatView } from './chat';
 import { Icon } from './icons';
-import { LineBanner, ProblemBanner } from './banners';
+import { AnonymousBanner, LineBanner, ProblemBanner } from './banners';
 import { Sidebar } from './sidebar';
+import { SignIn } from './sign-in';
 import { Start } from './start';
 
 /** Below this width the list of chats is a drawer. The style sheet says the same. */
@@ -79,6 +80,7 @@ export function App(): VNode {
             <Icon name="menu" />
           </button>
         )}
+        <AnonymousBanner />
         <LineBanner />
         {chatId === null ? <Start /> : <ChatView key={chatId} chatId={chatId} />}
         <ProblemBanner />
@@ -86,6 +88,7 @@ export function App(): VNode {
       <p class="heard-only" role="status">
         {announcement.value}
       </p>
+      <SignIn />
     </div>
   );
 }

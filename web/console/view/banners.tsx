@@ -1,11 +1,12 @@
-// What lies above and below a chat: the state of the line, and what went wrong.
+// What lies above and below a chat: who can read it, the state of the line, and what went wrong.
 
 import type { VNode } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 
 import { words, wordsFor } from '../language/language';
 import { current } from '../model/current';
-import { problem } from '../model/notices';
+import { isWarningSeen, problem } from '../model/notices';
+import { viewer } from '../model/user';
 import { Icon } from './icons';
 
 /** A line that breaks is usually back before anybody has to know. */
@@ -23,6 +24,27 @@ function useOnline(): boolean {
     };
   }, []);
   return isOnline;
+}
+
+/** Where the server asks nobody who they are. Said in each tab once, for it is easily forgotten. */
+export function AnonymousBanner(): VNode | null {
+  const t = words.value;
+  if (!viewer.value?.isAnonymous || isWarningSeen.value) return null;
+  return (
+    <div class="banner" data-kind="anonymous" role="note">
+      <Icon name="warning" />
+      <span>{t.anonymous}</span>
+      <button
+        type="button"
+        class="icon-button small"
+        aria-label={t.dismissWarning}
+        title={t.dismissWarning}
+        onClick={() => (isWarningSeen.value = true)}
+      >
+        <Icon name="close" />
+      </button>
+    </div>
+  );
 }
 
 export function LineBanner(): VNode {

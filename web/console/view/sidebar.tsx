@@ -5,12 +5,13 @@ import type { Ref, VNode } from 'preact';
 import { words } from '../language/language';
 import { searchText } from '../model/search';
 import { START, go } from '../model/route';
-import { viewer } from '../model/user';
+import { mayChoose } from '../model/user';
 import { ChatList } from './chat-list';
 import { Findings } from './findings';
 import { Icon, Mark } from './icons';
 import { Settings } from './settings';
 import { UserField } from './user-field';
+import { ViewerLine } from './viewer';
 
 interface Properties {
   place: Ref<HTMLElement>;
@@ -56,7 +57,8 @@ export function Sidebar({ place, isHidden, onClose }: Properties): VNode {
       </div>
       <div class="sidebar-list">{searchText.value.trim() === '' ? <ChatList /> : <Findings />}</div>
       <div class="sidebar-foot">
-        {viewer.value?.isAnonymous !== false && <UserField />}
+        <ViewerLine />
+        {mayChoose.value !== false && <UserField />}
         <Settings />
       </div>
     </nav>

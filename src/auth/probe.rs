@@ -1,0 +1,25 @@
+//! A look at the keys of tokens, for whoever would rather know before a token is refused.
+
+use super::AuthSetupError;
+use super::jwks::Jwks;
+use super::keys::Keys;
+use crate::config::{AuthConfig, JwtAlgorithm};
+
+/// What the keys of tokens are for; not one of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeysProbed {
+    /// Those that the configuration brings.
+    pub known: Vec<JwtAlgorithm>,
+    /// Those that are published, as far as they can be used, or why they could not be had; `None` if none are asked for.
+    pub published: Option<Result<Vec<JwtAlgorithm>, String>>,
+}
+
+/// Tries the keys that the configuration brings, and asks once for those that are published.
+pub async fn probe(config: &AuthConfig) -> Result<KeysProbed, AuthSetupError> {
+    let known = Keys::of(config)?.algorithms();
+    let published = match &config.jwks_url {
+        Some(url) => Some(Jwks::new(url, config)?.probe().await),
+        None => None,
+    };
+    Ok(KeysProbed { known, published })
+}
