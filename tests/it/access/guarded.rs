@@ -19,14 +19,6 @@ const STATE: &str =
     "query ($id: ID!) { chat(id: $id) { title status updatedAt activeReply { id } messages(last: 50) {
     nodes { id text reaction isEdited updatedAt } } } }";
 
-/// The bounds of one user and their device are other tests' business.
-const UNBOUNDED: [&str; 4] = [
-    "--operations-per-minute",
-    "1000000",
-    "--prompts-per-minute",
-    "100000",
-];
-
 /// What was answered, whatever carried it.
 #[derive(Debug, PartialEq)]
 pub struct Answer {
@@ -100,9 +92,8 @@ impl Guarded {
 
     /// A new one, with further arguments.
     pub fn start_with(scratch: &Scratch, arguments: &[&str]) -> Self {
-        let arguments = [&UNBOUNDED, arguments].concat();
         Self {
-            server: Server::start_in(scratch, &arguments, &[("COLLOQUY_JWT_SECRET", SECRET)]),
+            server: Server::start_in(scratch, arguments, &[("COLLOQUY_JWT_SECRET", SECRET)]),
             http: reqwest::Client::new(),
         }
     }

@@ -64,6 +64,9 @@ impl Face for Subscriptions {
 /// What the first result has in it, if it is one.
 const DATA: &str = "\"data\":{";
 
+/// A part that says that the line is alive: how many come is a matter of time.
+const BEAT: &str = "content-type: application/json\r\n\r\n{}\r\n--graphql\r\n";
+
 async fn over_socket(server: &Guarded, visit: &Visit<'_>, query: &str) -> Answer {
     match GraphqlWs::Message.acknowledged(server, visit.token).await {
         Ok(mut line) => {
@@ -83,7 +86,7 @@ async fn beginning(mut response: reqwest::Response) -> String {
             break;
         }
     }
-    String::from_utf8(came).unwrap()
+    String::from_utf8(came).unwrap().replace(BEAT, "")
 }
 
 /// The first error's code.
