@@ -1,15 +1,8 @@
-// Debian's Chromium against a running server: node browser.js http://127.0.0.1:8000 /usr/bin/chromium
+// Debian's Chromium against a running server: node browser.js http://127.0.0.1:8000 /usr/bin/chromium ORIGIN_OF_PAGES
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { launch } from "./chromium.js";
 
-const [server, executablePath] = process.argv.slice(2);
-
-const FILES = {
-  "/mt_page.html": ["text/html", "../../examples/mt_page.html"],
-  "/hooks.html": ["text/html", "hooks.html"],
-  "/hooks.js": ["text/javascript", "hooks.js"],
-};
+const [server, executablePath, pages] = process.argv.slice(2);
 
 async function graphql(query, variables) {
   const body = JSON.stringify({ query, variables });
@@ -114,19 +107,9 @@ async function bothHooks(context, pages) {
   }
 }
 
-/** The documented origin of pages. What it would answer is answered here: nobody needs to listen there. */
-const pages = "http://localhost:3000";
-
-async function answer(route) {
-  const [contentType, file] = FILES[new URL(route.request().url()).pathname] ?? [];
-  if (!file) return route.fulfill({ status: 404 });
-  return route.fulfill({ contentType, body: await readFile(new URL(file, import.meta.url)) });
-}
-
 const browser = await launch(executablePath);
 try {
   const context = await browser.newContext();
-  await context.route(`${pages}/**`, answer);
   await twoTabs(context, pages);
   await bothHooks(context, pages);
 } finally {

@@ -41,7 +41,7 @@ for (const [origin, mayCall] of [
   [server, true],
 ]) {
   const page = await context.newPage();
-  await page.goto(`${origin}/health/live`);
+  await page.goto(`${origin}/hooks.html`);
   assert.deepEqual(await page.evaluate(tried, { server, sockets }), Array(4).fill(mayCall), origin);
   await page.close();
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use super::messages;
 use crate::on_both_stores;
+use crate::support::pages::Pages;
 use crate::support::program::{browser, run};
 use crate::support::scratch::{Scratch, from_script};
 use crate::support::server::Server;
@@ -34,8 +35,14 @@ async fn the_documented_python_client_gets_its_frames_and_the_whole_reply(scratc
 }
 
 async fn browsers_show_what_is_stored_and_nothing_twice(scratch: &Scratch) {
-    let server = Server::start_with(scratch, &["--builtin-pace", "100", "--builtin-words", "60"]);
-    run(&mut browser("browser.js", &server));
+    let pages = Pages::start().await;
+    let manner = ["--builtin-pace", "100", "--builtin-words", "60"];
+    let server = Server::start_with(
+        scratch,
+        &[&manner[..], &["--cors-origin", &pages.origin]].concat(),
+    );
+    let script = move || run(browser("browser.js", &server).arg(&pages.origin));
+    tokio::task::spawn_blocking(script).await.unwrap();
 }
 
 async fn the_documented_usage_runs_against_the_library(scratch: &Scratch) {

@@ -14,6 +14,7 @@ pub mod mongod;
 pub mod mt;
 pub mod nginx;
 pub mod operation;
+pub mod pages;
 pub mod program;
 pub mod random;
 pub mod redis;

@@ -1,10 +1,9 @@
 //! Which pages may call.
 
-use axum::Router;
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
+use crate::support::pages::Pages;
 use crate::support::program::{browser, run};
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
@@ -115,20 +114,11 @@ async fn a_name_that_somebody_made_lead_here_is_not_answered() {
     }
 }
 
-/// Where a page is, on an origin of its own.
-async fn page() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let origin = format!("http://{}", listener.local_addr().unwrap());
-    let page = Router::new().fallback(async || "A page");
-    tokio::spawn(async move { axum::serve(listener, page).await });
-    origin
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_opens_sockets_from_configured_origins_alone() {
     let scratch = Scratch::embedded().await;
-    let (allowed, foreign) = (page().await, page().await);
-    let server = Server::start_with(&scratch, &["--cors-origin", &allowed]);
-    let script = move || run(browser("origins.js", &server).args([&allowed, &foreign]));
+    let (allowed, foreign) = (Pages::start().await, Pages::start().await);
+    let server = Server::start_with(&scratch, &["--cors-origin", &allowed.origin]);
+    let script = move || run(browser("origins.js", &server).args([&allowed.origin, &foreign.origin]));
     tokio::task::spawn_blocking(script).await.unwrap();
 }
