@@ -78,7 +78,7 @@ struct Held {
 }
 
 impl Jwks {
-    pub fn new(url: &JwksUrl, config: &AuthConfig) -> Result<Self, JwksSetupError> {
+    pub fn new(place: &JwksUrl, config: &AuthConfig) -> Result<Self, JwksSetupError> {
         let mut algorithms = ALGORITHMS.to_vec();
         if !config.algorithms.is_empty() {
             algorithms.retain(|algorithm| config.algorithms.contains(algorithm));
@@ -93,7 +93,7 @@ impl Jwks {
             .timeout(ASK_MAX)
             .build()?;
         Ok(Self {
-            url: url.clone(),
+            url: place.clone(),
             client,
             algorithms,
             held: RwLock::default(),

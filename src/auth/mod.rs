@@ -72,7 +72,7 @@ impl Authenticator {
         let published = config
             .jwks_url
             .as_ref()
-            .map(|url| Jwks::new(url, config))
+            .map(|place| Jwks::new(place, config))
             .transpose()?;
         Ok(Self {
             known: Arc::new(Keys::of(config)?),

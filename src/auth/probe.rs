@@ -18,7 +18,7 @@ pub struct KeysProbed {
 pub async fn probe(config: &AuthConfig) -> Result<KeysProbed, AuthSetupError> {
     let known = Keys::of(config)?.algorithms();
     let published = match &config.jwks_url {
-        Some(url) => Some(Jwks::new(url, config)?.probe().await),
+        Some(place) => Some(Jwks::new(place, config)?.probe().await),
         None => None,
     };
     Ok(KeysProbed { known, published })

@@ -492,7 +492,7 @@ impl Arguments {
             .map(|text| JwtKey::parse(&text?))
             .collect::<Result<Vec<_>, _>>()?;
         // A variable that is set to nothing is not set.
-        let jwks_url = self.jwks_url.as_deref().filter(|url| !url.trim().is_empty());
+        let jwks_url = self.jwks_url.as_deref().filter(|address| !address.trim().is_empty());
         let auth = AuthConfig {
             jwks_url: jwks_url.map(JwksUrl::parse).transpose()?,
             algorithms: self

@@ -44,7 +44,7 @@ async fn a_folder_in_use_and_an_address_in_use_are_seen() {
     assert_eq!(report.code, 0, "{}", report.printed);
     assert_eq!(report.verdict("store"), "warning");
     assert_eq!(report.verdict("address"), "warning");
-    assert_eq!(report.findings("data"), [("ok", "version 1")]);
+    assert_eq!(report.findings("data"), [("ok", "version 2")]);
     // The look has freed what it took.
     server.stop();
     Server::start(&scratch).stop();
@@ -219,7 +219,7 @@ async fn people_get_a_line_for_each_check_and_colour_only_where_they_see_it() {
     assert!(text.contains("ok       feed "), "{text}");
     assert!(text.contains("warning  bot "), "{text}");
     assert!(text.contains("→ leave out --builtin-message-faults"), "{text}");
-    assert!(text.ends_with("5 ok, 1 warning, 0 problems.\n"), "{text}");
+    assert!(text.ends_with("6 ok, 1 warning, 0 problems.\n"), "{text}");
     assert!(!text.contains('\x1b'), "{text}");
     assert_eq!(output.stderr, b"");
 

@@ -61,7 +61,7 @@ export function App(): VNode {
         onClick={(event) => {
           // The hash says which chat is open, so the link must not change it.
           event.preventDefault();
-          main.current?.querySelector<HTMLElement>('textarea, button')?.focus();
+          main.current?.querySelector<HTMLElement>(':is(textarea, button):not(.banner *)')?.focus();
         }}
       >
         {t.skip}
