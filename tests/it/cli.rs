@@ -112,8 +112,8 @@ fn a_key_is_taken_from_its_variable_only_and_never_repeated() {
 
     let mut help = Command::new(env!("CARGO_BIN_EXE_colloquy"));
     help.arg("--help")
-        .env("OPENAI_API_KEY", "secret")
-        .env("OPENAI_BASE_URL", "http://user:secret@host");
+        .env("OPENAI_API_KEY", "xyzzy")
+        .env("OPENAI_BASE_URL", "http://user:xyzzy@host");
     let output = help.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(
@@ -121,7 +121,7 @@ fn a_key_is_taken_from_its_variable_only_and_never_repeated() {
         "{text}"
     );
     assert!(
-        !text.contains("secret") && !text.contains("--openai-api-key"),
+        !text.contains("xyzzy") && !text.contains("--openai-api-key"),
         "{text}"
     );
 }
