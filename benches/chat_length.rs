@@ -67,6 +67,7 @@ async fn measure(name: &str, address: &str) {
         clock.clone(),
         new_ids(),
         Limits::default(),
+        None,
     ));
 
     let mut chats = Vec::new();

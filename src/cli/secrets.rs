@@ -31,10 +31,6 @@ pub fn variable(name: &str) -> Result<Option<String>, ConfigError> {
 }
 
 /// What is in the file that the sister of a variable names, if it is set.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "there is one such variable for each that may hold a secret"
-)]
 pub fn file_of(name: &str) -> Option<Result<String, ConfigError>> {
     let sister = format!("{name}{FILE}");
     let path = std::env::var_os(&sister).filter(|path| !path.is_empty())?;

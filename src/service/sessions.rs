@@ -128,9 +128,11 @@ impl Entrance {
 
     fn note(&self, revocations: impl IntoIterator<Item = Revocation>) {
         self.revoked.send_if_modified(|revoked| {
-            // All of them are noted, so none is left out once one was news.
-            let news = revocations.into_iter().map(|revocation| revoked.note(revocation));
-            news.fold(false, |any, is_news| any || is_news)
+            let mut any = false;
+            for revocation in revocations {
+                any |= revoked.note(revocation);
+            }
+            any
         });
     }
 

@@ -134,8 +134,11 @@ proptest! {
     }
 }
 
+/// What looks at an input.
+type Check = fn(&[u8]);
+
 /// Every fuzz target with its check.
-const TARGETS: [(&str, fn(&[u8])); 6] = [
+const TARGETS: [(&str, Check); 6] = [
     ("cursors", cursors::check),
     ("event_stream", event_stream::check),
     ("graphql_message", graphql_message::check),

@@ -261,9 +261,10 @@ async fn a_body_that_says_nothing_of_its_type_is_json_unless_a_page_sends_it() {
         (None, Some("application/x-www-form-urlencoded"), 422),
         (None, Some("text/json"), 422),
         (Some("http://localhost:3000"), Some("application/json"), 200),
-        // A page of another site may send this without asking first.
-        (Some("https://example.org"), None, 422),
-        (Some("null"), None, 422),
+        // A page may send this without asking first: one that is let in must say what it is, and another sends nothing.
+        (Some("http://localhost:3000"), None, 422),
+        (Some("https://example.org"), None, 403),
+        (Some("null"), None, 403),
     ] {
         let mut request = http.post(client.server.at("/chat/"));
         request = request.body(r#"{"user_id":1,"title":"t"}"#);
