@@ -115,7 +115,7 @@ impl Beat {
 }
 
 impl Service {
-    /// How the server does, within [`ANSWER_WAIT_MAX`].
+    /// How the server does, within a second and a half.
     pub async fn health(&self) -> Health {
         let health = Health {
             is_store_up: self.pulse.is_up().await,
