@@ -76,7 +76,7 @@ async fn whoever_has_a_token_signs_in_and_goes_on_with_another() {
     let scratch = Scratch::embedded().await;
     let server = Server::start_in(
         &scratch,
-        &["--builtin-pace", "40", "--builtin-words", "200"],
+        &["--builtin-pace", "20", "--builtin-words", "200"],
         &[("COLLOQUY_JWT_SECRET", SECRET)],
     );
     let mira = Token::of("mira");

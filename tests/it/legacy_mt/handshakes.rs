@@ -20,11 +20,11 @@ async fn a_handshake_needs_no_login_no_origin_and_no_subprotocol(scratch: &Scrat
     let server = Server::start(scratch);
     let chat = server.create_chat("A chat").await;
     for prefix in ["", "/api/v1"] {
-        for origin in [None, Some("http://elsewhere.example"), Some("null")] {
+        for origin in [None, Some("http://localhost:3000"), Some(server.url.as_str())] {
             let url = server.at(&format!("{prefix}/chat/ws/{chat}"));
             let mut request = url.replacen("http", "ws", 1).into_client_request().unwrap();
             if let Some(origin) = origin {
-                let origin = HeaderValue::from_static(origin);
+                let origin = HeaderValue::from_str(origin).unwrap();
                 request.headers_mut().insert("origin", origin);
             }
             let (socket, response) = connect_async(request).await.unwrap();
