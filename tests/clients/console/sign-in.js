@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 
 import { assertAccessible } from "./axe.js";
-import { askWith, assertShowsStored, atEnd, ended, graphql, inBrowser, say, server } from "./harness.js";
+import { askWith, assertShowsStored, ended, graphql, inBrowser, say, server } from "./harness.js";
 
 const [first, fresh, somebodyElse, service] = process.argv.slice(4);
 
@@ -73,7 +73,6 @@ await inBrowser(
     assert.equal(await message(page).inputValue(), "half a thou");
     await page.waitForFunction(() => document.activeElement.id === "message");
     await ended(page, 2);
-    await atEnd(page);
     askWith(fresh);
     const messages = await assertShowsStored(page);
     assert.deepEqual(messages.map((it) => it.reply?.state), [undefined, "COMPLETE", undefined, "COMPLETE"]);
