@@ -1,7 +1,5 @@
 //! Errors as clients see them: a sentence and a stable code, never the internals.
 
-use std::time::Duration;
-
 use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
 
 use crate::domain::MalformedId;
@@ -13,7 +11,7 @@ use crate::telemetry::faces::{self, Face};
 pub struct Error {
     code: &'static str,
     message: String,
-    retry_after: Option<Duration>,
+    retry_after_seconds: Option<u64>,
 }
 
 impl From<service::Error> for Error {
@@ -36,7 +34,7 @@ impl From<service::Error> for Error {
         Self {
             code: error.code(),
             message: error.to_string(),
-            retry_after: error.retry_after(),
+            retry_after_seconds: error.retry_after_seconds(),
         }
     }
 }
@@ -51,9 +49,8 @@ impl From<Error> for async_graphql::Error {
     fn from(error: Error) -> Self {
         let mut extensions = ErrorExtensionValues::default();
         extensions.set("code", error.code);
-        if let Some(wait) = error.retry_after {
-            // Rounded up: who comes back as soon as they are told shall be let in.
-            extensions.set("retryAfterSeconds", wait.as_secs().saturating_add(1));
+        if let Some(seconds) = error.retry_after_seconds {
+            extensions.set("retryAfterSeconds", seconds);
         }
         Self {
             message: error.message,

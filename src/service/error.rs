@@ -151,10 +151,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// How long the caller should wait before the same is worth another try, where that is known.
-    pub fn retry_after(&self) -> Option<Duration> {
+    /// How long the caller should wait before the same is worth another try, in seconds, where that is known. Rounded up:
+    /// who comes back as soon as they are told shall be let in.
+    pub fn retry_after_seconds(&self) -> Option<u64> {
         match self {
-            Self::RateLimited { retry_after } | Self::QuotaExceeded { retry_after } => Some(*retry_after),
+            Self::RateLimited { retry_after } | Self::QuotaExceeded { retry_after } => {
+                Some(retry_after.as_secs().saturating_add(1))
+            }
             _ => None,
         }
     }

@@ -50,10 +50,10 @@ pub(super) fn refused(error: Error) -> axum::response::Response {
         Error::RateLimited { .. } | Error::QuotaExceeded { .. } => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     };
-    let retry_after = match error.retry_after() {
-        Some(wait) => Some(wait.as_secs().saturating_add(1)),
-        None => (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_SECONDS),
-    };
+    let is_away = status == StatusCode::SERVICE_UNAVAILABLE;
+    let retry_after = error
+        .retry_after_seconds()
+        .or_else(|| is_away.then_some(RETRY_AFTER_SECONDS));
     let response = Response::from_errors(vec![refusal(error)]);
     count(&response.errors);
     let mut answer = (status, axum::Json(Body::of(&response))).into_response();

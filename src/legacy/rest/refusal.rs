@@ -119,10 +119,9 @@ pub fn refused(error: &Error) -> Response {
         error => error.to_string(),
     };
     let mut response = detail(status, &text);
-    let retry_after = match error.retry_after() {
-        Some(wait) => Some(HeaderValue::from(wait.as_secs().saturating_add(1))),
-        None => (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_SECONDS),
-    };
+    let is_away = status == StatusCode::SERVICE_UNAVAILABLE;
+    let retry_after = error.retry_after_seconds().map(HeaderValue::from);
+    let retry_after = retry_after.or_else(|| is_away.then_some(RETRY_AFTER_SECONDS));
     if let Some(seconds) = retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, seconds);
     }
