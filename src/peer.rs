@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use axum::http::{HeaderMap, header};
+
 /// How often the server sends a WebSocket ping.
 pub const PING_EVERY: Duration = Duration::from_secs(20);
 /// How long a peer may be silent, pongs included, before it is taken for dead.
@@ -21,12 +23,13 @@ pub fn sent_too_much(error: &dyn std::error::Error) -> bool {
 #[derive(Clone, Copy, Debug)]
 pub struct Address(pub Option<IpAddr>);
 
-/// The token that `Authorization` headers bring; several are an empty one, because it is not ours to choose.
-pub fn token<'a>(mut headers: impl Iterator<Item = &'a [u8]>) -> Option<&'a str> {
-    let first = headers.next()?;
-    let is_one = headers.next().is_none();
-    let header = str::from_utf8(first).ok().filter(|_| is_one);
-    Some(header.map_or("", bearer))
+/// The token that a request's `Authorization` headers bring; several are an empty one, because it is not ours to choose.
+pub fn token(headers: &HeaderMap) -> Option<&str> {
+    let mut brought = headers.get_all(header::AUTHORIZATION).iter();
+    let first = brought.next()?;
+    let is_one = brought.next().is_none();
+    let text = str::from_utf8(first.as_bytes()).ok().filter(|_| is_one);
+    Some(text.map_or("", bearer))
 }
 
 /// The token of an `Authorization` header, by RFC 6750. What is no token of that kind is nobody's.
@@ -39,14 +42,22 @@ pub fn bearer(authorization: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     #[test]
     fn two_tokens_are_none() {
-        let of = |headers: &[&'static str]| token(headers.iter().map(|header| header.as_bytes()));
+        let of = |tokens: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for token in tokens {
+                headers.append(header::AUTHORIZATION, HeaderValue::from_static(token));
+            }
+            token(&headers).map(str::to_owned)
+        };
         assert_eq!(of(&[]), None);
-        assert_eq!(of(&["Bearer abc"]), Some("abc"));
-        assert_eq!(of(&["Bearer abc", "Bearer abc"]), Some(""));
+        assert_eq!(of(&["Bearer abc"]).as_deref(), Some("abc"));
+        assert_eq!(of(&["Bearer abc", "Bearer abc"]).as_deref(), Some(""));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::time::Duration;
+use std::sync::Arc;
 
 use jsonwebtoken::Validation;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{Identity, TokenError};
 use crate::config::AuthConfig;
-use crate::domain::{Timestamp, UserId, Viewer};
+use crate::domain::{Timestamp, UserId, Viewer, whole_millis};
 
 /// The claims of a token. One that comes twice makes them unreadable: who reads the first and who reads the last would
 /// see two users.
@@ -40,43 +40,28 @@ impl<'de> Deserialize<'de> for Claims {
     }
 }
 
-/// How claims are read, and which of them must be there.
-pub struct Reading {
-    issuer: Option<String>,
-    audiences: Vec<String>,
-    user_claim: String,
-    has_integer_users: bool,
-    service_scope: String,
-    leeway: Duration,
-    lifetime_max: Duration,
-}
+/// How claims are read, and which of them must be there. Cheap to clone.
+#[derive(Clone)]
+pub struct Reading(Arc<AuthConfig>);
 
 impl Reading {
     pub fn new(config: &AuthConfig) -> Self {
-        Self {
-            issuer: config.issuer.clone(),
-            audiences: config.audiences.clone(),
-            user_claim: config.user_claim.clone(),
-            has_integer_users: config.has_integer_users,
-            service_scope: config.service_scope.clone(),
-            leeway: config.leeway,
-            lifetime_max: config.lifetime_max,
-        }
+        Self(Arc::new(config.clone()))
     }
 
     /// What is proven besides the signature, of tokens of one algorithm.
     pub fn validation(&self, algorithm: jsonwebtoken::Algorithm) -> Validation {
         let mut validation = Validation::new(algorithm);
         let mut required = HashSet::from(["exp".to_owned()]);
-        validation.leeway = self.leeway.as_secs();
+        validation.leeway = self.0.leeway.as_secs();
         validation.validate_nbf = true;
-        if let Some(issuer) = &self.issuer {
+        if let Some(issuer) = &self.0.issuer {
             validation.set_issuer(&[issuer]);
             required.insert("iss".to_owned());
         }
         // Without audiences of our own the library refuses every token that names one: it is meant for others.
-        if !self.audiences.is_empty() {
-            validation.set_audience(&self.audiences);
+        if !self.0.audiences.is_empty() {
+            validation.set_audience(&self.0.audiences);
             required.insert("aud".to_owned());
         }
         validation.required_spec_claims = required;
@@ -86,7 +71,7 @@ impl Reading {
     /// Whom the claims of a proven token name.
     pub fn identity(&self, claims: &Claims, now: Timestamp) -> Result<Identity, TokenError> {
         let Claims(claims) = claims;
-        let user = claims.get(&self.user_claim).and_then(|user| self.user(user));
+        let user = claims.get(&self.0.user_claim).and_then(|user| self.user(user));
         let user = user.ok_or(TokenError::Invalid)?;
         let seconds = |name: &str| -> Option<i64> {
             let value = claims.get(name)?;
@@ -96,8 +81,10 @@ impl Reading {
                 .or_else(|| value.as_f64().map(|seconds| seconds as i64))
         };
         let ends_at = seconds("exp").ok_or(TokenError::Invalid)?;
-        let ends_at = ends_at.saturating_mul(1_000).saturating_add(millis(self.leeway));
-        if ends_at.saturating_sub(now.millis()) > millis(self.lifetime_max + self.leeway) {
+        let ends_at = ends_at
+            .saturating_mul(1_000)
+            .saturating_add(whole_millis(self.0.leeway));
+        if ends_at.saturating_sub(now.millis()) > whole_millis(self.0.lifetime_max + self.0.leeway) {
             return Err(TokenError::Invalid);
         }
         let viewer = match self.is_service(claims) {
@@ -119,7 +106,7 @@ impl Reading {
                     .parse()
                     .ok()
                     .filter(|number: &i64| number.to_string() == *text);
-                match number.filter(|_| self.has_integer_users) {
+                match number.filter(|_| self.0.has_integer_users) {
                     Some(number) => Some(UserId::Int(number)),
                     None => (1..=UserId::TEXT_BYTES_MAX)
                         .contains(&text.len())
@@ -134,13 +121,9 @@ impl Reading {
     /// issuers have it.
     fn is_service(&self, claims: &Map<String, Value>) -> bool {
         match claims.get("scope") {
-            Some(Value::String(scopes)) => scopes.split(' ').any(|scope| scope == self.service_scope),
-            Some(Value::Array(scopes)) => scopes.iter().any(|scope| *scope == *self.service_scope),
+            Some(Value::String(scopes)) => scopes.split(' ').any(|scope| scope == self.0.service_scope),
+            Some(Value::Array(scopes)) => scopes.iter().any(|scope| *scope == *self.0.service_scope),
             _ => false,
         }
     }
-}
-
-fn millis(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

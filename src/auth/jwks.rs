@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::TokenError;
+use super::claims::Reading;
 use super::keys::Keys;
 use crate::config::{AuthConfig, JwksUrl, JwtAlgorithm};
 
@@ -61,6 +62,7 @@ pub struct Jwks {
     url: JwksUrl,
     client: Client,
     algorithms: Vec<JwtAlgorithm>,
+    reading: Reading,
     held: RwLock<Held>,
     /// Held by whoever asks, so that one request answers all that wait for it.
     asking: Mutex<()>,
@@ -96,6 +98,7 @@ impl Jwks {
             url: place.clone(),
             client,
             algorithms,
+            reading: Reading::new(config),
             held: RwLock::default(),
             asking: Mutex::default(),
         })
@@ -195,7 +198,7 @@ impl Jwks {
             body.extend_from_slice(&chunk);
         }
         let set: Published = serde_json::from_slice(&body).map_err(AnswerError::Malformed)?;
-        let keys = Keys::published(&set.known(), &self.algorithms);
+        let keys = Keys::published(&set.known(), &self.algorithms, &self.reading);
         match keys.is_empty() {
             true => Err(AnswerError::Empty),
             false => Ok(keys),

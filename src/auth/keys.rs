@@ -1,7 +1,7 @@
 //! Keys that prove tokens, each for one algorithm.
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
-use jsonwebtoken::{Algorithm, DecodingKey, Header};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 
 use super::claims::{Claims, Reading};
 use crate::config::{AuthConfig, JwtAlgorithm, JwtKey};
@@ -22,15 +22,16 @@ pub enum KeyError {
     NotAllowed(&'static str),
 }
 
-/// A key for one algorithm.
+/// A key for one algorithm, and what must be true of its tokens besides.
 pub struct Key {
     id: Option<String>,
     algorithm: JwtAlgorithm,
     key: DecodingKey,
+    validation: Validation,
 }
 
 impl Key {
-    fn of(key: &JwtKey) -> Result<Self, KeyError> {
+    fn of(key: &JwtKey, reading: &Reading) -> Result<Self, KeyError> {
         let (algorithm, key) = match key {
             JwtKey::Secret(_) => (JwtAlgorithm::Hs256, DecodingKey::from_secret(key.expose())),
             JwtKey::Pem(_) => public(key.expose())?,
@@ -39,11 +40,12 @@ impl Key {
             id: None,
             algorithm,
             key,
+            validation: reading.validation(spelt(algorithm)),
         })
     }
 
     /// A published key; `None` if it is not one to prove tokens by, or is too weak.
-    fn published(jwk: &Jwk) -> Option<Self> {
+    fn published(jwk: &Jwk, reading: &Reading) -> Option<Self> {
         let is_for_signatures = matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature));
         let (algorithm, said) = match &jwk.algorithm {
             AlgorithmParameters::RSA(rsa) => {
@@ -68,13 +70,13 @@ impl Key {
             id: jwk.common.key_id.clone(),
             algorithm,
             key: key.flatten()?,
+            validation: reading.validation(spelt(algorithm)),
         })
     }
 
     /// The claims of a token, if the key proves it and they are for us and for now.
-    pub fn prove(&self, token: &str, reading: &Reading) -> Option<Claims> {
-        let validation = reading.validation(spelt(self.algorithm));
-        let proven = jsonwebtoken::decode::<Claims>(token, &self.key, &validation);
+    pub fn prove(&self, token: &str) -> Option<Claims> {
+        let proven = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation);
         Some(proven.ok()?.claims)
     }
 }
@@ -103,7 +105,9 @@ pub struct Keys(Vec<Key>);
 impl Keys {
     /// Those that the configuration brings.
     pub fn of(config: &AuthConfig) -> Result<Self, KeyError> {
-        let keys: Vec<Key> = config.keys.iter().map(Key::of).collect::<Result<_, _>>()?;
+        let reading = Reading::new(config);
+        let keys = config.keys.iter().map(|key| Key::of(key, &reading));
+        let keys: Vec<Key> = keys.collect::<Result<_, _>>()?;
         let is_allowed = |algorithm| config.algorithms.is_empty() || config.algorithms.contains(&algorithm);
         match keys.iter().find(|key| !is_allowed(key.algorithm)) {
             Some(key) => Err(KeyError::NotAllowed(key.algorithm.name())),
@@ -112,8 +116,9 @@ impl Keys {
     }
 
     /// Those of a published set that can be used, and are for one of `algorithms`.
-    pub fn published(set: &JwkSet, algorithms: &[JwtAlgorithm]) -> Self {
-        let keys = set.keys.iter().take(KEYS_MAX).filter_map(Key::published);
+    pub fn published(set: &JwkSet, algorithms: &[JwtAlgorithm], reading: &Reading) -> Self {
+        let keys = set.keys.iter().take(KEYS_MAX);
+        let keys = keys.filter_map(|key| Key::published(key, reading));
         Self(keys.filter(|key| algorithms.contains(&key.algorithm)).collect())
     }
 

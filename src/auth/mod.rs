@@ -62,7 +62,7 @@ pub enum TokenError {
 pub struct Authenticator {
     known: Arc<Keys>,
     published: Option<Arc<Jwks>>,
-    reading: Arc<Reading>,
+    reading: Reading,
     clock: Arc<dyn Clock>,
 }
 
@@ -77,7 +77,7 @@ impl Authenticator {
         Ok(Self {
             known: Arc::new(Keys::of(config)?),
             published: published.map(Arc::new),
-            reading: Arc::new(Reading::new(config)),
+            reading: Reading::new(config),
             clock,
         })
     }
@@ -94,7 +94,7 @@ impl Authenticator {
     pub async fn identify(&self, token: &str) -> Result<Identity, TokenError> {
         let header = token::header(token)?;
         let now = self.clock.now();
-        let by_known = token::claims(token, self.known.matching(&header), &self.reading);
+        let by_known = token::claims(token, self.known.matching(&header));
         if let Some(claims) = by_known {
             return self.reading.identity(&claims, now);
         }
@@ -102,7 +102,7 @@ impl Authenticator {
             return Err(TokenError::Invalid);
         };
         let keys = published.keys_for(&header).await?;
-        let claims = token::claims(token, keys.matching(&header), &self.reading);
+        let claims = token::claims(token, keys.matching(&header));
         self.reading.identity(&claims.ok_or(TokenError::Invalid)?, now)
     }
 }

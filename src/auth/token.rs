@@ -3,7 +3,7 @@
 use jsonwebtoken::Header;
 
 use super::TokenError;
-use super::claims::{Claims, Reading};
+use super::claims::Claims;
 use super::keys::Key;
 
 /// The longest token that is looked at, in bytes.
@@ -36,8 +36,8 @@ pub fn header(token: &str) -> Result<Header, TokenError> {
 }
 
 /// The claims of a token, if one of these keys proves it, and it is for us and for now.
-pub fn claims<'a>(token: &str, keys: impl Iterator<Item = &'a Key>, reading: &Reading) -> Option<Claims> {
-    keys.filter_map(|key| key.prove(token, reading)).next()
+pub fn claims<'a>(token: &str, mut keys: impl Iterator<Item = &'a Key>) -> Option<Claims> {
+    keys.find_map(|key| key.prove(token))
 }
 
 /// Looks at the header of a token as [`super::Authenticator::identify`] does: for whoever tries what it does to anything.

@@ -1,6 +1,7 @@
 //! Time, cut to the millisecond that the store keeps.
 
 use std::fmt;
+use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
@@ -30,6 +31,11 @@ impl Timestamp {
             .ok()
             .map(|time| Self(time.timestamp_millis()))
     }
+}
+
+/// A span of time in whole milliseconds, as it is added to timestamps.
+pub fn whole_millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The first and the last second of the years that RFC 3339 can write, in milliseconds.

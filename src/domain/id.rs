@@ -29,24 +29,17 @@ impl ObjectId {
 
     /// Reads 24 hexadecimal digits of either case.
     pub fn parse(text: &str) -> Result<Self, MalformedId> {
-        if text.len() != 24 {
-            return Err(MalformedId);
-        }
         let mut bytes = [0; 12];
-        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let mut digits = pair.iter().map(|&digit| char::from(digit).to_digit(16));
-            let value = digits.try_fold(0, |value, digit| digit.map(|digit| value * 16 + digit));
-            *byte = value
-                .and_then(|value| u8::try_from(value).ok())
-                .ok_or(MalformedId)?;
-        }
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| MalformedId)?;
         Ok(Self(bytes))
     }
 }
 
 impl fmt::Display for ObjectId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+        let mut digits = [0; 24];
+        hex::encode_to_slice(self.0, &mut digits).map_err(|_| fmt::Error)?;
+        out.write_str(str::from_utf8(&digits).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -18,7 +18,7 @@ pub mod viewer;
 
 pub use author::Author;
 pub use chat::{Chat, ChatChange, ChatFilter, ChatStatus};
-pub use clock::{Clock, SystemClock, Timestamp};
+pub use clock::{Clock, SystemClock, Timestamp, whole_millis};
 pub use cursor::{ChatCursor, ReplyCursor, TextDigest};
 pub use event::{ChatEvent, FeedPosition, Typing};
 pub use id::{ChatId, DocumentId, IdSource, MalformedId, MessageId, ObjectId, UserId};

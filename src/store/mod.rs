@@ -275,8 +275,3 @@ fn judge(rival: Message, message: &Message) -> Result<Inserted, StoreError> {
         false => Err(StoreError::Failed("the message's id is taken".into())),
     }
 }
-
-/// A span of time in whole milliseconds, as the stores add it to their clocks.
-fn millis(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
-}

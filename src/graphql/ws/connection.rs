@@ -70,11 +70,17 @@ impl Connection {
         let mut last_heard = Instant::now();
         let mut pings = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut session_over = pin!(over(None));
+        let mut is_bound = false;
         loop {
-            let session = self.session.clone().filter(|_| self.is_acknowledged);
+            if self.is_acknowledged && !is_bound {
+                // It is renewed in place from here on.
+                session_over.set(over(self.session.clone()));
+                is_bound = true;
+            }
             let received = tokio::select! {
                 biased;
-                () = over(session.as_ref()) => return Some(Close::FORBIDDEN),
+                () = &mut session_over => return Some(Close::FORBIDDEN),
                 () = &mut departure => return Some(Close::GOING_AWAY),
                 () = tokio::time::sleep_until(init_deadline), if !self.is_acknowledged => return Some(Close::INIT_TIMEOUT),
                 _ = pings.tick() => {
@@ -169,7 +175,7 @@ impl Connection {
                     }
                     Err(refused) => only(*refused),
                 };
-                let operation = operate(id.clone(), generation, responses, self.outbox.clone());
+                let operation = operate(id.as_str().into(), generation, responses, self.outbox.clone());
                 let task = match is_answer {
                     true => self.answers.spawn(operation),
                     false => tokio::spawn(operation),
@@ -232,7 +238,7 @@ impl Connection {
 }
 
 /// Completes when the session is over; never, as long as there is none.
-async fn over(session: Option<&Session>) {
+async fn over(session: Option<Session>) {
     match session {
         Some(session) => session.over().await,
         None => std::future::pending().await,

@@ -11,6 +11,7 @@ mod operation;
 mod operations;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
@@ -41,7 +42,7 @@ const OUTBOX_MESSAGES_MAX: usize = 2;
 enum Outgoing {
     /// A message of an operation: left out if the operation was completed by the client meanwhile.
     Of {
-        id: String,
+        id: Arc<str>,
         generation: u64,
         text: String,
         is_last: bool,

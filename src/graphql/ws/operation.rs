@@ -1,6 +1,7 @@
 //! One operation of a socket, to its end.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use async_graphql::{Response, ServerError};
 use futures_util::stream::BoxStream;
@@ -14,7 +15,7 @@ use crate::graphql::{count, is_request_error, with_code};
 /// Runs one operation. Its next response is asked for when the last one has found room in the outbox, so a slow
 /// socket slows its own operations and no other's, and pieces merge instead of queueing.
 pub(super) async fn operate(
-    id: String,
+    id: Arc<str>,
     generation: u64,
     mut responses: BoxStream<'static, Response>,
     outbox: mpsc::Sender<Outgoing>,

@@ -12,7 +12,7 @@ use async_graphql::parser::types::OperationType;
 use axum::body::Bytes;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRequestParts, Query, State};
-use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
@@ -120,10 +120,7 @@ struct Caller {
 impl Caller {
     fn of(extensions: &Extensions, headers: &HeaderMap) -> Self {
         Self {
-            token: {
-                let headers = headers.get_all(header::AUTHORIZATION).iter();
-                peer::token(headers.map(HeaderValue::as_bytes)).map(str::to_owned)
-            },
+            token: peer::token(headers).map(str::to_owned),
             address: extensions.get::<Address>().and_then(|address| address.0),
         }
     }
@@ -140,7 +137,7 @@ async fn upgrade(
         .protocols([ws::SUBPROTOCOL])
         .max_message_size(bytes_max)
         .max_frame_size(bytes_max)
-        .read_buffer_size(8 * 1024)
+        .read_buffer_size(2 * 1024)
         .write_buffer_size(16 * 1024);
     if upgrade.selected_protocol().is_none() {
         return upgrade.on_upgrade(ws::refuse);

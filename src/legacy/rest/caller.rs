@@ -2,7 +2,6 @@
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -32,21 +31,11 @@ pub async fn admit(State(rest): State<Rest>, mut request: Request, next: Next) -
         .extensions()
         .get::<Address>()
         .and_then(|address| address.0);
-    match rest.service.admit(token(request.headers()), address).await {
+    match rest.service.admit(peer::token(request.headers()), address).await {
         Ok(session) => {
             request.extensions_mut().insert(session);
             next.run(request).await
         }
         Err(error) => Refusal::Service(error).into_response(),
     }
-}
-
-/// The token that a request brings.
-pub fn token(headers: &HeaderMap) -> Option<&str> {
-    peer::token(
-        headers
-            .get_all(header::AUTHORIZATION)
-            .iter()
-            .map(HeaderValue::as_bytes),
-    )
 }

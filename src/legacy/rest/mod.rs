@@ -3,7 +3,7 @@
 //! What a route takes is in `request.rs` and can be asked for without a server by `reading.rs`, what it answers in `wire.rs`, what it refuses in `fault.rs` and
 //! `refusal.rs`. `docs/legacy-quirks.md` lists what is odd about it and why.
 
-pub(super) mod caller;
+mod caller;
 mod chats;
 mod coerce;
 mod fault;

@@ -30,11 +30,10 @@ use utoipa::ToSchema;
 
 use super::dates::DateFormat;
 use super::rest;
-use super::rest::caller::token;
 use super::rest::refusal::{Refusal, detail, refused};
 use crate::domain::{ChatId, Timestamp, Viewer};
 use crate::drain::{self, ANSWER_WAIT_MAX, Drain};
-use crate::peer::{Address, CLOSE_WAIT_MAX};
+use crate::peer::{self, Address, CLOSE_WAIT_MAX};
 use crate::service::{RETRY_AFTER_SECONDS, Seat, Service, Session, StreamKind, StreamPlace};
 use crate::telemetry::faces::{self, Face as Caller};
 use crate::telemetry::spans::{self, RequestId};
@@ -131,7 +130,7 @@ pub(super) async fn status(
     headers: HeaderMap,
 ) -> Result<Json<SocketStatus>, Refusal> {
     let address = address.and_then(|Extension(Address(address))| address);
-    let session = face.service.admit(token(&headers), address).await?;
+    let session = face.service.admit(peer::token(&headers), address).await?;
     let connection_count = face.service.connection_count(&session.viewer, &chat_id).await?;
     Ok(Json(SocketStatus {
         chat_id,
@@ -177,7 +176,7 @@ async fn open(
         Err(_) => (None, None),
     };
     let address = address.and_then(|Extension(Address(address))| address);
-    let token = token(&headers).or(in_query.as_deref());
+    let token = peer::token(&headers).or(in_query.as_deref());
     let session = match face.service.admit(token, address).await {
         Ok(session) => session,
         Err(error) => {
@@ -217,7 +216,7 @@ async fn open(
     upgrade
         .max_message_size(face.service.limits().body_bytes_max)
         .max_frame_size(FRAME_BYTES_MAX)
-        .read_buffer_size(8 * 1024)
+        .read_buffer_size(2 * 1024)
         .write_buffer_size(16 * 1024)
         .on_upgrade(move |socket| {
             let end = End {

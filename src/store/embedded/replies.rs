@@ -13,8 +13,8 @@ use super::row::{
     MESSAGE_COLUMNS, count_values, error_values, id as stored_id, read_message, stop_values, time,
     usage_values,
 };
-use crate::domain::{ChatId, Message, MessageId, ReplyOutcome, StopRequest, Timestamp};
-use crate::store::{Checkpointed, Claim, Inserted, ReplyStore, StoreError, millis};
+use crate::domain::{ChatId, Message, MessageId, ReplyOutcome, StopRequest, Timestamp, whole_millis};
+use crate::store::{Checkpointed, Claim, Inserted, ReplyStore, StoreError};
 
 /// Now, in milliseconds since the Unix epoch: the same throughout a statement.
 const NOW: &str = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
@@ -28,7 +28,7 @@ impl ReplyStore for EmbeddedStore {
                 let now: Timestamp = connection
                     .prepare_cached(&format!("SELECT {NOW}"))?
                     .query_row((), |row| row.get(0))?;
-                reply.lease_until = now.plus_millis(millis(lease));
+                reply.lease_until = now.plus_millis(whole_millis(lease));
             }
             insert(connection, &message)
         });
@@ -52,7 +52,7 @@ impl ReplyStore for EmbeddedStore {
             );
             let mut statement = connection.prepare_cached(&sql)?;
             statement
-                .query_row(params![text, millis(lease), id.0, owner], |row| row.get(0))
+                .query_row(params![text, whole_millis(lease), id.0, owner], |row| row.get(0))
                 .optional()
         });
         Ok(match held.await? {

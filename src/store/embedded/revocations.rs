@@ -5,8 +5,8 @@ use rusqlite::params;
 use rusqlite::types::Value;
 
 use super::EmbeddedStore;
-use crate::domain::{Clock, Revocation, SystemClock, Timestamp, UserId};
-use crate::store::{REVOCATIONS_KEPT_FOR, RevocationStore, StoreError, millis};
+use crate::domain::{Clock, Revocation, SystemClock, Timestamp, UserId, whole_millis};
+use crate::store::{REVOCATIONS_KEPT_FOR, RevocationStore, StoreError};
 
 #[async_trait]
 impl RevocationStore for EmbeddedStore {
@@ -14,7 +14,7 @@ impl RevocationStore for EmbeddedStore {
         let value = Value::from(user);
         let at = self.writer.write(move |connection| {
             let now = SystemClock.now();
-            let kept_since = Timestamp::from_millis(now.millis() - millis(REVOCATIONS_KEPT_FOR));
+            let kept_since = Timestamp::from_millis(now.millis() - whole_millis(REVOCATIONS_KEPT_FOR));
             connection
                 .prepare_cached("DELETE FROM revocations WHERE revoked_at < ?")?
                 .execute([kept_since])?;

@@ -33,7 +33,8 @@ use mongodb::{Client, Database, IndexModel};
 
 use self::calls::{Calls, Documents};
 use self::operation::{ANSWER_TIMEOUT, is_no_utf8, run, run_for};
-use super::{Store, StoreError, millis};
+use super::{Store, StoreError};
+use crate::domain::whole_millis;
 
 pub use self::scratch::ScratchDatabase;
 
@@ -179,7 +180,7 @@ fn make_client(mut options: ClientOptions) -> Result<Client, StoreError> {
 impl Store for MongoStore {
     async fn ping(&self) -> Result<(), StoreError> {
         let database = self.database.clone();
-        let ping = doc! { "ping": 1, "maxTimeMS": millis(ANSWER_TIMEOUT) };
+        let ping = doc! { "ping": 1, "maxTimeMS": whole_millis(ANSWER_TIMEOUT) };
         let answered = self
             .calls
             .read(async move { database.run_command(ping).await.map(drop) });

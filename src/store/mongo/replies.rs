@@ -12,8 +12,8 @@ use super::fields::{Fields, stored_date, stored_id, stored_integer, stored_user_
 use super::lists::{self, List};
 use super::reply_document::outcome_fields;
 use super::{MongoStore, indexes};
-use crate::domain::{ChatId, Message, MessageId, ReplyOutcome, ReplyState, StopRequest};
-use crate::store::{Checkpointed, Claim, Inserted, ReplyStore, StoreError, millis};
+use crate::domain::{ChatId, Message, MessageId, ReplyOutcome, ReplyState, StopRequest, whole_millis};
+use crate::store::{Checkpointed, Claim, Inserted, ReplyStore, StoreError};
 
 #[async_trait]
 impl ReplyStore for MongoStore {
@@ -57,7 +57,7 @@ impl ReplyStore for MongoStore {
                 .await
         });
         Ok(held.await?.map_or(Checkpointed::Lost, |held| {
-            let stop_requested_at = Fields(&held)
+            let stop_requested_at = Fields::of(&held)
                 .nested("reply")
                 .and_then(|reply| reply.date("stop_requested_at"));
             Checkpointed::Held {
@@ -168,7 +168,7 @@ fn holds(claim: Claim<'_>) -> Document {
 
 /// So much later than now, by the clock of the server that executes it.
 fn from_now(time: Duration) -> Document {
-    doc! { "$add": ["$$NOW", millis(time)] }
+    doc! { "$add": ["$$NOW", whole_millis(time)] }
 }
 
 fn stop_fields(stop: &StopRequest) -> Document {
