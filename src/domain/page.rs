@@ -105,6 +105,14 @@ impl<T> Page<T> {
         }
     }
 
+    /// The same page of other items.
+    pub fn map<U>(self, item: impl FnMut(T) -> U) -> Page<U> {
+        Page {
+            items: self.items.into_iter().map(item).collect(),
+            has_more: self.has_more,
+        }
+    }
+
     /// Makes a page of what a store read in the direction of the request, one item more than asked for if there
     /// was one.
     pub fn from_read(mut read: Vec<T>, request: &PageRequest) -> Self {

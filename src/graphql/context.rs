@@ -1,13 +1,13 @@
 //! What every resolver of one request shares.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::Context;
 use async_graphql::dataloader::DataLoader;
-use futures_util::future::BoxFuture;
-use tracing::Instrument;
 
 use super::loader::Loader;
+use super::loads::Loads;
 use crate::domain::Viewer;
 use crate::service::Service;
 
@@ -22,8 +22,8 @@ pub struct RequestContext {
 }
 
 impl RequestContext {
-    /// A context with loaders of its own.
-    pub fn new(service: Arc<Service>, viewer: Viewer) -> Self {
+    /// A context with loaders of its own, which ask `loads` for what they need.
+    pub fn new(service: Arc<Service>, viewer: Viewer, loads: Loads) -> Self {
         let loader = Loader {
             service: service.clone(),
             viewer: viewer.clone(),
@@ -31,9 +31,7 @@ impl RequestContext {
         Self {
             service,
             viewer,
-            loader: DataLoader::new(loader, |load: BoxFuture<'static, ()>| {
-                tokio::spawn(load.in_current_span())
-            }),
+            loader: DataLoader::new(loader, move |load| loads.add(load)).delay(Duration::ZERO),
         }
     }
 }

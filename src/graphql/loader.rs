@@ -1,6 +1,8 @@
-//! Batched reads: what many fields of one request ask for goes to the store in one round trip.
+//! Batched reads: what many fields of one request ask for goes to the store in one round trip. Messages are shared between
+//! the loader and the fields: it makes a copy of every value for each field that asked.
 
 use std::collections::HashMap;
+use std::convert::identity;
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -57,32 +59,36 @@ impl dataloader::Loader<ChatId> for Loader {
 }
 
 impl dataloader::Loader<MessageId> for Loader {
-    type Value = Message;
+    type Value = Arc<Message>;
     type Error = Error;
 
-    async fn load(&self, ids: &[MessageId]) -> Result<HashMap<MessageId, Message>, Error> {
-        Ok(self.service.messages_by_id(&self.viewer, ids).await?)
+    async fn load(&self, ids: &[MessageId]) -> Result<HashMap<MessageId, Arc<Message>>, Error> {
+        let messages = self.service.messages_by_id(&self.viewer, ids).await?;
+        Ok(messages
+            .into_iter()
+            .map(|(id, message)| (id, Arc::new(message)))
+            .collect())
     }
 }
 
 macro_rules! per_chat {
-    ($key:ident => $value:ty, $read:ident) => {
+    ($key:ident => $value:ty, $read:ident, $shared:expr) => {
         impl dataloader::Loader<$key> for Loader {
             type Value = $value;
             type Error = Error;
 
             async fn load(&self, keys: &[$key]) -> Result<HashMap<$key, $value>, Error> {
                 let chats: Vec<_> = keys.iter().map(|key| key.0).collect();
-                Ok(keyed(self.service.$read(&chats).await?, $key))
+                Ok(keyed(self.service.$read(&chats).await?, $key, $shared))
             }
         }
     };
 }
 
-per_chat!(LastMessageOf => Message, last_messages);
-per_chat!(MessageCountOf => u64, message_counts);
-per_chat!(TokenCountOf => i64, token_counts);
-per_chat!(ActiveReplyOf => Message, active_replies);
+per_chat!(LastMessageOf => Arc<Message>, last_messages, Arc::new);
+per_chat!(MessageCountOf => u64, message_counts, identity);
+per_chat!(TokenCountOf => i64, token_counts, identity);
+per_chat!(ActiveReplyOf => Arc<Message>, active_replies, Arc::new);
 
 impl dataloader::Loader<ConnectionCountOf> for Loader {
     type Value = usize;
@@ -96,10 +102,10 @@ impl dataloader::Loader<ConnectionCountOf> for Loader {
 }
 
 impl dataloader::Loader<MessagePageOf> for Loader {
-    type Value = Page<Message>;
+    type Value = Page<Arc<Message>>;
     type Error = Error;
 
-    async fn load(&self, keys: &[MessagePageOf]) -> Result<HashMap<MessagePageOf, Page<Message>>, Error> {
+    async fn load(&self, keys: &[MessagePageOf]) -> Result<HashMap<MessagePageOf, Self::Value>, Error> {
         // One field of a document asks every chat for the same part; aliases may ask for several.
         let mut chats_by_part: HashMap<_, Vec<ChatId>> = HashMap::new();
         for key in keys {
@@ -111,19 +117,24 @@ impl dataloader::Loader<MessagePageOf> for Loader {
         let mut pages = HashMap::with_capacity(keys.len());
         for ((filter, request), chats) in chats_by_part {
             let read = self.service.message_pages(&chats, filter, &request).await?;
-            pages.extend(keyed(read, |chat| MessagePageOf {
+            let key = |chat| MessagePageOf {
                 chat,
                 filter: filter.clone(),
                 request,
-            }));
+            };
+            pages.extend(keyed(read, key, |page| page.map(Arc::new)));
         }
         Ok(pages)
     }
 }
 
-fn keyed<K: Eq + Hash, V>(values: HashMap<ChatId, V>, key: impl Fn(ChatId) -> K) -> HashMap<K, V> {
+fn keyed<K: Eq + Hash, V, S>(
+    values: HashMap<ChatId, V>,
+    key: impl Fn(ChatId) -> K,
+    shared: impl Fn(V) -> S,
+) -> HashMap<K, S> {
     values
         .into_iter()
-        .map(|(chat, value)| (key(chat), value))
+        .map(|(chat, value)| (key(chat), shared(value)))
         .collect()
 }

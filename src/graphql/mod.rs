@@ -5,8 +5,10 @@ pub mod documents;
 mod error;
 pub mod guard;
 mod loader;
+mod loads;
 mod mutation;
 mod object;
+mod parsed;
 mod query;
 mod request;
 mod scalar;
@@ -28,7 +30,9 @@ use crate::telemetry::spans;
 
 use context::RequestContext;
 use documents::Documents;
+use loads::Loads;
 use mutation::Mutation;
+use parsed::ParsedDocuments;
 use query::Query;
 use subscription::Subscription;
 
@@ -48,6 +52,7 @@ pub struct Schema {
     schema: AsyncGraphqlSchema,
     service: Arc<Service>,
     documents: Documents,
+    parsed: ParsedDocuments,
     /// The schema's own names: the only ones that the log repeats.
     names: Arc<HashSet<String>>,
 }
@@ -71,6 +76,7 @@ impl Schema {
             schema,
             service,
             documents: Documents::new(trusted),
+            parsed: ParsedDocuments::new(),
         })
     }
 
@@ -92,16 +98,17 @@ impl Schema {
             guard::check_nesting(variables, limits).map_err(refused)?;
         }
         let text = self.documents.find(&request).map_err(refused)?;
-        let document = guard::parse(&text, limits).map_err(refused)?;
         let request = request.of(&text);
+        let document = self.parsed.parse(text, limits).map_err(refused)?;
         Ok(Prepared { request, document })
     }
 
     /// Executes a query or mutation.
     pub async fn execute(&self, prepared: Prepared, viewer: Viewer) -> Response {
         let span = self.span(&prepared);
-        match self.complete(prepared, viewer) {
-            Ok(request) => with_codes(self.schema.execute(request).instrument(span).await),
+        let loads = Loads::default();
+        match self.complete(prepared, viewer, &loads) {
+            Ok(request) => with_codes(loads.run(self.schema.execute(request)).instrument(span).await),
             Err(refused) => *refused,
         }
     }
@@ -110,9 +117,11 @@ impl Schema {
     pub fn execute_stream(&self, prepared: Prepared, viewer: Viewer) -> BoxStream<'static, Response> {
         let is_subscription = prepared.can_be(OperationType::Subscription);
         let span = self.span(&prepared);
-        match self.complete(prepared, viewer) {
+        let loads = Loads::default();
+        match self.complete(prepared, viewer, &loads) {
             Ok(request) => {
-                let responses = spans::within(span, self.schema.execute_stream(request)).map(with_codes);
+                let responses = loads.run_stream(self.schema.execute_stream(request));
+                let responses = spans::within(span, responses).map(with_codes);
                 match is_subscription {
                     true => responses.enumerate().map(of_source).boxed(),
                     false => responses.boxed(),
@@ -141,21 +150,21 @@ impl Schema {
     }
 
     /// What the executor needs: values for all variables, and loaders of the request's own.
-    fn complete(&self, prepared: Prepared, viewer: Viewer) -> Result<Request, Box<Response>> {
+    fn complete(&self, prepared: Prepared, viewer: Viewer, loads: &Loads) -> Result<Request, Box<Response>> {
         let Prepared {
             mut request,
             document,
         } = prepared;
         guard::check_variables(&document, &request).map_err(refused)?;
-        request.set_parsed_query(document);
-        Ok(request.data(RequestContext::new(self.service.clone(), viewer)))
+        request.set_parsed_query(Arc::unwrap_or_clone(document));
+        Ok(request.data(RequestContext::new(self.service.clone(), viewer, loads.clone())))
     }
 }
 
 /// A request whose document was parsed and found harmless.
 pub struct Prepared {
     request: Request,
-    document: ExecutableDocument,
+    document: Arc<ExecutableDocument>,
 }
 
 impl Prepared {

@@ -1,12 +1,15 @@
 //! The queries.
 
+use std::sync::Arc;
+
 use async_graphql::connection::Connection;
 use async_graphql::{Context, Description, ID, Object};
 
 use super::Error;
 use super::context;
 use super::object::{
-    Chat, ChatFilter, Message, Node, UsageReport, Viewer, chat_connection, message_connection, page_size,
+    AtOnce, Chat, ChatFilter, Message, Node, UsageReport, Viewer, chat_connection, message_connection,
+    page_size,
 };
 use super::scalar::{DateTime, UserId};
 use crate::domain::{ChatId, MessageId};
@@ -100,7 +103,7 @@ impl Query {
                 .service
                 .message(&context.viewer, id)
                 .await
-                .map(Message)
+                .map(Message::from)
                 .map_err(Error::from),
             Err(error) => Err(error.into()),
         })
@@ -118,7 +121,7 @@ impl Query {
         #[graphql(desc = "In which chat.")] chat_id: Option<ID>,
         #[graphql(desc = "At most this many, 1 to 100; 20 if not given.")] first: Option<i32>,
         #[graphql(desc = "Only messages after this cursor.")] after: Option<String>,
-    ) -> Result<Connection<String, Message>, Error> {
+    ) -> Result<Connection<String, AtOnce<Message>>, Error> {
         let context = context::of(context);
         let arguments = PageArguments {
             first,
@@ -132,7 +135,7 @@ impl Query {
             .service
             .search_messages(&context.viewer, &query, user, chat, &request)
             .await?;
-        Ok(message_connection(page, &request))
+        Ok(message_connection(page.map(Arc::new), &request))
     }
 
     /// What a user's chats used: tokens by day and model, as reported or estimated.
@@ -162,5 +165,5 @@ async fn find_node(context: &Context<'_>, id: &ID) -> Result<Option<Node>, Error
         return Ok(Some(Node::Chat(Chat(chat))));
     }
     let message = loader.load_one(MessageId::parse(id)?).await?;
-    Ok(message.map(|message| Node::Message(Message(message))))
+    Ok(message.map(|message| Node::Message(message.into())))
 }

@@ -5,7 +5,7 @@ use futures_util::stream::{self, Stream};
 
 use super::Error;
 use super::context;
-use super::object::{ChatEvent, ReplyEvent};
+use super::object::{AtOnce, ChatEvent, ReplyEvent};
 use crate::domain::{ChatId, MessageId};
 
 /// What can be watched.
@@ -23,7 +23,7 @@ impl Subscription {
         #[graphql(desc = "The latest cursor you have; without one a snapshot comes first.")] after: Option<
             String,
         >,
-    ) -> Result<impl Stream<Item = ReplyEvent> + use<>, Error> {
+    ) -> Result<impl Stream<Item = AtOnce<ReplyEvent>> + use<>, Error> {
         let context = context::of(context);
         let id = MessageId::parse(&message_id)?;
         let reader = context
@@ -32,7 +32,7 @@ impl Subscription {
             .await?;
         Ok(stream::unfold(reader, |mut reader| async move {
             let update = reader.next().await?;
-            Some((update.into(), reader))
+            Some((AtOnce(update.into()), reader))
         }))
     }
 
@@ -43,7 +43,7 @@ impl Subscription {
         context: &Context<'_>,
         #[graphql(desc = "The chat.")] id: ID,
         #[graphql(desc = "The latest cursor of this subscription that you have.")] after: Option<String>,
-    ) -> Result<impl Stream<Item = ChatEvent> + use<>, Error> {
+    ) -> Result<impl Stream<Item = AtOnce<ChatEvent>> + use<>, Error> {
         let context = context::of(context);
         let id = ChatId::parse(&id)?;
         let follower = context
@@ -55,7 +55,8 @@ impl Subscription {
             (follower, seat),
             |(mut follower, seat)| async move {
                 let (update, cursor) = follower.next().await?;
-                Some((ChatEvent::new(update, &cursor), (follower, seat)))
+                let event = ChatEvent::new(update, &cursor);
+                Some((AtOnce(event), (follower, seat)))
             },
         ))
     }

@@ -111,7 +111,7 @@ impl MessageMutation {
             client_key: input.client_key,
         };
         Ok(CreateMessagePayload {
-            message: Message(context.service.create_message(&context.viewer, new).await?),
+            message: context.service.create_message(&context.viewer, new).await?.into(),
         })
     }
 
@@ -128,7 +128,7 @@ impl MessageMutation {
             .update_message(&context.viewer, id, input.text)
             .await?;
         Ok(UpdateMessagePayload {
-            message: Message(message),
+            message: message.into(),
         })
     }
 
@@ -161,7 +161,7 @@ impl MessageMutation {
             .add_reaction(&context.viewer, id, input.reaction)
             .await?;
         Ok(AddReactionPayload {
-            message: Message(message),
+            message: message.into(),
         })
     }
 
@@ -175,7 +175,7 @@ impl MessageMutation {
         let id = MessageId::parse(&input.message_id)?;
         let message = context.service.remove_reaction(&context.viewer, id).await?;
         Ok(RemoveReactionPayload {
-            message: Message(message),
+            message: message.into(),
         })
     }
 }

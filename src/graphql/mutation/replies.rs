@@ -133,8 +133,8 @@ impl ReplyMutation {
         };
         let sent = context.service.send_message(&context.viewer, prompt).await?;
         Ok(SendMessagePayload {
-            message: Message(sent.message),
-            reply: Message(sent.reply),
+            message: sent.message.into(),
+            reply: sent.reply.into(),
         })
     }
 
@@ -157,9 +157,7 @@ impl ReplyMutation {
             },
         };
         let reply = context.service.regenerate_reply(&context.viewer, again).await?;
-        Ok(RegenerateReplyPayload {
-            reply: Message(reply),
-        })
+        Ok(RegenerateReplyPayload { reply: reply.into() })
     }
 
     /// Stops a reply, also before its first piece, and keeps the text it has. One that has ended is left as it is, and
@@ -173,7 +171,7 @@ impl ReplyMutation {
         let id = MessageId::parse(&input.message_id)?;
         let stopped = context.service.stop_reply(&context.viewer, id).await?;
         Ok(StopReplyPayload {
-            message: Message(stopped.message),
+            message: stopped.message.into(),
             receipt: stopped.receipt.into(),
         })
     }

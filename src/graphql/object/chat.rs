@@ -3,7 +3,7 @@
 use async_graphql::connection::Connection;
 use async_graphql::{Context, Description, ID, InputObject, Object};
 
-use super::{Message, message_connection};
+use super::{AtOnce, Message, message_connection};
 use crate::domain;
 use crate::graphql::Error;
 use crate::graphql::context;
@@ -66,7 +66,7 @@ impl Chat {
         #[graphql(desc = "At most this many from the end, 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Only messages before this cursor.")] before: Option<String>,
         #[graphql(desc = "Which messages.")] filter: Option<MessageFilter>,
-    ) -> Result<Connection<String, Message>, Error> {
+    ) -> Result<Connection<String, AtOnce<Message>>, Error> {
         let context = context::of(context);
         let arguments = PageArguments {
             first,
@@ -90,13 +90,13 @@ impl Chat {
     }
 
     /// The latest message, by anybody.
-    async fn last_message(&self, context: &Context<'_>) -> Option<Result<Message, Error>> {
+    async fn last_message(&self, context: &Context<'_>) -> Option<Result<AtOnce<Message>, Error>> {
         context::of(context)
             .loader
             .load_one(LastMessageOf(self.0.id))
             .await
             .transpose()
-            .map(|it| it.map(Message))
+            .map(|it| it.map(|message| AtOnce(message.into())))
     }
 
     /// How many messages the chat has.
@@ -124,7 +124,7 @@ impl Chat {
             .load_one(ActiveReplyOf(self.0.id))
             .await
             .transpose()
-            .map(|it| it.map(Message))
+            .map(|it| it.map(Message::from))
     }
 
     /// How many are connected to the chat now, on all servers: documented sockets, and subscriptions to it. Those of other

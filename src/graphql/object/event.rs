@@ -1,7 +1,8 @@
 //! The events of a reply and of a chat.
 
-use async_graphql::{ID, SimpleObject, Union};
+use async_graphql::{Context, ID, SimpleObject, Union, Value};
 
+use super::at_hand::{AtHand, plain};
 use super::{Chat, Message};
 use crate::domain::{ChatCursor, Typing};
 use crate::graphql::scalar::{DateTime, UserId};
@@ -51,6 +52,19 @@ pub struct ReplyFinished {
     cursor: String,
 }
 
+/// The fields of a piece.
+const PARTIAL: [&str; 3] = ["messageId", "text", "cursor"];
+
+/// Pieces are what there are thousands of.
+impl AtHand for ReplyEvent {
+    fn at_hand(&self, field: &Context<'_>) -> Option<Value> {
+        match self {
+            Self::Partial(partial) => plain(partial, field, &PARTIAL),
+            Self::Snapshot(_) | Self::Finished(_) => None,
+        }
+    }
+}
+
 impl From<ReplyUpdate> for ReplyEvent {
     fn from(update: ReplyUpdate) -> Self {
         let cursor = match &update {
@@ -77,7 +91,7 @@ impl Part {
     fn new(update: ReplyUpdate, cursor: String) -> Self {
         match update {
             ReplyUpdate::Snapshot { message, text, .. } => Self::Snapshot(ReplySnapshot {
-                message: Message(message.as_ref().clone()),
+                message: message.into(),
                 text,
                 cursor,
             }),
@@ -87,7 +101,7 @@ impl Part {
                 cursor,
             }),
             ReplyUpdate::Finished { message, .. } => Self::Finished(ReplyFinished {
-                message: Message(message.as_ref().clone()),
+                message: message.into(),
                 cursor,
             }),
         }
@@ -203,6 +217,15 @@ impl From<Typing> for TypingState {
     }
 }
 
+impl AtHand for ChatEvent {
+    fn at_hand(&self, field: &Context<'_>) -> Option<Value> {
+        match self {
+            Self::Partial(partial) => plain(partial, field, &PARTIAL),
+            _ => None,
+        }
+    }
+}
+
 impl ChatEvent {
     /// The event of an update, with the cursor behind it.
     pub fn new(update: ChatUpdate, cursor: &ChatCursor) -> Self {
@@ -210,11 +233,11 @@ impl ChatEvent {
         match update {
             ChatUpdate::Resync => Self::Resync(ChatResync { cursor }),
             ChatUpdate::MessageAdded(message) => Self::MessageAdded(MessageAdded {
-                message: Message(message),
+                message: message.into(),
                 cursor,
             }),
             ChatUpdate::MessageUpdated(message) => Self::MessageUpdated(MessageUpdated {
-                message: Message(message),
+                message: message.into(),
                 cursor,
             }),
             ChatUpdate::MessageDeleted(id) => Self::MessageDeleted(MessageDeleted {

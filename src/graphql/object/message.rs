@@ -1,8 +1,11 @@
 //! The type `Message`.
 
-use async_graphql::{Context, Description, Enum, ID, InputObject, Object};
+use std::sync::Arc;
+
+use async_graphql::{Context, Description, Enum, ID, InputObject, Object, Value};
 
 use super::Chat;
+use super::at_hand::{AtHand, AtOnce, plain};
 use super::reply::Reply;
 use crate::domain;
 use crate::graphql::Error;
@@ -22,7 +25,19 @@ pub enum Author {
 
 /// One contribution to a chat.
 #[derive(Description)]
-pub struct Message(pub domain::Message);
+pub struct Message(Arc<domain::Message>);
+
+impl From<domain::Message> for Message {
+    fn from(message: domain::Message) -> Self {
+        Self(Arc::new(message))
+    }
+}
+
+impl From<Arc<domain::Message>> for Message {
+    fn from(message: Arc<domain::Message>) -> Self {
+        Self(message)
+    }
+}
 
 #[Object(use_type_description)]
 impl Message {
@@ -91,8 +106,28 @@ impl Message {
     }
 
     /// Of a bot's message: how it came about. Null on a user's message.
-    async fn reply(&self) -> Option<Reply<'_>> {
-        (self.0.author == domain::Author::Bot).then_some(Reply(&self.0))
+    async fn reply(&self) -> Option<AtOnce<Reply<'_>>> {
+        (self.0.author == domain::Author::Bot).then_some(AtOnce(Reply(&self.0)))
+    }
+}
+
+impl AtHand for Message {
+    fn at_hand(&self, field: &Context<'_>) -> Option<Value> {
+        let names = [
+            "id",
+            "author",
+            "text",
+            "type",
+            "reaction",
+            "tokenCount",
+            "isTokenCountEstimated",
+            "isEdited",
+            "createdAt",
+            "updatedAt",
+            "clientKey",
+            "reply",
+        ];
+        plain(self, field, &names)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The types of the schema.
 
+mod at_hand;
 mod chat;
 mod event;
 mod message;
@@ -8,11 +9,14 @@ mod reply;
 mod usage;
 mod viewer;
 
+use std::sync::Arc;
+
 use async_graphql::OutputType;
 use async_graphql::connection::{Connection, Edge};
 
 use crate::domain::{Page, PageRequest, Position};
 
+pub use at_hand::AtOnce;
 pub(super) use chat::page_size;
 pub use chat::{Chat, ChatFilter};
 pub use event::{ChatEvent, ReplyEvent, TypingState};
@@ -58,9 +62,9 @@ pub fn chat_connection(page: Page<crate::domain::Chat>, request: &PageRequest) -
 
 /// A page of messages.
 pub fn message_connection(
-    page: Page<crate::domain::Message>,
+    page: Page<Arc<crate::domain::Message>>,
     request: &PageRequest,
-) -> Connection<String, Message> {
+) -> Connection<String, AtOnce<Message>> {
     connection(
         page,
         request,
@@ -68,6 +72,6 @@ pub fn message_connection(
             at: message.created_at,
             id: message.id.0,
         },
-        Message,
+        |message| AtOnce(message.into()),
     )
 }

@@ -6,10 +6,6 @@ use super::{Chat, Message};
 
 /// Anything that has an id of its own (GraphQL Global Object Identification).
 #[derive(Interface)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one is made per `node` field, and goes straight into the answer"
-)]
 #[graphql(field(name = "id", ty = "ID", desc = "Names the object."))]
 pub enum Node {
     /// A chat.

@@ -1,8 +1,9 @@
 //! The type `Reply`.
 
-use async_graphql::{Context, Description, Enum, Object, SimpleObject};
+use async_graphql::{Context, Description, Enum, Object, SimpleObject, Value};
 
 use super::Message;
+use super::at_hand::{AtHand, plain};
 use crate::domain::{self, TextDigest};
 use crate::graphql::Error;
 use crate::graphql::context;
@@ -103,10 +104,26 @@ impl Reply<'_> {
     }
 }
 
+impl AtHand for Reply<'_> {
+    fn at_hand(&self, field: &Context<'_>) -> Option<Value> {
+        let names = [
+            "state",
+            "reasoning",
+            "receipt",
+            "cursor",
+            "model",
+            "usage",
+            "timings",
+            "error",
+        ];
+        plain(self, field, &names)
+    }
+}
+
 /// Another message that a reply names, if it is still there.
 async fn linked(context: &Context<'_>, id: domain::MessageId) -> Option<Result<Message, Error>> {
     let loaded = context::of(context).loader.load_one(id).await;
-    loaded.transpose().map(|it| it.map(Message))
+    loaded.transpose().map(|it| it.map(Message::from))
 }
 
 /// What a reply cost.
