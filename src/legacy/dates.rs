@@ -1,6 +1,6 @@
 //! Date-times as the documented system writes them.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::domain::Timestamp;
 
@@ -27,11 +27,15 @@ impl DateFormat {
     pub fn micros(self, micros: i64) -> String {
         let time = moment(micros);
         let form = match time.timestamp_subsec_nanos() {
-            0 => "%Y-%m-%dT%H:%M:%S",
-            _ => "%Y-%m-%dT%H:%M:%S%.6f",
+            0 => SecondsFormat::Secs,
+            _ => SecondsFormat::Micros,
         };
-        let zone = if self.has_utc_suffix { "Z" } else { "" };
-        format!("{}{zone}", time.naive_utc().format(form))
+        let mut text = time.to_rfc3339_opts(form, true);
+        if !self.has_utc_suffix {
+            // The zone, which is always there.
+            text.pop();
+        }
+        text
     }
 }
 

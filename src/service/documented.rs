@@ -17,15 +17,24 @@ pub struct NumberedPage {
     pub size: usize,
 }
 
+/// More rows than any list has; with those of a page it is still a number that stores know.
+const ROWS_MAX: u64 = i64::MAX as u64 / 2;
+
 impl NumberedPage {
-    /// The rows of the page, or `None` if a list of `total` rows ends before it.
-    fn slice(self, total: u64) -> Option<Slice> {
+    /// The rows of the page, of however long a list.
+    fn rows(self) -> Slice {
         let size = u64::try_from(self.size).unwrap_or(u64::MAX);
         let skip = self.number.saturating_sub(1).saturating_mul(size);
-        (skip < total).then_some(Slice {
-            skip,
+        Slice {
+            skip: skip.min(ROWS_MAX),
             limit: self.size,
-        })
+        }
+    }
+
+    /// The rows of the page, or `None` if a list of `total` rows ends before it.
+    fn slice(self, total: u64) -> Option<Slice> {
+        let rows = self.rows();
+        (rows.skip < total).then_some(rows)
     }
 }
 
@@ -84,6 +93,19 @@ impl Service {
             None => Vec::new(),
         };
         Ok(Numbered { items, total })
+    }
+
+    /// A page of a chat's messages, the oldest first. How many there are is not counted: that costs more, the longer the
+    /// chat is.
+    pub async fn messages_by_number(
+        &self,
+        viewer: &Viewer,
+        id: ChatId,
+        page: NumberedPage,
+    ) -> Result<Vec<Message>, Error> {
+        self.check_page(page)?;
+        self.chat(viewer, id).await?;
+        Ok(self.store.message_slice(id, page.rows()).await?)
     }
 
     /// A chat with a page of its messages, the oldest first.
@@ -262,6 +284,6 @@ mod tests {
         assert_eq!(slice(1, 1), Some(Slice { skip: 0, limit: 20 }));
         assert_eq!(slice(2, 20), None);
         assert_eq!(slice(2, 21), Some(Slice { skip: 20, limit: 20 }));
-        assert_eq!(slice(u64::MAX, u64::MAX - 1), None);
+        assert_eq!(slice(u64::MAX, i64::MAX as u64 / 2), None);
     }
 }

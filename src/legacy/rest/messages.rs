@@ -27,8 +27,8 @@ pub async fn of_chat(
     let limits = rest.service.limits();
     let page = request::page(&uri, limits.messages_page_size, limits.page_size_max)?;
     let id = request::chat_id(path)?;
-    let (_, messages) = rest.service.chat_with_messages(&viewer, id, page).await?;
-    Ok(Json(Message::list(messages.items, rest.dates)))
+    let messages = rest.service.messages_by_number(&viewer, id, page).await?;
+    Ok(Json(Message::list(messages, rest.dates)))
 }
 
 /// Store a message, which asks for no reply.

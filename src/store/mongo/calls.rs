@@ -113,7 +113,7 @@ impl Documents {
         Self { bare, calls }
     }
 
-    /// See [`Calls::read`].
+    /// See [`Calls::read`]. The driver's futures have many kilobytes, so they are made where they stay.
     pub(super) async fn read<T, C>(
         &self,
         call: impl FnOnce(Collection<RawDocumentBuf>) -> C,
@@ -122,7 +122,7 @@ impl Documents {
         T: Send + 'static,
         C: Future<Output = DriverResult<T>> + Send + 'static,
     {
-        self.calls.read(call(self.bare.clone())).await
+        self.calls.read(Box::pin(call(self.bare.clone()))).await
     }
 
     /// See [`Calls::write`].
@@ -134,7 +134,7 @@ impl Documents {
         T: Send + 'static,
         C: Future<Output = DriverResult<T>> + Send + 'static,
     {
-        self.calls.write(call(self.bare.clone())).await
+        self.calls.write(Box::pin(call(self.bare.clone()))).await
     }
 }
 

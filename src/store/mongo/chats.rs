@@ -101,7 +101,9 @@ impl ChatStore for MongoStore {
             doc! { "$group": { "_id": "$user_id", "count": { "$sum": 1 } } },
         ];
         let counts = lists::aggregate(&self.chats, count, 1, indexes::CHAT_ORDER).await?;
-        let counts = counts.iter().filter_map(|count| Fields(count).integer("count"));
+        let counts = counts
+            .iter()
+            .filter_map(|count| Fields::of(count).integer("count"));
         Ok(counts.sum::<i64>().unsigned_abs())
     }
 
@@ -165,7 +167,10 @@ impl MongoStore {
                 .await?;
             found.try_collect::<Vec<_>>().await
         });
-        let ids = read.await?.into_iter().filter_map(|chat| Fields(&chat).id("_id"));
+        let ids = read
+            .await?
+            .into_iter()
+            .filter_map(|chat| Fields::of(&chat).id("_id"));
         Ok(ids.map(stored_id).collect())
     }
 

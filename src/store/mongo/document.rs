@@ -28,7 +28,7 @@ pub(super) fn encode_chat(chat: &Chat) -> Document {
 
 /// The chat of a document, or `None` if the document lacks a usable `_id` or `user_id`.
 pub(super) fn read_chat(document: &RawDocument) -> Option<Chat> {
-    let fields = Fields(document);
+    let fields = Fields::of(document);
     let id = fields.id("_id")?;
     Some(Chat {
         id: ChatId(id),
@@ -76,7 +76,7 @@ pub(super) fn encode_message(message: &Message) -> Document {
 
 /// The message of a document, or `None` if the document lacks a usable `_id` or `chat_id`.
 pub(super) fn read_message(document: &RawDocument) -> Option<Message> {
-    let fields = Fields(document);
+    let fields = Fields::of(document);
     let id = fields.id("_id")?;
     let created_at = fields.date("created_ts").unwrap_or_else(|| minted_at(id));
     Some(Message {
@@ -126,7 +126,7 @@ pub(super) fn read_list<T>(documents: Vec<RawDocumentBuf>, read: fn(&RawDocument
 
 /// Names a document that cannot be read, and nothing of what is in it.
 fn unreadable(document: &RawDocument) -> String {
-    match Fields(document).id("_id") {
+    match Fields::of(document).id("_id") {
         Some(id) => format!("document {id} names no usable chat or user"),
         None => "a document whose _id is not an ObjectId".to_owned(),
     }

@@ -5,18 +5,31 @@ use mongodb::bson::{Bson, DateTime, RawDocument, oid};
 
 use crate::domain::{ObjectId, Timestamp, UserId};
 
-/// A document whose fields are read by name and type.
-#[derive(Clone, Copy)]
-pub(super) struct Fields<'a>(pub(super) &'a RawDocument);
+/// As many fields as documents of chats and messages have, or a few more.
+const FIELDS_USUAL: usize = 16;
+
+/// A document whose fields are read by name and type. Its bytes are walked once, not once for each field.
+pub(super) struct Fields<'a>(Vec<(&'a str, RawBsonRef<'a>)>);
 
 impl<'a> Fields<'a> {
-    /// The value, if its bytes can be read.
-    fn value(self, name: &str) -> Option<RawBsonRef<'a>> {
-        self.0.get(name).ok().flatten()
+    /// The fields of a document whose bytes can be read.
+    pub(super) fn of(document: &'a RawDocument) -> Self {
+        let elements = document.iter_elements().map_while(Result::ok);
+        let mut fields = Vec::with_capacity(FIELDS_USUAL);
+        fields.extend(elements.filter_map(|element| Some((element.key().as_str(), element.value().ok()?))));
+        Self(fields)
+    }
+
+    /// The first value of that name.
+    fn value(&self, name: &str) -> Option<RawBsonRef<'a>> {
+        self.0
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| *value)
     }
 
     /// A string.
-    pub(super) fn text(self, name: &str) -> Option<&'a str> {
+    pub(super) fn text(&self, name: &str) -> Option<&'a str> {
         match self.value(name)? {
             RawBsonRef::String(text) => Some(text),
             _ => None,
@@ -24,7 +37,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A truth value.
-    pub(super) fn flag(self, name: &str) -> Option<bool> {
+    pub(super) fn flag(&self, name: &str) -> Option<bool> {
         match self.value(name)? {
             RawBsonRef::Boolean(flag) => Some(flag),
             _ => None,
@@ -32,7 +45,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A whole number of any numeric type.
-    pub(super) fn integer(self, name: &str) -> Option<i64> {
+    pub(super) fn integer(&self, name: &str) -> Option<i64> {
         match self.value(name)? {
             RawBsonRef::Int32(number) => Some(number.into()),
             RawBsonRef::Int64(number) => Some(number),
@@ -42,7 +55,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A whole number, or a string of nothing but its digits, as late documented systems stored it.
-    pub(super) fn integer_or_digits(self, name: &str) -> Option<i64> {
+    pub(super) fn integer_or_digits(&self, name: &str) -> Option<i64> {
         self.integer(name).or_else(|| {
             let text = self.text(name)?;
             text.bytes()
@@ -52,7 +65,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A date.
-    pub(super) fn date(self, name: &str) -> Option<Timestamp> {
+    pub(super) fn date(&self, name: &str) -> Option<Timestamp> {
         match self.value(name)? {
             RawBsonRef::DateTime(date) => Some(Timestamp::from_millis(date.timestamp_millis())),
             _ => None,
@@ -60,7 +73,7 @@ impl<'a> Fields<'a> {
     }
 
     /// An id.
-    pub(super) fn id(self, name: &str) -> Option<ObjectId> {
+    pub(super) fn id(&self, name: &str) -> Option<ObjectId> {
         match self.value(name)? {
             RawBsonRef::ObjectId(id) => Some(ObjectId::from_bytes(id.bytes())),
             _ => None,
@@ -68,12 +81,12 @@ impl<'a> Fields<'a> {
     }
 
     /// An id, or a string of its digits.
-    pub(super) fn id_or_digits(self, name: &str) -> Option<ObjectId> {
+    pub(super) fn id_or_digits(&self, name: &str) -> Option<ObjectId> {
         self.id(name).or_else(|| ObjectId::parse(self.text(name)?).ok())
     }
 
     /// A user's id.
-    pub(super) fn user_id(self, name: &str) -> Option<UserId> {
+    pub(super) fn user_id(&self, name: &str) -> Option<UserId> {
         let text = || {
             self.text(name)
                 .filter(|text| (1..=UserId::TEXT_BYTES_MAX).contains(&text.len()))
@@ -84,9 +97,9 @@ impl<'a> Fields<'a> {
     }
 
     /// A document within the document.
-    pub(super) fn nested(self, name: &str) -> Option<Fields<'a>> {
+    pub(super) fn nested(&self, name: &str) -> Option<Fields<'a>> {
         match self.value(name)? {
-            RawBsonRef::Document(document) => Some(Self(document)),
+            RawBsonRef::Document(document) => Some(Self::of(document)),
             _ => None,
         }
     }

@@ -78,7 +78,7 @@ impl MessageStore for MongoStore {
         });
         let mut read: HashMap<ChatId, Vec<RawDocumentBuf>> = HashMap::new();
         for document in documents.await? {
-            if let Some(chat) = Fields(&document).id("chat_id") {
+            if let Some(chat) = Fields::of(&document).id("chat_id") {
                 read.entry(ChatId(chat)).or_default().push(document);
             }
         }
@@ -257,7 +257,7 @@ impl MongoStore {
         let pipeline = std::iter::once(of_chats).chain(sum).collect();
         let sums = lists::aggregate(&self.messages, pipeline, chats.len(), index).await?;
         let read = |document: RawDocumentBuf| {
-            let fields = Fields(&document);
+            let fields = Fields::of(&document);
             Some((ChatId(fields.id("_id")?), fields.integer("sum")?))
         };
         Ok(sums.into_iter().filter_map(read).collect())

@@ -156,12 +156,12 @@ mod tests {
         let mut document = encode_reply(&reply);
         assert!(!document.contains_key("model"));
         assert_eq!(
-            read_reply(Fields(&RawDocumentBuf::try_from(&document).unwrap()), time),
+            read_reply(Fields::of(&RawDocumentBuf::try_from(&document).unwrap()), time),
             Some(reply)
         );
         document.insert("state", "HALTED");
         assert_eq!(
-            read_reply(Fields(&RawDocumentBuf::try_from(&document).unwrap()), time),
+            read_reply(Fields::of(&RawDocumentBuf::try_from(&document).unwrap()), time),
             None
         );
     }

@@ -25,7 +25,7 @@ impl RevocationStore for MongoStore {
                 .await
         });
         let noted = noted.await?;
-        let at = noted.and_then(|noted| Fields(&noted).date("revoked_at"));
+        let at = noted.and_then(|noted| Fields::of(&noted).date("revoked_at"));
         Ok(Revocation {
             user: user.clone(),
             at: at.ok_or_else(|| StoreError::Corrupt("a revocation without its moment".into()))?,
@@ -42,7 +42,7 @@ impl RevocationStore for MongoStore {
         };
         let noted = lists::read(&self.revocations, list).await?;
         let read = noted.iter().filter_map(|noted| {
-            let fields = Fields(noted);
+            let fields = Fields::of(noted);
             Some(Revocation {
                 user: fields.user_id("_id")?,
                 at: fields.date("revoked_at")?,

@@ -89,7 +89,7 @@ fn number(field: &str) -> Document {
 }
 
 fn read_row(row: &RawDocument) -> Option<UsageRow> {
-    let sums = Fields(row);
+    let sums = Fields::of(row);
     let key = sums.nested("_id")?;
     // A sum past what an integer holds is a double, and no longer exact.
     let sum = |name| sums.integer(name).unwrap_or(i64::MAX);

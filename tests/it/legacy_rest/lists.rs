@@ -99,6 +99,7 @@ async fn a_chats_messages_come_the_oldest_first_with_the_total_of_all_pages(scra
         ("?page=3", 0..0),
         ("?page=6&limit=10", 50..53),
         ("?limit=100", 0..53),
+        ("?page=9223372036854775807&limit=100", 0..0),
     ] {
         let list = client.get(&format!("/chat/{chat}/messages{query}")).await;
         assert_eq!(texts(&list, "message"), numbers(expected), "{query}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 use mongodb::Collection;
 use mongodb::bson::raw::RawBsonRef;
-use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
+use mongodb::bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
 use mongodb::error::Result as DriverResult;
 use mongodb::options::Hint;
 
@@ -103,15 +103,16 @@ impl Passes {
             return Ok(None);
         };
         for group in &groups {
-            self.note(Fields(group));
+            self.note(group);
         }
         let after = self.last.replace(last.clone());
         Ok(Some(Bounds { after, last }))
     }
 
-    fn note(&mut self, group: Fields<'_>) {
+    fn note(&mut self, document: &RawDocument) {
+        let group = Fields::of(document);
         let count = group.integer("count").unwrap_or_default().unsigned_abs();
-        let sample = value(group.0, "sample").map_or_else(String::new, |id| sample(&id));
+        let sample = value(document, "sample").map_or_else(String::new, |id| sample(&id));
         self.documents += count;
         let Some(key) = group.nested("_id") else {
             return;
@@ -177,7 +178,10 @@ impl Passes {
         ];
         for sum in self.aggregate(pipeline).await? {
             let text = |name| value(&sum, name).map_or_else(String::new, |id| sample(&id));
-            orphans.messages += Fields(&sum).integer("count").unwrap_or_default().unsigned_abs();
+            orphans.messages += Fields::of(&sum)
+                .integer("count")
+                .unwrap_or_default()
+                .unsigned_abs();
             orphans
                 .sample
                 .get_or_insert_with(|| (text("sample"), text("chat")));
@@ -261,7 +265,7 @@ fn revision<'a>(kind_of: impl Fn(&str) -> &'a str) -> Revision {
     }
 }
 
-fn value(document: &mongodb::bson::RawDocument, name: &str) -> Option<Bson> {
+fn value(document: &RawDocument, name: &str) -> Option<Bson> {
     let value: RawBsonRef<'_> = document.get(name).ok().flatten()?;
     Bson::try_from(value).ok()
 }
