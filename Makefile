@@ -51,7 +51,7 @@ check: web ## Everything that must pass before a change is merged
 	@if timeout 120 cargo deny fetch db >/dev/null 2>&1; then cargo deny check advisories; \
 	else echo "The advisories were not checked: their database cannot be reached from here."; fi
 
-bench: web ## Measure what tokens, subscribers and stops cost, and a second server (docs/benchmarks.md)
+bench: web ## Measure the server under load (docs/performance.md), and what else is promised of costs (docs/benchmarks.md)
 	redis=$$(scripts/ensure-redis.sh) && export COLLOQUY_TEST_REDIS=$$redis && \
 	scripts/with-mongod.sh cargo bench --locked
 
