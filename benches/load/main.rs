@@ -18,16 +18,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use clap::{Parser, Subcommand};
-use mimalloc::MiMalloc;
 
 use data::Data;
 use driver::calls::Call;
 use process::Process;
 use report::Report;
-
-/// The baseline has the allocator of the server: it is not what is compared.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// What is to be measured.
 #[derive(Parser)]

@@ -48,19 +48,36 @@ pub async fn serve(arguments: Arguments) {
     }
 }
 
-/// The text of a piece: its number and its moment, both in hexadecimal digits.
+/// The text of a piece: its number in two bytes and its moment in four, each byte a word of two letters. Few words, as in
+/// any language: the store keeps an index of them.
 fn piece(number: u32, sent_at: u64) -> String {
-    format!("{number:x}.{sent_at:x} ")
+    let (number, sent_at) = (u16::try_from(number).unwrap(), u32::try_from(sent_at).unwrap());
+    let bytes = number.to_be_bytes().into_iter().chain(sent_at.to_be_bytes());
+    let letter = |half: u8| char::from(b'a' + half);
+    bytes
+        .flat_map(|byte| [letter(byte >> 4), letter(byte & 15), ' '])
+        .collect()
 }
+
+/// Bytes of a piece.
+const PIECE_BYTES: usize = 18;
 
 /// The pieces of some text: of each its number, and when it was sent. The text must not begin or end within one.
 pub fn pieces(text: &str) -> impl Iterator<Item = (u32, u64)> {
-    text.split_terminator(' ').map(|piece| {
-        let (number, sent_at) = piece.split_once('.').expect("a piece is torn");
-        (
-            u32::from_str_radix(number, 16).unwrap(),
-            u64::from_str_radix(sent_at, 16).unwrap(),
-        )
+    let (pieces, torn) = text.as_bytes().as_chunks::<PIECE_BYTES>();
+    assert!(torn.is_empty(), "a piece is torn");
+    pieces.iter().map(|piece| {
+        let (words, _) = piece.as_chunks::<3>();
+        let mut bytes = words
+            .iter()
+            .map(|[high, low, _]| (u64::from(high - b'a') << 4) | u64::from(low - b'a'));
+        let mut number_of = |count| {
+            bytes
+                .by_ref()
+                .take(count)
+                .fold(0, |number, byte| (number << 8) | byte)
+        };
+        (u32::try_from(number_of(2)).unwrap(), number_of(4))
     })
 }
 

@@ -18,7 +18,7 @@ use crate::upstream::{Question, pieces};
 
 const SEND: &str = "mutation ($input: SendMessageInput!) { sendMessage(input: $input) { reply { id } } }";
 const FOLLOW: &str = "subscription ($id: ID!) { reply(messageId: $id) { __typename
-    ... on ReplySnapshot { text cursor } ... on ReplyPartial { text cursor } ... on ReplyFinished { cursor } } }";
+    ... on ReplySnapshot { text cursor } ... on ReplyPartial { text cursor } ... on ReplyFinished { message { reply { state error { code } } } } } }";
 const LISTEN: &str = "subscription ($id: ID!) { chat(id: $id) { __typename ... on ChatResync { cursor } } }";
 
 /// How long after a refusal a prompt is sent again.
@@ -218,7 +218,7 @@ impl Socket {
                 }
                 Said::End => {
                     let told = u32::try_from(came.len()).unwrap();
-                    assert_eq!(told, question.pieces, "lost");
+                    assert_eq!(told, question.pieces, "lost: {frame}");
                     return came;
                 }
                 Said::Other => {}

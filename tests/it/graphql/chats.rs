@@ -10,6 +10,7 @@ use crate::support::server::Server;
 on_both_stores! {
     a_chat_lives_from_its_creation_to_its_deletion,
     a_message_lives_from_its_creation_to_its_deletion,
+    a_message_is_the_same_whether_or_not_something_beside_it_is_waited_for,
     a_list_is_walked_by_its_cursors_in_both_directions,
     the_same_client_key_is_the_same_message,
     a_list_of_chats_with_all_their_parts_agrees_with_each_part_alone,
@@ -132,6 +133,50 @@ async fn a_message_lives_from_its_creation_to_its_deletion(scratch: &Scratch) {
     assert_eq!(server.code(&read, id.clone()).await, "NOT_FOUND");
     assert_eq!(server.data(node, id.clone()).await["node"], Value::Null);
     assert_eq!(server.code(delete, id).await, "NOT_FOUND");
+}
+
+async fn a_message_is_the_same_whether_or_not_something_beside_it_is_waited_for(scratch: &Scratch) {
+    const CREATE: &str =
+        "mutation ($input: CreateMessageInput!) { createMessage(input: $input) { message { id } } }";
+    let server = Server::start(scratch);
+    let chat = server.create_chat("A chat").await;
+    for author in ["USER", "BOT"] {
+        let input = json!({ "chatId": chat, "text": "Hello", "author": author, "tokenCount": 4, "clientKey": author });
+        server.data(CREATE, json!({ "input": input })).await;
+    }
+    for selection in [
+        "id author text type reaction tokenCount isTokenCountEstimated isEdited createdAt updatedAt clientKey",
+        "__typename words: text text again: text text",
+        "... { text } ... on Message { author } ... on Node { id } ... @include(if: true) { type }",
+        "... on Node { ... on Chat { title } ... on Message { reaction } } ...Written",
+        "reply { state cursor model usage { prompt { tokens } } timings { queuedAt } error { code } }",
+        "reply { state } reply { cursor } reply { ...Standing }",
+        "skipped: text @skip(if: true) text @skip(if: false)",
+    ] {
+        let fragments = [
+            "fragment Written on Message { createdAt }",
+            "fragment Standing on Reply { state __typename }",
+        ];
+        let used = fragments.into_iter().filter(|fragment| {
+            let name = fragment.split(' ').nth(1).unwrap();
+            selection.contains(&format!("...{name}"))
+        });
+        let used: String = used.collect();
+        let read = async |beside: &str| {
+            let nodes = format!("{{ {selection} {beside} }}");
+            let query =
+                format!("query ($id: ID!) {{ chat(id: $id) {{ messages {{ nodes {nodes} }} }} }} {used}");
+            server.data(&query, json!({ "id": chat })).await["chat"]["messages"]["nodes"].take()
+        };
+        let at_hand = read("").await;
+        let mut waited_for = read("chat { id }").await;
+        for message in waited_for.as_array_mut().unwrap() {
+            let beside = message.as_object_mut().unwrap().remove("chat");
+            assert_eq!(beside, Some(json!({ "id": chat })));
+        }
+        assert_eq!(at_hand, waited_for, "{selection}");
+        assert_eq!(at_hand.as_array().map(Vec::len), Some(2), "{selection}");
+    }
 }
 
 async fn a_list_is_walked_by_its_cursors_in_both_directions(scratch: &Scratch) {
