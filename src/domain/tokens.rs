@@ -43,8 +43,7 @@ pub struct Usage {
     pub completion: TokenCount,
 }
 
-/// Loads the vocabulary, so that the first estimate does not wait for it. Takes a fraction of a second, and some 40 MiB
-/// from then on.
+/// Loads the vocabulary, so that the first estimate does not wait for it. Takes a fraction of a second.
 pub fn load_vocabulary() {
     LazyLock::force(&VOCABULARY);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -10,7 +10,6 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Error, Service};
 use crate::auth::{Authenticator, Identity, TokenError};
-use crate::domain::tokens::load_vocabulary;
 use crate::domain::{Revocation, Timestamp, UserId, Viewer};
 use crate::store::{Store, StoreError};
 
@@ -116,7 +115,6 @@ impl Session {
 pub(super) struct Entrance {
     authenticator: Option<Authenticator>,
     revoked: Arc<watch::Sender<Revoked>>,
-    is_visited: Arc<Once>,
 }
 
 impl Entrance {
@@ -125,15 +123,7 @@ impl Entrance {
         Self {
             authenticator,
             revoked: Arc::new(watch::Sender::new(Revoked::default())),
-            is_visited: Arc::new(Once::new()),
         }
-    }
-
-    /// Whoever comes is likely to write: what messages are counted by is made ready beside. It is large, and a server that
-    /// nobody comes to does without.
-    fn expect_messages(&self) {
-        self.is_visited
-            .call_once(|| drop(tokio::task::spawn_blocking(load_vocabulary)));
     }
 
     fn note(&self, revocations: impl IntoIterator<Item = Revocation>) {
@@ -171,7 +161,6 @@ impl Service {
     /// The session of a caller with this token, if one is asked for; [`Error::Unauthenticated`] where it is missing or
     /// not valid, without saying which.
     pub async fn enter(&self, token: Option<&str>, address: Option<IpAddr>) -> Result<Session, Error> {
-        self.entrance.expect_messages();
         let Some(authenticator) = &self.entrance.authenticator else {
             return Ok(Session::anonymous(address));
         };

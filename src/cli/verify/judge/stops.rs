@@ -10,6 +10,10 @@ use crate::cli::verify::ledger::{Outcome, Receipt, Stop};
 /// stop, has looked.
 const STOPS_IN_MS_MAX: i64 = 3_000;
 
+/// How long after the death of its server a reply may stand, in milliseconds, however soon that server is back: until its
+/// lease has lapsed and somebody has looked.
+const LAPSED_IN_MS_MAX: i64 = 15_000;
+
 /// What was to stop has stopped.
 pub fn stopped(evidence: &Evidence) -> Finding {
     let mut breaches = Vec::new();
@@ -69,7 +73,9 @@ fn unheard(evidence: &Evidence, stop: &Stop, replied: &Replied<'_>) -> Option<Br
     // A server that stood still or was dead could not look.
     let is_excused = evidence.notes.disturbances.iter().any(|done| {
         let back_at = done.back_at.unwrap_or(ended_at);
-        stop.tried.contains(&done.server) && done.from <= ended_at && back_at >= first.at
+        let lapsed_at = done.from.plus_millis(LAPSED_IN_MS_MAX);
+        let could_not = back_at >= first.at || lapsed_at >= ended_at;
+        stop.tried.contains(&done.server) && done.from <= ended_at && could_not
     });
     (late_ms > STOPS_IN_MS_MAX + evidence.notes.slack_ms && !is_excused).then(|| {
         let what = format!("it went on for {:.1} s after it was to stop", seconds(late_ms));
@@ -148,5 +154,12 @@ mod tests {
         assert!(stopped(&evidence).breaches[0].what.contains("went on for 8.0 s"));
         evidence.notes.disturbances[0].server = 0;
         assert_eq!(stopped(&evidence).breaches, []);
+        // It was back before, but the reply was one of before its death.
+        for (died_at, is_excused) in [(-4_000, true), (-20_000, false)] {
+            evidence.notes.disturbances.truncate(1);
+            evidence.notes.disturbances[0].from = at(died_at);
+            evidence.notes.disturbances[0].back_at = Some(at(died_at + 2_000));
+            assert_eq!(stopped(&evidence).breaches.is_empty(), is_excused, "{died_at}");
+        }
     }
 }
