@@ -77,6 +77,7 @@ async fn measure(arguments: &Arguments) {
         baseline: Process::baseline(&data, &upstream),
         program: arguments.server.clone(),
         data,
+        upstream,
         spoken: AtomicUsize::new(0),
         origin,
     });

@@ -105,7 +105,7 @@ impl Process {
         cpu_of(i32::try_from(self.child.id()).unwrap())
     }
 
-    /// The bytes of memory that are its own and resident, those of its program file left out or not.
+    /// The bytes of memory that are resident, those of its program file among them.
     pub fn resident(&self) -> u64 {
         let process = procfs::process::Process::new(i32::try_from(self.child.id()).unwrap()).unwrap();
         process.status().unwrap().vmrss.unwrap() * 1024

@@ -60,6 +60,14 @@ pub struct Report {
 }
 
 impl Figures {
+    /// So many bytes, and nothing else.
+    pub fn of_bytes(bytes: f64) -> Self {
+        Self {
+            bytes: Some(bytes),
+            ..Self::default()
+        }
+    }
+
     /// The same, with percentiles of these.
     pub fn with_latencies(self, mut took: Vec<Duration>) -> Self {
         took.sort_unstable();

@@ -80,7 +80,7 @@ struct Held {
 }
 
 impl Jwks {
-    pub fn new(place: &JwksUrl, config: &AuthConfig) -> Result<Self, JwksSetupError> {
+    pub fn new(place: &JwksUrl, config: &AuthConfig, reading: Reading) -> Result<Self, JwksSetupError> {
         let mut algorithms = ALGORITHMS.to_vec();
         if !config.algorithms.is_empty() {
             algorithms.retain(|algorithm| config.algorithms.contains(algorithm));
@@ -98,7 +98,7 @@ impl Jwks {
             url: place.clone(),
             client,
             algorithms,
-            reading: Reading::new(config),
+            reading,
             held: RwLock::default(),
             asking: Mutex::default(),
         })

@@ -104,9 +104,8 @@ pub struct Keys(Vec<Key>);
 
 impl Keys {
     /// Those that the configuration brings.
-    pub fn of(config: &AuthConfig) -> Result<Self, KeyError> {
-        let reading = Reading::new(config);
-        let keys = config.keys.iter().map(|key| Key::of(key, &reading));
+    pub fn of(config: &AuthConfig, reading: &Reading) -> Result<Self, KeyError> {
+        let keys = config.keys.iter().map(|key| Key::of(key, reading));
         let keys: Vec<Key> = keys.collect::<Result<_, _>>()?;
         let is_allowed = |algorithm| config.algorithms.is_empty() || config.algorithms.contains(&algorithm);
         match keys.iter().find(|key| !is_allowed(key.algorithm)) {

@@ -69,15 +69,16 @@ pub struct Authenticator {
 impl Authenticator {
     /// An authenticator as it is configured. Asks for no keys yet.
     pub fn new(config: &AuthConfig, clock: Arc<dyn Clock>) -> Result<Self, AuthSetupError> {
+        let reading = Reading::new(config);
         let published = config
             .jwks_url
             .as_ref()
-            .map(|place| Jwks::new(place, config))
+            .map(|place| Jwks::new(place, config, reading.clone()))
             .transpose()?;
         Ok(Self {
-            known: Arc::new(Keys::of(config)?),
+            known: Arc::new(Keys::of(config, &reading)?),
             published: published.map(Arc::new),
-            reading: Reading::new(config),
+            reading,
             clock,
         })
     }

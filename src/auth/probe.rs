@@ -1,6 +1,7 @@
 //! A look at the keys of tokens, for whoever would rather know before a token is refused.
 
 use super::AuthSetupError;
+use super::claims::Reading;
 use super::jwks::Jwks;
 use super::keys::Keys;
 use crate::config::{AuthConfig, JwtAlgorithm};
@@ -16,9 +17,10 @@ pub struct KeysProbed {
 
 /// Tries the keys that the configuration brings, and asks once for those that are published.
 pub async fn probe(config: &AuthConfig) -> Result<KeysProbed, AuthSetupError> {
-    let known = Keys::of(config)?.algorithms();
+    let reading = Reading::new(config);
+    let known = Keys::of(config, &reading)?.algorithms();
     let published = match &config.jwks_url {
-        Some(place) => Some(Jwks::new(place, config)?.probe().await),
+        Some(place) => Some(Jwks::new(place, config, reading)?.probe().await),
         None => None,
     };
     Ok(KeysProbed { known, published })

@@ -28,7 +28,7 @@ pub struct Stored {
 }
 
 /// A chat's document, as far as it is shown.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize)]
 pub struct StoredChat {
     #[serde(rename = "_id")]
     id: ObjectId,
@@ -41,7 +41,7 @@ pub struct StoredChat {
 }
 
 /// A message's document, as far as it is shown.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize)]
 pub struct StoredMessage {
     #[serde(rename = "_id")]
     id: ObjectId,

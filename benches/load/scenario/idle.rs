@@ -33,14 +33,6 @@ pub async fn measure(stage: &Stage, report: &mut Report) {
     let ours = stage.server.resident() - before;
     drop(open);
     for (subject, bytes) in [(Subject::Baseline, thin), (Subject::Graphql, ours)] {
-        let bytes = Some(bytes as f64 / subscriptions);
-        report.add(
-            name,
-            subject,
-            Figures {
-                bytes,
-                ..Figures::default()
-            },
-        );
+        report.add(name, subject, Figures::of_bytes(bytes as f64 / subscriptions));
     }
 }

@@ -18,6 +18,8 @@ pub struct Stage {
     pub server: Process,
     /// The thinnest program that does the same.
     pub baseline: Process,
+    /// The scripted service.
+    pub upstream: Process,
     /// The program that the server is.
     pub program: PathBuf,
     /// What is stored.

@@ -23,7 +23,7 @@ pub async fn measure(stage: &Stage, report: &mut Report) {
     let (mut thin, mut ours) = (Vec::new(), Vec::new());
     for nth in 0..STARTS {
         let begun = Instant::now();
-        let baseline = Process::baseline(&stage.data, &stage.baseline);
+        let baseline = Process::baseline(&stage.data, &stage.upstream);
         Call::get(&baseline, "/health").answered().await;
         thin.push(begun.elapsed());
 
@@ -36,22 +36,14 @@ pub async fn measure(stage: &Stage, report: &mut Report) {
         ours.push(begun.elapsed());
         assert!(answer["data"]["createChat"]["chat"]["id"].is_string(), "{answer}");
     }
-    let baseline = Process::baseline(&stage.data, &stage.baseline);
+    let baseline = Process::baseline(&stage.data, &stage.upstream);
     let server = Process::embedded(&stage.program, &folder.path().join("idle"));
     tokio::time::sleep(IDLE).await;
     for (subject, process, took) in [
         (Subject::Baseline, baseline, thin),
         (Subject::Graphql, server, ours),
     ] {
-        let bytes = Some(process.resident() as f64);
-        report.add(
-            name,
-            subject,
-            Figures {
-                bytes,
-                ..Figures::default()
-            }
-            .with_latencies(took),
-        );
+        let figures = Figures::of_bytes(process.resident() as f64);
+        report.add(name, subject, figures.with_latencies(took));
     }
 }

@@ -1,7 +1,8 @@
 //! One reply that many watch: what a piece costs for each viewer.
 
-use serde_json::to_value;
 use std::time::Duration;
+
+use serde_json::to_value;
 use tokio::task::JoinSet;
 
 use super::Stage;
