@@ -1,7 +1,8 @@
 //! What a token costs in an empty chat and in a very long one, on each store.
 
 mod support {
-    pub mod figures;
+    pub mod percentile;
+    pub mod ratio;
 }
 
 use std::sync::Arc;
@@ -20,7 +21,8 @@ use colloquy::store::Store;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rustix::time::{ClockId, clock_gettime};
 
-use support::figures::{percentile, ratio};
+use support::percentile::percentile;
+use support::ratio::ratio;
 
 /// The chats, by how many messages they have: none, more than a bot is ever given, and very many.
 const LENGTHS: [usize; 3] = [0, 200, 100_000];

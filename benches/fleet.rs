@@ -2,7 +2,8 @@
 //! there, and what is sent to Redis for it.
 
 mod support {
-    pub mod figures;
+    pub mod percentile;
+    pub mod ratio;
     pub mod reading;
     pub mod redis;
     pub mod server;
@@ -11,7 +12,8 @@ mod support {
 
 use std::time::{Duration, Instant};
 
-use support::figures::{percentile, ratio};
+use support::percentile::percentile;
+use support::ratio::ratio;
 use support::reading::Reading;
 use support::redis::Redis;
 use support::server::Server;

@@ -1,7 +1,8 @@
 //! What a live reply costs: the one who appends, the memory of each reader, and a reader that is far behind.
 
 mod support {
-    pub mod figures;
+    pub mod percentile;
+    pub mod ratio;
 }
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -21,7 +22,8 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
-use support::figures::{percentile, ratio};
+use support::percentile::percentile;
+use support::ratio::ratio;
 
 const PIECE: &str = "word ";
 

@@ -2,9 +2,10 @@
 //! told, and until the service that generates has its connection closed.
 
 mod support {
-    pub mod figures;
     pub mod follower;
+    pub mod percentile;
     pub mod pieces;
+    pub mod ratio;
     pub mod server;
     pub mod socket;
 }
@@ -16,9 +17,10 @@ use futures_util::future::join_all;
 use serde_json::json;
 use tempfile::TempDir;
 
-use support::figures::{percentile, ratio};
 use support::follower::Follower;
+use support::percentile::percentile;
 use support::pieces::PieceService;
+use support::ratio::ratio;
 use support::server::Server;
 
 /// Replies under way at once, each in a chat of its own and with a follower on a socket of its own.

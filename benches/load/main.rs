@@ -13,6 +13,11 @@ mod report;
 mod scenario;
 mod upstream;
 
+#[path = "../support"]
+mod support {
+    pub mod percentile;
+}
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;

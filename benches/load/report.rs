@@ -6,6 +6,8 @@ use std::time::Duration;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
+use crate::support::percentile::percentile;
+
 /// Who did it.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -69,12 +71,8 @@ impl Figures {
     }
 
     /// The same, with percentiles of these.
-    pub fn with_latencies(self, mut took: Vec<Duration>) -> Self {
-        took.sort_unstable();
-        let percentile = |percent: usize| {
-            let rank = (took.len() * percent).div_ceil(100).max(1);
-            Some(took[rank - 1].as_secs_f64() * 1e6)
-        };
+    pub fn with_latencies(self, took: &[Duration]) -> Self {
+        let percentile = |percent| Some(percentile(took, percent).as_secs_f64() * 1e6);
         Self {
             p50_us: percentile(50),
             p99_us: percentile(99),

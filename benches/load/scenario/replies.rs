@@ -85,7 +85,8 @@ pub fn figures(rounds: &[Streamed]) -> Figures {
         driver_cpu_us: of(|round| round.driver_cpu_us),
         ..Figures::default()
     };
-    figures.with_latencies(rounds.iter().flat_map(|round| round.after.clone()).collect())
+    let after: Vec<_> = rounds.iter().flat_map(|round| &round.after).copied().collect();
+    figures.with_latencies(&after)
 }
 
 /// What happens within the window, seen from all viewers.

@@ -215,6 +215,6 @@ async fn contest(report: &mut Report, name: &'static str, mut contenders: Vec<Co
             driver_cpu_us: Some(median(&drivers[nth])),
             ..Figures::default()
         };
-        report.add(name, contender.subject, figures.with_latencies(took));
+        report.add(name, contender.subject, figures.with_latencies(&took));
     }
 }

@@ -44,6 +44,6 @@ pub async fn measure(stage: &Stage, report: &mut Report) {
         (Subject::Graphql, server, ours),
     ] {
         let figures = Figures::of_bytes(process.resident() as f64);
-        report.add(name, subject, figures.with_latencies(took));
+        report.add(name, subject, figures.with_latencies(&took));
     }
 }

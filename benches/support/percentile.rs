@@ -1,4 +1,4 @@
-//! Figures out of samples.
+//! The sample that most others do not exceed.
 
 use std::time::Duration;
 
@@ -8,9 +8,4 @@ pub fn percentile(samples: &[Duration], percent: usize) -> Duration {
     sorted.sort_unstable();
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted[rank - 1]
-}
-
-/// How many times `base` goes into `figure`.
-pub fn ratio(figure: Duration, base: Duration) -> f64 {
-    figure.as_secs_f64() / base.as_secs_f64()
 }
