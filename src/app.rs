@@ -10,7 +10,6 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::auth::{self, AuthSetupError, Authenticator, KeysProbed};
 use crate::bot::{Bot, BuiltinBot, OpenAiBot, OpenAiSetupError, Probed};
 use crate::config::{AuthConfig, BotConfig, Config, FeedConfig, OpenAiConfig, RedisConfig, StoreConfig};
-use crate::domain::tokens::load_vocabulary;
 use crate::domain::{Clock, IdSource, SystemClock};
 use crate::drain::Drain;
 use crate::engine::Engine;
@@ -149,8 +148,6 @@ pub async fn run_on(
     let owner = ids.next().to_string();
     let bot = make_bot(&config.bot)?;
     let feed = open_feed(&config.feed, &owner, u64::from_ne_bytes(seed)).await?;
-    // The first message should not wait for it.
-    tokio::task::spawn_blocking(load_vocabulary);
     let engine = Engine::new(
         store.clone(),
         feed.clone(),

@@ -1,6 +1,6 @@
 //! Tokens: what language models count texts in, and are paid by.
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use tiktoken_rs::CoreBPE;
 
@@ -24,11 +24,12 @@ impl TokenCount {
 
     /// The tokens of `text` in the vocabulary `o200k_base`: right for the models that use it, near for others.
     ///
-    /// Linear in the text, about a microsecond a token; the first call in a process also loads the vocabulary
-    /// (see [`load_vocabulary`]). A long text belongs on a thread that may block.
+    /// Linear in the text, about a microsecond a token. The first call in a process also loads the vocabulary, which
+    /// takes a fraction of a second, and some 40 MiB from then on; others wait for it. Both that and a long text belong
+    /// on a thread that may block.
     pub fn estimate(text: &str) -> Self {
         Self {
-            tokens: pieces(text).map(|piece| VOCABULARY.count_ordinary(piece)).sum(),
+            tokens: pieces(text).map(|piece| vocabulary().count_ordinary(piece)).sum(),
             is_estimated: true,
         }
     }
@@ -43,12 +44,16 @@ pub struct Usage {
     pub completion: TokenCount,
 }
 
-/// Loads the vocabulary, so that the first estimate does not wait for it. Takes a fraction of a second.
-pub fn load_vocabulary() {
-    LazyLock::force(&VOCABULARY);
+/// Whether an estimate takes no longer than its text asks for.
+pub fn is_vocabulary_loaded() -> bool {
+    VOCABULARY.get().is_some()
 }
 
-static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(|| Vocabulary(tiktoken_rs::o200k_base().ok()));
+static VOCABULARY: OnceLock<Vocabulary> = OnceLock::new();
+
+fn vocabulary() -> &'static Vocabulary {
+    VOCABULARY.get_or_init(|| Vocabulary(tiktoken_rs::o200k_base().ok()))
+}
 
 /// What a text of so many bytes has at four bytes a token, the usual rule of thumb for English: an estimate where
 /// the text itself cannot be looked at.

@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::history::Ask;
-use super::{Engine, LiveReply, REASONING_BYTES_MAX, REPLY_BYTES_MAX, Slot};
+use super::{Engine, LiveReply, REASONING_BYTES_MAX, REPLY_BYTES_MAX, Slot, count_tokens};
 use crate::bot::{BotEvent, Prompt};
-use crate::domain::{FinishReason, Message, ReplyError, ReplyOutcome, ReplyState, TokenCount, Usage, tokens};
+use crate::domain::{FinishReason, Message, ReplyError, ReplyOutcome, ReplyState, TokenCount, Usage};
 use crate::telemetry::{replies, spans};
 
 impl Engine {
@@ -105,7 +105,7 @@ impl Engine {
             Some(usage) => usage,
             None => Usage {
                 prompt: prompt_tokens,
-                completion: estimate(live.text()).await,
+                completion: count_tokens(&live.text()).await,
             },
         });
         outcome.overhead_us = i64::try_from(watch.own().as_micros()).ok();
@@ -201,13 +201,6 @@ impl Stopwatch {
     fn own(&self) -> Duration {
         self.own + self.running_since.map_or(Duration::ZERO, |since| since.elapsed())
     }
-}
-
-/// Counting a long text takes longer than a task may hold a thread that others wait for.
-async fn estimate(text: String) -> TokenCount {
-    let bytes = text.len();
-    let counted = tokio::task::spawn_blocking(move || TokenCount::estimate(&text)).await;
-    counted.unwrap_or_else(|_| tokens::rule_of_thumb(bytes))
 }
 
 fn shut_down() -> ReplyError {

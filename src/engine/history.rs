@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Engine;
+use super::{Engine, count_tokens};
 use crate::bot::Turn;
 use crate::config::FaultScript;
 use crate::domain::{
@@ -43,7 +43,7 @@ impl Engine {
             .message_pages(&[chat], &MessageFilter::default(), &request)
             .await?;
         let messages = pages.remove(&chat).map(|page| page.items).unwrap_or_default();
-        Ok(within_budget(arrange(messages), self.config.history_tokens_max))
+        Ok(within_budget(arrange(messages), self.config.history_tokens_max).await)
     }
 }
 
@@ -72,13 +72,14 @@ fn arrange(messages: Vec<Message>) -> Vec<Message> {
 }
 
 /// The latest messages that cost at most `tokens_max` together, and always the last one.
-fn within_budget(messages: Vec<Message>, tokens_max: i64) -> (Vec<Turn>, TokenCount) {
+async fn within_budget(messages: Vec<Message>, tokens_max: i64) -> (Vec<Turn>, TokenCount) {
     let mut turns = Vec::new();
     let mut total = 0_i64;
     for message in messages.into_iter().rev() {
-        let count = message
-            .token_count
-            .unwrap_or_else(|| TokenCount::estimate(&message.text));
+        let count = match message.token_count {
+            Some(count) => count,
+            None => count_tokens(&message.text).await,
+        };
         let with_it = total.saturating_add(count.tokens.max(0));
         if with_it > tokens_max && !turns.is_empty() {
             break;
@@ -122,8 +123,8 @@ mod tests {
         turns.into_iter().map(|turn| turn.text).collect()
     }
 
-    #[test]
-    fn a_reply_made_again_stands_where_the_first_stood_and_empty_ones_are_left_out() {
+    #[tokio::test]
+    async fn a_reply_made_again_stands_where_the_first_stood_and_empty_ones_are_left_out() {
         let messages = vec![
             turn(1, Author::User, "one", None),
             turn(2, Author::Bot, "first", None),
@@ -135,24 +136,24 @@ mod tests {
             turn(8, Author::Bot, "of an older one", Some(99)),
             turn(9, Author::User, "three", None),
         ];
-        let (turns, _) = within_budget(arrange(messages), 1_000);
+        let (turns, _) = within_budget(arrange(messages), 1_000).await;
         assert_eq!(texts(turns), ["one", "third", "two", "of an older one", "three"]);
     }
 
-    #[test]
-    fn the_budget_takes_the_latest_turns_and_always_the_last() {
+    #[tokio::test]
+    async fn the_budget_takes_the_latest_turns_and_always_the_last() {
         let messages = |n: u8| {
             (0..n)
                 .map(|n| turn(n, Author::User, &n.to_string(), None))
                 .collect()
         };
-        let (turns, total) = within_budget(messages(9), 35);
+        let (turns, total) = within_budget(messages(9), 35).await;
         assert_eq!(
             (texts(turns), total.tokens),
             (vec!["6".into(), "7".into(), "8".into()], 30)
         );
-        let (turns, total) = within_budget(messages(9), 1);
+        let (turns, total) = within_budget(messages(9), 1).await;
         assert_eq!((texts(turns), total.tokens), (vec!["8".to_owned()], 10));
-        assert_eq!(within_budget(messages(0), 1).0, []);
+        assert_eq!(within_budget(messages(0), 1).await.0, []);
     }
 }

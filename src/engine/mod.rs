@@ -4,6 +4,7 @@
 mod admission;
 mod bot_record;
 mod checkpoint;
+mod counting;
 mod desk;
 mod ending;
 mod generation;
@@ -36,6 +37,7 @@ use desk::Desks;
 
 pub use admission::BeginError;
 pub use bot_record::BotHealth;
+pub use counting::count_tokens;
 pub use desk::{Entry, REPLIES_PER_CHAT_MAX, Slot};
 pub use history::Ask;
 pub use live::{Applied, LiveReply, ReplyReader, ReplyUpdate, UPDATE_BYTES_MAX};

@@ -6,6 +6,7 @@ use crate::domain::{
     Author, Chat, ChatChange, ChatEvent, ChatId, Message, MessageChange, MessageId, Slice, TokenCount,
     UserId, Viewer,
 };
+use crate::engine::count_tokens;
 use crate::store::Inserted;
 
 /// A page of a list by its number.
@@ -160,8 +161,10 @@ impl Service {
             self.check_label("reaction", reaction)?;
         }
         let chat = self.chat(viewer, posted.chat_id).await?;
-        let counted = posted.token_count.map(TokenCount::reported);
-        let token_count = Some(counted.unwrap_or_else(|| TokenCount::estimate(&posted.text)));
+        let token_count = Some(match posted.token_count {
+            Some(tokens) => TokenCount::reported(tokens),
+            None => count_tokens(&posted.text).await,
+        });
         // Under the door, so that the same text by the other way is either there or yet to come.
         let entry = self.engine.enter(chat.id).await?;
         let now = self.clock.now();
@@ -220,12 +223,12 @@ impl Service {
         // A figure that somebody reported stays, as it always did here; an estimate follows the text.
         let is_counted_anew =
             message.author == Author::User && message.token_count.is_none_or(|count| count.is_estimated);
+        let token_count = match edit.text.as_deref().filter(|_| is_counted_anew) {
+            Some(text) => Some(count_tokens(text).await),
+            None => None,
+        };
         let change = MessageChange {
-            token_count: edit
-                .text
-                .as_deref()
-                .filter(|_| is_counted_anew)
-                .map(TokenCount::estimate),
+            token_count,
             is_edited: edit.is_edited.or(edit.text.is_some().then_some(true)),
             text: edit.text,
             reaction: edit.reaction.map(Some),

@@ -7,6 +7,7 @@ use crate::domain::{
     Author, ChatChange, ChatEvent, ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page,
     PageRequest, Timestamp, TokenCount, Viewer,
 };
+use crate::engine::count_tokens;
 use crate::store::Inserted;
 
 /// A message to write.
@@ -72,7 +73,7 @@ impl Service {
     /// Writes a message and asks for no reply. A second call with the same client key and content returns the
     /// first one's message.
     pub async fn create_message(&self, viewer: &Viewer, new: NewMessage) -> Result<Message, Error> {
-        let message = self.new_message(new, None)?;
+        let message = self.new_message(new, None).await?;
         self.chat(viewer, message.chat_id).await?;
         self.store_message(&message).await
     }
@@ -88,7 +89,7 @@ impl Service {
         let message = self.message(viewer, id).await?;
         // What a bot's message cost stays what it cost, whoever edits it.
         let token_count = match message.author {
-            Author::User => Some(TokenCount::estimate(&text)),
+            Author::User => Some(count_tokens(&text).await),
             Author::Bot => None,
         };
         let change = MessageChange {
@@ -138,13 +139,19 @@ impl Service {
     }
 
     /// A message of this moment, checked and counted, but not stored.
-    pub(super) fn new_message(&self, new: NewMessage, reply_id: Option<MessageId>) -> Result<Message, Error> {
+    pub(super) async fn new_message(
+        &self,
+        new: NewMessage,
+        reply_id: Option<MessageId>,
+    ) -> Result<Message, Error> {
         self.check_text(&new.text)?;
         let kind = new.kind.unwrap_or_else(|| Message::TEXT.to_owned());
         self.check_label("type", &kind)?;
         let client_key = self.client_key(new.client_key.as_deref())?;
-        let counted = new.token_count.map(TokenCount::reported);
-        let token_count = Some(counted.unwrap_or_else(|| TokenCount::estimate(&new.text)));
+        let token_count = Some(match new.token_count {
+            Some(tokens) => TokenCount::reported(tokens),
+            None => count_tokens(&new.text).await,
+        });
         let now = self.clock.now();
         Ok(Message {
             id: MessageId(self.ids.next()),

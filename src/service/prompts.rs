@@ -130,7 +130,7 @@ impl Service {
             token_count: None,
             client_key: prompt.client_key,
         };
-        let mut message = self.new_message(new, Some(reply_id))?;
+        let mut message = self.new_message(new, Some(reply_id)).await?;
         let entry = self.engine.enter(chat.id).await?;
         message.created_at = entry.moment(self.clock.now());
         message.updated_at = message.created_at;

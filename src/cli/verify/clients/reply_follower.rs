@@ -19,8 +19,8 @@ const LEFT_ONE_OF: u32 = 3;
 /// When, in milliseconds.
 const LEFT_AFTER_MS: std::ops::Range<u64> = 50..2_500;
 
-/// Follows a reply whose whole text would be `answer`.
-pub async fn follow(crew: Arc<Crew>, reply: String, answer: Arc<str>, mut rng: Rng) {
+/// Follows a reply whose whole text would be `answer`: how it ended, as far as that was seen.
+pub async fn follow(crew: Arc<Crew>, reply: String, answer: Arc<str>, mut rng: Rng) -> Option<ReplyState> {
     let mut view = View::new(reply, Face::Reply);
     let mut cursor = None;
     while view.state.is_none() {
@@ -49,7 +49,9 @@ pub async fn follow(crew: Arc<Crew>, reply: String, answer: Arc<str>, mut rng: R
             break;
         }
     }
+    let state = view.state;
     crew.ledger.note(|notes| notes.views.push(view));
+    state
 }
 
 /// Follows a reply over one line of a server: to its end, or until there are so many `bytes`, or to the line's end, which

@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 use super::reply_follower::{self, over_one_line};
 use super::words;
 use super::writer::{heard, intend, note, send};
-use crate::cli::client::Server;
+use crate::cli::client::{ReplyState, Server};
 use crate::cli::verify::crew::Crew;
 use crate::cli::verify::ledger::{Ack, Stall, now};
 use crate::cli::verify::operations::{FollowReply, SendMessage, follow_reply, send_message};
@@ -39,11 +39,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Stalls again and again until there is enough.
 pub async fn stall(crew: Arc<Crew>, chat: String, mut rng: Rng) {
-    let wide = intend(&crew, &chat, "\"".repeat(WIDE_BYTES));
-    let Some(Ack {
-        reply: Some(wide), ..
-    }) = send(&crew, wide, &mut rng).await
-    else {
+    let Some(wide) = fill(&crew, &chat, &mut rng).await else {
         return;
     };
     while crew.wait(PAUSE).await.is_some() {
@@ -63,16 +59,30 @@ pub async fn stall(crew: Arc<Crew>, chat: String, mut rng: Rng) {
             crew.ledger
                 .note(|notes| notes.stalls.push(Stall { number, took_ms }));
         }
-        // The next prompt would wait for this answer where it belongs to a server that died.
-        if let Some(Ack {
-            reply: Some(reply), ..
-        }) = send(&crew, number, &mut rng).await
-            && let Some(text) = note(&crew, number, |writing| writing.text.clone())
-        {
-            let answer = crew.bot.answer(&text, None).into();
-            reply_follower::follow(crew.clone(), reply, answer, rng.fork()).await;
-        }
+        ask_and_hear_out(&crew, number, &mut rng).await;
     }
+}
+
+/// Has the bot say what is to be asked for and not read: the reply that says all of it, or `None` where there is enough
+/// before.
+async fn fill(crew: &Arc<Crew>, chat: &str, rng: &mut Rng) -> Option<String> {
+    loop {
+        let number = intend(crew, chat, "\"".repeat(WIDE_BYTES));
+        if let Some((wide, ReplyState::Complete)) = ask_and_hear_out(crew, number, rng).await {
+            return Some(wide);
+        }
+        crew.wait(PAUSE).await?;
+    }
+}
+
+/// Asks the bot and hears the answer out, for the next prompt would wait for one that belongs to a server that died: the
+/// reply, and how it ended.
+async fn ask_and_hear_out(crew: &Arc<Crew>, number: usize, rng: &mut Rng) -> Option<(String, ReplyState)> {
+    let reply = send(crew, number, rng).await?.reply?;
+    let text = note(crew, number, |writing| writing.text.clone())?;
+    let answer = crew.bot.answer(&text, None).into();
+    let state = reply_follower::follow(crew.clone(), reply.clone(), answer, rng.fork()).await?;
+    Some((reply, state))
 }
 
 /// Asks for much, and reads nothing.
