@@ -8,7 +8,7 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 
 use super::doors::Peer;
 use crate::config::BrowserConfig;
@@ -34,7 +34,7 @@ impl Doorkeeper {
     }
 
     /// The origins whose pages may call, as headers.
-    pub(super) fn origins(&self) -> Arc<[HeaderValue]> {
+    pub(super) fn origins(&self) -> Vec<HeaderValue> {
         let origins = self.browsers.origins.iter();
         origins
             .filter_map(|origin| HeaderValue::from_str(origin).ok())
@@ -85,6 +85,18 @@ impl Doorkeeper {
         }
     }
 
+    /// Whether a browser asks for leave on behalf of a page that has none.
+    fn is_foreign_preflight(&self, request: &Request) -> bool {
+        let headers = request.headers();
+        let is_let_in =
+            |origin: &HeaderValue| origin.to_str().is_ok_and(|origin| self.browsers.allows(origin));
+        request.method() == Method::OPTIONS
+            && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+            && headers
+                .get(header::ORIGIN)
+                .is_some_and(|origin| !is_let_in(origin))
+    }
+
     /// Whether the name that the request is for is one of this machine, where that matters.
     fn is_meant(&self, request: &Request) -> bool {
         !self.is_private
@@ -108,6 +120,10 @@ pub(super) async fn judge(
     }
     if !doorkeeper.lets_in(&request) {
         return detail(StatusCode::FORBIDDEN, "Pages of this origin may not do that.");
+    }
+    // In as many words, as documented; the layer below would just leave the permission out.
+    if doorkeeper.is_foreign_preflight(&request) {
+        return (StatusCode::BAD_REQUEST, "Disallowed CORS origin").into_response();
     }
     let address =
         peer.map(|Extension(ConnectInfo(Peer(peer)))| doorkeeper.address(peer.ip(), request.headers()));

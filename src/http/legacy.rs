@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::middleware::Next;
+use axum::extract::State;
+use axum::http::{HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -61,23 +60,4 @@ pub fn cors(origins: &[HeaderValue]) -> CorsLayer {
 /// The description of the API, for programs.
 async fn describe(State(description): State<Arc<OpenApi>>) -> Response {
     Json(&*description).into_response()
-}
-
-/// A preflight of an origin that is not let in is refused in as many words, as documented; the layer below would just
-/// leave the permission out.
-pub async fn refuse_foreign_preflight(
-    State(origins): State<Arc<[HeaderValue]>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let headers = request.headers();
-    let is_preflight =
-        request.method() == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    let is_foreign = headers
-        .get(header::ORIGIN)
-        .is_some_and(|origin| !origins.contains(origin));
-    if is_preflight && is_foreign {
-        return (StatusCode::BAD_REQUEST, "Disallowed CORS origin").into_response();
-    }
-    next.run(request).await
 }

@@ -14,10 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Version, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
-use axum::response::Response;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::routing::get;
 use axum::serve::Listener;
 use tokio::net::TcpListener;
@@ -121,8 +118,7 @@ fn router(
     drain: Drain,
     doorkeeper: Arc<Doorkeeper>,
 ) -> Router {
-    let origins = doorkeeper.origins();
-    let cors = legacy::cors(&origins);
+    let cors = legacy::cors(&doorkeeper.origins());
     let documented = legacy::router(&service, legacy, drain.clone());
     let body_bytes_max = service.limits().body_bytes_max;
     let faces = Faces {
@@ -147,27 +143,12 @@ fn router(
         .layer(map_response(graphql::too_large))
         .merge(documented)
         .layer(cors)
-        .layer(from_fn_with_state(origins, legacy::refuse_foreign_preflight))
         .layer(from_fn_with_state(doorkeeper, caller::judge))
         .merge(figures.unwrap_or_default())
         .fallback(rest::not_found)
         // From the inside out: answers are compressed, a panicking handler answers 500 instead of cutting the
-        // connection, and all that is noted.
+        // connection, and all that is noted. Each layer is copied for each request: there are as few as can be.
         .layer(CompressionLayer::new().compress_when(compressed))
         .layer(CatchPanicLayer::new())
-        .layer(from_fn_with_state(drain, part))
-        .layer(from_fn(observe::observe))
-}
-
-/// While the server drains, each answer is the last of its connection: the client makes the next one to a server that
-/// stays. Version 2 of the protocol has no header for it, but says so when the doors close.
-async fn part(State(drain): State<Drain>, request: Request, next: Next) -> Response {
-    let has_header = request.version() <= Version::HTTP_11;
-    let mut response = next.run(request).await;
-    // A connection that becomes a socket says that instead.
-    if has_header && drain.has_begun() && !response.headers().contains_key(header::CONNECTION) {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(header::CONNECTION, close);
-    }
-    response
+        .layer(from_fn_with_state(drain, observe::observe))
 }

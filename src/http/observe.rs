@@ -1,15 +1,17 @@
-//! What is noted of every request: its id, a span around it, one line in the log, and how long it took.
+//! What is noted of every request: its id, a span around it, one line in the log, and how long it took; and what its
+//! answer says of the connection.
 
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Version, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use tower_http::request_id::{MakeRequestId, MakeRequestUuid};
 use tracing::{Instrument, Span};
 
 use super::{health, scrape};
+use crate::drain::Drain;
 use crate::telemetry::faces;
 use crate::telemetry::spans::{self, RequestId};
 
@@ -19,7 +21,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const UNMATCHED: &str = "unmatched";
 
 /// Notes a request. Its path is not: anything can stand there.
-pub async fn observe(mut request: Request, next: Next) -> Response {
+pub async fn observe(State(drain): State<Drain>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let matched = request.extensions().get::<MatchedPath>();
     let route = matched.map_or(UNMATCHED, MatchedPath::as_str).to_owned();
@@ -33,6 +35,7 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
             request.headers().get(name)?.to_str().ok()
         }),
     };
+    let version = request.version();
     request.extensions_mut().insert(id.clone());
     let mut response = next.run(request).instrument(span.clone()).await;
     let (status, took) = (response.status().as_u16(), begun.elapsed());
@@ -45,7 +48,20 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     if let Ok(id) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
+    if drain.has_begun() {
+        part(version, &mut response);
+    }
     response
+}
+
+/// While the server drains, each answer is the last of its connection: the client makes the next one to a server that
+/// stays. Version 2 of the protocol has no header for it, but says so when the doors close.
+fn part(version: Version, response: &mut Response) {
+    // A connection that becomes a socket says that instead.
+    if version <= Version::HTTP_11 && !response.headers().contains_key(header::CONNECTION) {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
 }
 
 /// The id that the caller chose, or one of ours.

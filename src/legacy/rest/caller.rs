@@ -1,9 +1,7 @@
 //! Who asks, and whether they may ask now.
 
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 
 use super::Rest;
 use super::refusal::Refusal;
@@ -26,16 +24,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 }
 
 /// Lets in whoever may ask, before anything of the request is looked at.
-pub async fn admit(State(rest): State<Rest>, mut request: Request, next: Next) -> Response {
+pub async fn admit(rest: &Rest, request: &mut Request) -> Result<(), Refusal> {
     let address = request
         .extensions()
         .get::<Address>()
         .and_then(|address| address.0);
-    match rest.service.admit(peer::token(request.headers()), address).await {
-        Ok(session) => {
-            request.extensions_mut().insert(session);
-            next.run(request).await
-        }
-        Err(error) => Refusal::Service(error).into_response(),
-    }
+    let session = rest.service.admit(peer::token(request.headers()), address).await;
+    request
+        .extensions_mut()
+        .insert(session.map_err(Refusal::Service)?);
+    Ok(())
 }

@@ -17,7 +17,7 @@ mod wire;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{OriginalUri, Request};
+use axum::extract::{OriginalUri, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -83,9 +83,7 @@ impl Rest {
             .into_iter()
             .fold(documented, |routes, path| routes.route(path, any(other_form)))
             .method_not_allowed_fallback(wrong_method)
-            .layer(middleware::from_fn(on_a_task_of_its_own))
-            .layer(middleware::from_fn_with_state(self.clone(), caller::admit))
-            .layer(middleware::from_fn(no_empty_id))
+            .layer(middleware::from_fn_with_state(self.clone(), enter))
             .with_state(self);
         (super::below(prefix, routes), description)
     }
@@ -116,11 +114,20 @@ async fn other_form(OriginalUri(uri): OriginalUri) -> Response {
     }
 }
 
-/// The router takes nothing for an id; here, as documented, a path with nothing between two slashes is none.
-async fn no_empty_id(OriginalUri(uri): OriginalUri, request: Request, next: Next) -> Response {
-    match uri.path().contains("//") {
-        true => not_found().await,
-        false => next.run(request).await,
+/// What lies around every route.
+async fn enter(
+    State(rest): State<Rest>,
+    OriginalUri(uri): OriginalUri,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    // The router takes nothing for an id; here, as documented, a path with nothing between two slashes is none.
+    if uri.path().contains("//") {
+        return not_found().await;
+    }
+    match caller::admit(&rest, &mut request).await {
+        Ok(()) => on_a_task_of_its_own(request, next).await,
+        Err(refusal) => refusal.into_response(),
     }
 }
 

@@ -6,7 +6,7 @@
 use mongodb::bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
 
 use super::fields::{Fields, minted_at, stored_date, stored_id, stored_integer, stored_user_id};
-use super::reply_document::{encode_reply, read_reply};
+use super::reply_document::{encode_reply, growing_text, read_reply};
 use crate::domain::{
     Author, Chat, ChatId, ChatStatus, ClientKey, DocumentId, Message, MessageId, TokenCount,
 };
@@ -79,11 +79,16 @@ pub(super) fn read_message(document: &RawDocument) -> Option<Message> {
     let fields = Fields::of(document);
     let id = fields.id("_id")?;
     let created_at = fields.date("created_ts").unwrap_or_else(|| minted_at(id));
+    let reply = fields.nested("reply");
+    let growing = reply.as_ref().and_then(growing_text);
     Some(Message {
         id: MessageId(id),
         chat_id: ChatId(fields.id("chat_id")?),
         author: Author::from_is_bot(fields.flag("is_bot").unwrap_or_default()),
-        text: fields.text("message").unwrap_or_default().to_owned(),
+        text: growing
+            .or_else(|| fields.text("message"))
+            .unwrap_or_default()
+            .to_owned(),
         kind: fields.text("type").unwrap_or(Message::TEXT).to_owned(),
         reaction: fields.text("reaction").map(str::to_owned),
         token_count: fields.integer_or_digits("token").map(|tokens| TokenCount {
@@ -96,9 +101,7 @@ pub(super) fn read_message(document: &RawDocument) -> Option<Message> {
         updated_at: fields.date("updated_ts").unwrap_or_else(|| minted_at(id)),
         client_key: fields.text("client_key").and_then(ClientKey::parse),
         reply_id: fields.id("reply_id").map(MessageId),
-        reply: fields
-            .nested("reply")
-            .and_then(|reply| read_reply(reply, created_at)),
+        reply: reply.and_then(|reply| read_reply(reply, created_at)),
     })
 }
 

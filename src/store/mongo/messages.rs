@@ -6,13 +6,14 @@ use async_trait::async_trait;
 use mongodb::Collection;
 use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 use mongodb::error::Result as DriverResult;
-use mongodb::options::ReturnDocument;
+use mongodb::options::{ReturnDocument, UpdateModifications};
 
 use super::document::{encode_message, read_list, read_message, read_one};
 use super::fields::{Fields, stored_date, stored_id, stored_integer};
 use super::keyset::{Keyset, is_id};
 use super::lists::{self, List};
 use super::operation::is_duplicate_key;
+use super::reply_document::GROWING_TEXT;
 use super::{MongoStore, indexes};
 use crate::domain::{
     ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest, Slice, Timestamp,
@@ -171,6 +172,9 @@ impl MessageStore for MongoStore {
             .filter_map(|(name, value)| Some((name.to_owned(), value?)));
         let fields: Document = fields.collect();
         let mut update = doc! { "$max": { "updated_ts": stored_date(now) } };
+        if change.text.is_some() {
+            update.insert("$unset", doc! { GROWING_TEXT: "" });
+        }
         if !fields.is_empty() {
             update.insert("$set", fields);
         }
@@ -231,8 +235,9 @@ impl MongoStore {
     pub(super) async fn update_one_message(
         &self,
         filter: Document,
-        update: Document,
+        update: impl Into<UpdateModifications>,
     ) -> Result<Option<RawDocumentBuf>, StoreError> {
+        let update = update.into();
         let updated = self.messages.write(|messages| async move {
             messages
                 .find_one_and_update(filter, update)

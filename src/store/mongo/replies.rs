@@ -10,7 +10,7 @@ use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 use super::document::{encode_message, read_list, read_message, read_one};
 use super::fields::{Fields, stored_date, stored_id, stored_integer, stored_user_id};
 use super::lists::{self, List};
-use super::reply_document::outcome_fields;
+use super::reply_document::{GROWING_TEXT, outcome_fields};
 use super::{MongoStore, indexes};
 use crate::domain::{ChatId, Message, MessageId, ReplyOutcome, ReplyState, StopRequest, whole_millis};
 use crate::store::{Checkpointed, Claim, Inserted, ReplyStore, StoreError};
@@ -42,13 +42,13 @@ impl ReplyStore for MongoStore {
     ) -> Result<Checkpointed, StoreError> {
         let mut filter = streaming(id);
         filter.insert("reply.owner", owner);
-        let is_longer = doc! { "$gt": [{ "$strLenBytes": "$$text" }, { "$strLenBytes": "$message" }] };
+        let is_longer = doc! { "$gt": [{ "$strLenBytes": "$$text" }, { "$strLenBytes": "$$stored" }] };
         let longer = doc! { "$let": {
-            "vars": { "text": { "$literal": text } },
-            "in": { "$cond": [is_longer, "$$text", "$message"] },
+            "vars": { "text": { "$literal": text }, "stored": text_so_far() },
+            "in": { "$cond": [is_longer, "$$text", "$$stored"] },
         } };
         let later = doc! { "$max": ["$reply.lease_until", from_now(lease)] };
-        let update = vec![doc! { "$set": { "message": longer, "reply.lease_until": later } }];
+        let update = vec![doc! { "$set": { GROWING_TEXT: longer, "reply.lease_until": later } }];
         let stop = doc! { "_id": 0, "reply.stop_requested_at": 1 };
         let held = self.messages.write(|messages| async move {
             messages
@@ -89,36 +89,43 @@ impl ReplyStore for MongoStore {
     ) -> Result<Option<Message>, StoreError> {
         let mut filter = streaming(id);
         filter.extend(holds(claim));
-        let (mut set, mut unset) = (Document::new(), Document::new());
+        let (mut known, mut unset) = (Document::new(), vec![GROWING_TEXT]);
         for (name, value) in outcome_fields(outcome) {
             match value {
-                Some(value) => set.insert(name, value),
-                None => unset.insert(name, ""),
-            };
-        }
-        if let Some(text) = &outcome.text {
-            set.insert("message", text);
+                Some(value) => _ = known.insert(name, value),
+                None => unset.push(name),
+            }
         }
         if let Some(usage) = outcome.usage {
-            set.insert("token", stored_integer(usage.completion.tokens));
-            set.insert("token_is_estimated", usage.completion.is_estimated);
+            known.insert("token", stored_integer(usage.completion.tokens));
+            known.insert("token_is_estimated", usage.completion.is_estimated);
         }
-        let mut update = doc! { "$max": { "updated_ts": stored_date(outcome.finished_at) } };
-        if !unset.is_empty() {
-            update.insert("$unset", unset);
-        }
+        let text = match &outcome.text {
+            Some(text) => literal(text),
+            None => text_so_far(),
+        };
+        let ended = |known: Document| {
+            let mut set: Document = known
+                .into_iter()
+                .map(|(name, value)| (name, literal(value).into()))
+                .collect();
+            set.insert("message", text.clone());
+            set.insert(
+                "updated_ts",
+                doc! { "$max": ["$updated_ts", stored_date(outcome.finished_at)] },
+            );
+            vec![doc! { "$set": set }, doc! { "$unset": unset.clone() }]
+        };
         if let Some(stop) = &outcome.stop {
-            let (mut filter, mut update, mut set) = (filter.clone(), update.clone(), set.clone());
+            let (mut filter, mut known) = (filter.clone(), known.clone());
             filter.insert("reply.stop_requested_at", Bson::Null);
-            set.extend(stop_fields(stop));
-            update.insert("$set", set);
-            if let Some(ended) = self.update_one_message(filter, update).await? {
+            known.extend(stop_fields(stop));
+            if let Some(ended) = self.update_one_message(filter, ended(known)).await? {
                 return read_one(Some(ended), read_message);
             }
             // Another wish was stored before: this one does not replace it.
         }
-        update.insert("$set", set);
-        read_one(self.update_one_message(filter, update).await?, read_message)
+        read_one(self.update_one_message(filter, ended(known)).await?, read_message)
     }
 
     async fn claimable_replies(&self, claim: Claim<'_>, limit: usize) -> Result<Vec<Message>, StoreError> {
@@ -164,6 +171,16 @@ fn holds(claim: Claim<'_>) -> Document {
         Claim::Lapsed => doc! { "$expr": { "$lt": ["$reply.lease_until", "$$NOW"] } },
         Claim::Alone => Document::new(),
     }
+}
+
+/// The text of a reply as it was last stored.
+fn text_so_far() -> Document {
+    doc! { "$ifNull": [format!("${GROWING_TEXT}"), "$message"] }
+}
+
+/// A value that is no expression, whatever it looks like.
+fn literal(value: impl Into<Bson>) -> Document {
+    doc! { "$literal": value.into() }
 }
 
 /// So much later than now, by the clock of the server that executes it.

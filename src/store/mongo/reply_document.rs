@@ -7,6 +7,10 @@ use crate::domain::{
     MessageId, Reply, ReplyError, ReplyOutcome, ReplyState, StopRequest, Timestamp, TokenCount, Usage,
 };
 
+/// Where the text of a reply stands while it grows, if it was ever stored. Not in `message`, of which the server keeps an
+/// index of words: it would make that anew twice a second, out of the whole text.
+pub(super) const GROWING_TEXT: &str = "reply.text";
+
 /// A reply's sub-document.
 pub(super) fn encode_reply(reply: &Reply) -> Document {
     let fields = [
@@ -76,6 +80,11 @@ pub(super) fn read_reply(fields: Fields<'_>, created_at: Timestamp) -> Option<Re
         reasoning: fields.text("reasoning").map(str::to_owned),
         error: fields.nested("error").and_then(read_error),
     })
+}
+
+/// The text so far, of the sub-document of a reply that grows.
+pub(super) fn growing_text<'a>(reply: &Fields<'a>) -> Option<&'a str> {
+    reply.text("text")
 }
 
 fn date(time: Option<Timestamp>) -> Option<Bson> {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use colloquy::domain::{
-    Message, MessageId, Reply, ReplyError, ReplyOutcome, ReplyState, StopRequest, TokenCount, Usage, UserId,
+    Message, MessageChange, MessageId, Reply, ReplyError, ReplyOutcome, ReplyState, StopRequest, TokenCount,
+    Usage, UserId,
 };
 use colloquy::store::{Checkpointed, Claim};
 use futures_util::future::join_all;
@@ -21,6 +22,7 @@ const LEASE: Duration = Duration::from_secs(600);
 
 on_both_stores! {
     a_checkpoint_stores_the_text_for_the_owner_alone,
+    an_edit_of_a_growing_text_is_seen_until_a_longer_one_comes,
     a_request_to_stop_is_noted_once_and_told_with_the_next_checkpoint,
     every_end_is_stored_whole_and_stays,
     an_end_without_text_keeps_the_last_checkpoint,
@@ -58,6 +60,37 @@ async fn a_checkpoint_stores_the_text_for_the_owner_alone(scratch: &Scratch) {
         Checkpointed::Lost
     );
     assert_eq!(store.messages(&[reply.id, nobody]).await.unwrap(), [expected]);
+}
+
+async fn an_edit_of_a_growing_text_is_seen_until_a_longer_one_comes(scratch: &Scratch) {
+    let store = scratch.open().await;
+    let reply = make::streaming(make::chat().id, "us");
+    store.insert_message(&reply).await.unwrap();
+    let text = async || store.messages(&[reply.id]).await.unwrap().remove(0).text;
+    let checkpoint = async |text| {
+        store
+            .checkpoint(reply.id, "us", text, Duration::ZERO)
+            .await
+            .unwrap()
+    };
+    checkpoint("The sea is").await;
+    let edit = MessageChange {
+        text: Some("The sea is blue".to_owned()),
+        ..MessageChange::default()
+    };
+    let edited = store.update_message(reply.id, &edit, make::now()).await.unwrap();
+    assert_eq!(edited.unwrap().text, "The sea is blue");
+    checkpoint("The sea is w").await;
+    assert_eq!(text().await, "The sea is blue");
+    checkpoint("The sea is wide and").await;
+    assert_eq!(text().await, "The sea is wide and");
+    let outcome = ReplyOutcome::bare(ReplyState::Interrupted, make::now());
+    let ended = store
+        .finish_reply(reply.id, Claim::Alone, &outcome)
+        .await
+        .unwrap();
+    assert_eq!(ended.unwrap().text, "The sea is wide and");
+    assert_eq!(text().await, "The sea is wide and");
 }
 
 async fn a_request_to_stop_is_noted_once_and_told_with_the_next_checkpoint(scratch: &Scratch) {
