@@ -26,10 +26,11 @@ impl Subscription {
     ) -> Result<impl Stream<Item = AtOnce<ReplyEvent>> + use<>, Error> {
         let context = context::of(context);
         let id = MessageId::parse(&message_id)?;
+        // What it takes to begin is not kept for as long as it lasts.
         let reader = context
             .service
-            .follow_reply(&context.viewer, id, after.as_deref())
-            .await?;
+            .follow_reply(&context.viewer, id, after.as_deref());
+        let reader = Box::pin(reader).await?;
         Ok(stream::unfold(reader, |mut reader| async move {
             let update = reader.next().await?;
             Some((AtOnce(update.into()), reader))
@@ -46,10 +47,9 @@ impl Subscription {
     ) -> Result<impl Stream<Item = AtOnce<ChatEvent>> + use<>, Error> {
         let context = context::of(context);
         let id = ChatId::parse(&id)?;
-        let follower = context
-            .service
-            .follow_chat(&context.viewer, id, after.as_deref())
-            .await?;
+        // What it takes to begin is not kept for as long as it lasts.
+        let follower = context.service.follow_chat(&context.viewer, id, after.as_deref());
+        let follower = Box::pin(follower).await?;
         let seat = context.service.enter_room(&id.to_string());
         Ok(stream::unfold(
             (follower, seat),

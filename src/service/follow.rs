@@ -98,7 +98,8 @@ impl ChatFollower {
             let update = tokio::select! {
                 // Not while there is no room for one more reply: those that have ended make room first.
                 followed = self.feed.next(), if self.replies.len() < ChatCursor::REPLIES_MAX => {
-                    self.take(followed?).await
+                    // Kept only while there is something to take: most chats are silent nearly all of the time.
+                    Box::pin(self.take(followed?)).await
                 }
                 (id, update) = next_of(&mut self.replies) => {
                     self.note(id, &update);

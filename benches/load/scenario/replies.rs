@@ -15,48 +15,69 @@ use crate::process::{Process, own_cpu};
 use crate::report::{Figures, Report, Subject, median};
 use crate::upstream::Question;
 
-/// Pieces a second of each reply.
+/// Pieces a second of each reply, unless there are so many that the machine could not take them.
 pub const PACE: u32 = 50;
+/// Of each of a thousand: as many in all as of a hundred at the usual pace.
+const PACE_OF_MANY: u32 = 5;
 /// What is measured: in the middle, when all have begun and none has ended.
 const WINDOW: Duration = Duration::from_secs(10);
 /// Between the last beginning and the window, and behind it.
 const MARGIN: Duration = Duration::from_millis(1500);
-/// Between one beginning and the next: users do not ask all at once.
-const GAP: Duration = Duration::from_millis(20);
+/// Between one beginning and the next: users do not ask all at once. No part of the time between two pieces, for those of
+/// all replies would come at the same moments.
+const GAP: Duration = Duration::from_millis(17);
 const ROUNDS: usize = 2;
 
 /// Measures all of them.
 pub async fn measure(stage: &Arc<Stage>, report: &mut Report) {
     use Subject::{Baseline, Graphql, Mt};
-    contest(stage, report, "1 reply", 1, ROUNDS, &[Baseline, Graphql, Mt]).await;
+    let all = [Baseline, Graphql, Mt];
     contest(
         stage,
         report,
-        "100 replies",
-        100,
-        ROUNDS,
-        &[Baseline, Graphql, Mt],
+        "1 reply",
+        Crowd {
+            replies: 1,
+            pace: PACE,
+        },
+        &all,
     )
     .await;
-    contest(stage, report, "1,000 replies", 1000, 1, &[Baseline, Graphql]).await;
+    let hundred = Crowd {
+        replies: 100,
+        pace: PACE,
+    };
+    contest(stage, report, "100 replies", hundred, &all).await;
+    let thousand = Crowd {
+        replies: 1000,
+        pace: PACE_OF_MANY,
+    };
+    contest(stage, report, "1,000 replies", thousand, &all).await;
+}
+
+/// Replies that grow at once.
+#[derive(Clone, Copy)]
+struct Crowd {
+    replies: u32,
+    /// Pieces a second of each.
+    pace: u32,
 }
 
 async fn contest(
     stage: &Arc<Stage>,
     report: &mut Report,
     name: &'static str,
-    replies: u32,
-    rounds: usize,
+    crowd: Crowd,
     subjects: &[Subject],
 ) {
-    let name = &format!("{name} of {PACE} pieces a second, each to one viewer");
+    let name = &format!("{name} of {} pieces a second, each to one viewer", crowd.pace);
     if !report.wants(name) {
         return;
     }
     let mut streams: Vec<Vec<Streamed>> = subjects.iter().map(|_| Vec::new()).collect();
-    for _ in 0..rounds {
+    for _ in 0..ROUNDS {
         for (subject, streams) in subjects.iter().zip(&mut streams) {
-            streams.push(stream(stage, *subject, replies).await);
+            streams.push(stream(stage, *subject, crowd).await);
         }
     }
     for (subject, streams) in subjects.iter().zip(&streams) {
@@ -108,24 +129,24 @@ pub async fn watch(process: &Process, readings: JoinSet<Vec<Came>>) -> Streamed 
 }
 
 /// A question whose answer lasts from so long before the window to behind it.
-pub fn question(before: Duration) -> Question {
+pub fn question(before: Duration, pace: u32) -> Question {
     let lasts = before + WINDOW + 3 * MARGIN;
     Question {
-        pieces: u32::try_from(lasts.as_millis()).unwrap() * PACE / 1000,
-        pace: PACE,
+        pieces: u32::try_from(lasts.as_millis()).unwrap() * pace / 1000,
+        pace,
     }
 }
 
-async fn stream(stage: &Arc<Stage>, subject: Subject, replies: u32) -> Streamed {
+async fn stream(stage: &Arc<Stage>, subject: Subject, crowd: Crowd) -> Streamed {
     let mut readings = JoinSet::new();
     let (begun, mut all_begun) = mpsc::channel::<()>(1);
     let first = Instant::now();
-    for nth in 0..replies {
+    for nth in 0..crowd.replies {
         let (stage, begun) = (stage.clone(), begun.clone());
         let moment = first + GAP * nth;
         readings.spawn(async move {
             tokio::time::sleep_until(moment).await;
-            let question = question(GAP * (replies - nth));
+            let question = question(GAP * (crowd.replies - nth), crowd.pace);
             let socket = begin(&stage, subject, question).await;
             drop(begun);
             socket.read(question, stage.origin).await

@@ -26,7 +26,7 @@ async fn contest(stage: &Stage, report: &mut Report, name: &str, viewers: usize)
     }
     let (mut thin, mut ours) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let question = question(Duration::ZERO);
+        let question = question(Duration::ZERO, PACE);
         let mut readings = JoinSet::new();
         for _ in 0..viewers {
             let socket = Socket::broadcast(&stage.baseline).await;

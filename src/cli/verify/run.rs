@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
@@ -22,6 +22,7 @@ use super::process::{Launch, Told};
 use super::progress::Progress;
 use super::reading::{Stored, read};
 use crate::bot::BuiltinBot;
+use crate::cli::client::{ReplyState, Server};
 
 /// How fast the bot speaks, and how long its answers are at least: some four seconds each, so that servers die in the
 /// middle of many, and well after their beginning.
@@ -30,6 +31,9 @@ pub const PIECES_PER_SECOND: f64 = 25.0;
 pub const WORDS_MIN: usize = 45;
 /// How long everything may take to come to rest: replies that wait for their turn, and those of servers that died.
 const REST_MAX: Duration = Duration::from_secs(60);
+/// How long it takes until what is stored is looked at again, where a reply is still under way: not all are waited for by
+/// somebody.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// How long clients take to leave once they are told that all is over.
 const LEAVE_MAX: Duration = Duration::from_secs(10);
 /// Every so many chats somebody uses the frames of the documented socket.
@@ -111,8 +115,9 @@ async fn hold(
 
     progress.say("waiting until everything has come to rest");
     crew.fleet.rest().await;
+    let rest = Instant::now() + REST_MAX;
     // Who is not done by then says so in the notes.
-    let _ = timeout(REST_MAX, crew.tasks.wait()).await;
+    let _ = timeout_at(rest, crew.tasks.wait()).await;
     crew.over.cancel();
     let leaving = async {
         crew.tasks.wait().await;
@@ -122,11 +127,23 @@ async fn hold(
 
     progress.say("reading what is stored");
     let at_rest = match crew.fleet.calm(rng) {
-        Some((_, calm)) => read(&calm.server, &chats).await.map_err(VerifyError::Reading)?,
+        Some((_, calm)) => read_at_rest(&calm.server, &chats, rest).await?,
         // None came up again, which is judged as well.
         None => Stored::new(),
     };
     Ok((chats, at_rest))
+}
+
+/// What is stored once every reply has ended, or it is time that it had.
+async fn read_at_rest(server: &Server, chats: &[String], rest: Instant) -> Result<Stored, VerifyError> {
+    loop {
+        let stored = read(server, chats).await.map_err(VerifyError::Reading)?;
+        let mut replies = stored.values().filter_map(|message| message.reply.as_ref());
+        if replies.all(|reply| reply.state != ReplyState::Streaming) || Instant::now() >= rest {
+            return Ok(stored);
+        }
+        sleep(LOOK_AGAIN).await;
+    }
 }
 
 /// What is stored, as a server tells that has seen nothing of the trial.

@@ -31,7 +31,7 @@ pub(super) struct Connection {
     session: Option<Session>,
     /// The viewer's part of the streams, where the handshake did not say who it is.
     share: Option<StreamShare>,
-    outbox: mpsc::Sender<Outgoing>,
+    outbox: mpsc::Sender<Box<Outgoing>>,
     operations: Operations,
     /// Queries and mutations under way.
     answers: TaskTracker,
@@ -43,7 +43,7 @@ impl Connection {
     pub(super) fn new(
         schema: Schema,
         visitor: Visitor,
-        outbox: mpsc::Sender<Outgoing>,
+        outbox: mpsc::Sender<Box<Outgoing>>,
         operations: Operations,
         drain: Drain,
     ) -> Self {
@@ -86,7 +86,7 @@ impl Connection {
                 _ = pings.tick() => {
                     if last_heard.elapsed() > SILENCE_MAX { return Some(Close::DEAD_PEER) }
                     // With a full outbox the peer has frames to answer anyway.
-                    let _ = self.outbox.try_send(Outgoing::Frame(Message::Ping(Default::default())));
+                    let _ = self.outbox.try_send(Box::new(Outgoing::Frame(Message::Ping(Default::default()))));
                     continue;
                 }
                 received = stream.next() => match received? {
@@ -97,7 +97,8 @@ impl Connection {
             last_heard = Instant::now();
             let closing = match received {
                 Message::Text(text) => match serde_json::from_str(&text) {
-                    Ok(message) => self.take(message).await,
+                    // Kept only while there is a message to take: most sockets are silent nearly all of the time.
+                    Ok(message) => Box::pin(self.take(message)).await,
                     Err(_) => Some(Close::BAD_MESSAGE),
                 },
                 Message::Binary(_) => Some(Close::BAD_MESSAGE),
@@ -232,7 +233,7 @@ impl Connection {
         // The writer is gone only when the socket is.
         let _ = self
             .outbox
-            .send(Outgoing::Frame(Message::Text(message.encode().into())))
+            .send(Box::new(Outgoing::Frame(Message::Text(message.encode().into()))))
             .await;
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::{SinkExt, StreamExt};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::Schema;
 use crate::drain::Drain;
@@ -36,7 +36,8 @@ pub const SUBPROTOCOL: &str = "graphql-transport-ws";
 /// How long a client may take to send `connection_init`.
 const INIT_WAIT_MAX: Duration = Duration::from_secs(3);
 /// Messages that wait for the writer. An operation whose message finds no room is not asked for its next. Few, because
-/// each may be a full piece that is kept for a client that reads nothing.
+/// each may be a full piece that is kept for a client that reads nothing; and boxed, because the channel has room for
+/// thirty-two of them however few there may be.
 const OUTBOX_MESSAGES_MAX: usize = 2;
 
 enum Outgoing {
@@ -70,8 +71,8 @@ pub struct Visitor {
 /// Serves a socket until either side closes it. Operations end with it; replies do not.
 pub async fn serve(socket: WebSocket, schema: Schema, visitor: Visitor, drain: Drain) {
     let (mut sink, mut stream) = socket.split();
-    let (outbox, mut outgoing) = mpsc::channel::<Outgoing>(OUTBOX_MESSAGES_MAX);
-    let (finished, mut finishes) = mpsc::channel::<Close>(1);
+    let (outbox, mut outgoing) = mpsc::channel::<Box<Outgoing>>(OUTBOX_MESSAGES_MAX);
+    let (mut finished, mut finishes) = oneshot::channel::<Close>();
     let operations = Operations::default();
     let alive = operations.clone();
     // Reading never waits for writing: a stop or a pong gets through while a frame is stuck.
@@ -80,9 +81,9 @@ pub async fn serve(socket: WebSocket, schema: Schema, visitor: Visitor, drain: D
         loop {
             let frame = tokio::select! {
                 biased;
-                reason = finishes.recv() => { close = reason; break }
+                reason = &mut finishes => { close = reason.ok(); break }
                 outgoing = outgoing.recv() => match outgoing {
-                    Some(outgoing) => match alive.frame(outgoing) {
+                    Some(outgoing) => match alive.frame(*outgoing) {
                         Some(frame) => frame,
                         None => continue,
                     }
@@ -104,7 +105,7 @@ pub async fn serve(socket: WebSocket, schema: Schema, visitor: Visitor, drain: D
             // What was answered, and how replies ended, is said first.
             let rest = async {
                 while let Ok(outgoing) = outgoing.try_recv() {
-                    if let Some(frame) = alive.frame(outgoing) {
+                    if let Some(frame) = alive.frame(*outgoing) {
                         sink.feed(frame).await?;
                     }
                 }
@@ -123,13 +124,13 @@ pub async fn serve(socket: WebSocket, schema: Schema, visitor: Visitor, drain: D
             Some(reason) if reason == Close::GOING_AWAY => {
                 session.settle().await;
                 operations.halt();
-                let _ = finished.send(reason).await;
+                let _ = finished.send(reason);
                 // To the client's goodbye: a socket with something left to read would be reset, and the close with it.
                 let rest = async { while let Some(Ok(_)) = stream.next().await {} };
                 let _ = tokio::join!(writer, tokio::time::timeout(CLOSE_WAIT_MAX, rest));
             }
             Some(reason) => {
-                let _ = finished.send(reason).await;
+                let _ = finished.send(reason);
                 operations.abort_all();
                 drop(session);
                 let _ = writer.await;

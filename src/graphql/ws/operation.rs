@@ -18,13 +18,15 @@ pub(super) async fn operate(
     id: Arc<str>,
     generation: u64,
     mut responses: BoxStream<'static, Response>,
-    outbox: mpsc::Sender<Outgoing>,
+    outbox: mpsc::Sender<Box<Outgoing>>,
 ) {
-    let message = |text, is_last| Outgoing::Of {
-        id: id.clone(),
-        generation,
-        text,
-        is_last,
+    let message = |text, is_last| {
+        Box::new(Outgoing::Of {
+            id: id.clone(),
+            generation,
+            text,
+            is_last,
+        })
     };
     let mut has_begun = false;
     loop {

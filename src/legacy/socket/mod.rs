@@ -5,6 +5,7 @@
 //! the next only when the socket has taken the last; so a socket's memory is constant, and a slow one gets merged
 //! pieces.
 
+mod place;
 mod reader;
 mod stage;
 mod talker;

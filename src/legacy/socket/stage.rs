@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use futures_util::stream::BoxStream;
 
-use crate::domain::{Author, Language, Message, MessageId, ReplyState, Timestamp};
+use super::place::Place;
+use crate::domain::{Author, ChatCursor, Language, Message, MessageId, ReplyState, Timestamp};
 use crate::legacy::dates::{self, DateFormat};
 use crate::legacy::frame::{Progress, ServerFrame, Stamp};
 use crate::legacy::texts;
@@ -57,8 +58,9 @@ pub(super) struct Stage {
     opened_at: Timestamp,
     own: HashMap<MessageId, Own>,
     streams: HashMap<MessageId, Stream>,
-    /// Replies that are told by themselves, so that what the chat tells of them is not heard.
-    joined: HashSet<MessageId>,
+    /// What the client comes back with. Replies that are told by themselves are in it, so that what the chat tells of them
+    /// is not heard.
+    place: Place,
     /// Replies whose coming was shown.
     typing: HashSet<MessageId>,
     ended: VecDeque<MessageId>,
@@ -118,7 +120,7 @@ impl Stage {
             opened_at,
             own: HashMap::new(),
             streams: HashMap::new(),
-            joined: HashSet::new(),
+            place: Place::default(),
             typing: HashSet::new(),
             ended: VecDeque::new(),
             is_stopping: false,
@@ -174,7 +176,13 @@ impl Stage {
             offset: 0,
         };
         self.streams.insert(id, stream);
-        self.joined.insert(id)
+        self.place.tell_alone(id);
+        true
+    }
+
+    /// The chat is followed from a place.
+    pub(super) fn follow(&mut self, place: ChatCursor) {
+        self.place.follow(place);
     }
 
     /// Whether an update may be about a message of this socket that is just being stored, so that its confirmation
@@ -198,8 +206,9 @@ impl Stage {
         ids.filter(|id| !self.streams.contains_key(id)).collect()
     }
 
-    /// Shows what happened in the chat; `cursor` is the place behind it.
-    pub(super) fn show(&mut self, update: &ChatUpdate, cursor: &str) {
+    /// Shows what happened in the chat, and moves to the place behind it.
+    pub(super) fn show(&mut self, update: &ChatUpdate, place: ChatCursor) {
+        self.place.follow(place);
         match update {
             ChatUpdate::MessageAdded(message) => {
                 if let Some(reply) = message.reply_id {
@@ -211,8 +220,8 @@ impl Stage {
                     is_bot: message.author == Author::Bot,
                 });
             }
-            ChatUpdate::Reply(update) if self.joined.contains(&id_of(update)) => {}
-            ChatUpdate::Reply(update) => self.show_reply(update, Some(cursor)),
+            ChatUpdate::Reply(update) if self.place.is_alone(id_of(update)) => {}
+            ChatUpdate::Reply(update) => self.show_reply(update),
             ChatUpdate::ChatDeleted(_) => self.close_all(),
             // The documented socket has no frames for these.
             ChatUpdate::Resync
@@ -223,15 +232,24 @@ impl Stage {
         }
     }
 
+    /// Shows what happened to a reply that is told by itself.
+    pub(super) fn show_alone(&mut self, update: &ReplyUpdate) {
+        let (ReplyUpdate::Snapshot { cursor, .. }
+        | ReplyUpdate::Partial { cursor, .. }
+        | ReplyUpdate::Finished { cursor, .. }) = update;
+        self.place.told(id_of(update), *cursor);
+        self.show_reply(update);
+    }
+
     /// Shows what happened to a reply.
-    pub(super) fn show_reply(&mut self, update: &ReplyUpdate, cursor: Option<&str>) {
+    fn show_reply(&mut self, update: &ReplyUpdate) {
         if self.ended.contains(&id_of(update)) {
             return;
         }
         match update {
             ReplyUpdate::Snapshot { message, text, .. } => {
                 self.enter(message);
-                self.chunk(message.id, text, cursor);
+                self.chunk(message.id, text);
             }
             ReplyUpdate::Partial {
                 id,
@@ -245,9 +263,9 @@ impl Stage {
                     has_started: behind > 0,
                     offset: behind,
                 });
-                self.chunk(*id, text, cursor);
+                self.chunk(*id, text);
             }
-            ReplyUpdate::Finished { message, .. } => self.finish(message, cursor),
+            ReplyUpdate::Finished { message, .. } => self.finish(message),
         }
     }
 
@@ -257,7 +275,7 @@ impl Stage {
         self.begin_typing(id);
         let name = match self.streams.remove(&id) {
             Some(shown) if shown.has_started => {
-                self.end(id, &shown, None, None);
+                self.end(id, &shown, None);
                 self.fresh_name(id)
             }
             Some(shown) => shown.name,
@@ -285,7 +303,8 @@ impl Stage {
     }
 
     /// Says a piece; the beginning of the stream comes with the first.
-    fn chunk(&mut self, id: MessageId, partial: &str, cursor: Option<&str>) {
+    fn chunk(&mut self, id: MessageId, partial: &str) {
+        let cursor = self.place.cursor();
         let stream = self.streams.get_mut(&id);
         let Some(stream) = stream.filter(|_| !partial.is_empty()) else {
             return;
@@ -297,28 +316,31 @@ impl Stage {
             progress: Progress {
                 message_id: &id.to_string(),
                 offset: stream.offset,
-                cursor,
+                cursor: cursor.as_deref(),
                 state: None,
             },
         });
         stream.offset += partial.len() as u64;
     }
 
-    fn end(&mut self, id: MessageId, stream: &Stream, cursor: Option<&str>, state: Option<ReplyState>) {
+    fn end(&mut self, id: MessageId, stream: &Stream, state: Option<ReplyState>) {
+        // One that says that the stream will not go on stands for nothing.
+        let cursor = state.and_then(|_| self.place.cursor());
         self.voice.say(ServerFrame::End {
             stream: &stream.name,
             progress: Progress {
                 message_id: &id.to_string(),
                 offset: stream.offset,
-                cursor,
+                cursor: cursor.as_deref(),
                 state: state.map(ReplyState::name),
             },
         });
     }
 
     /// A reply has ended, one way or another.
-    fn finish(&mut self, message: &Message, cursor: Option<&str>) {
+    fn finish(&mut self, message: &Message) {
         let id = message.id;
+        self.place.end(id);
         let state = message
             .reply
             .as_ref()
@@ -340,7 +362,7 @@ impl Stage {
                 offset: message.text.len() as u64,
             });
             start(&mut self.voice, id, &mut stream);
-            self.end(id, &stream, cursor, Some(state));
+            self.end(id, &stream, Some(state));
         }
         let own = self.own.remove(&id);
         let is_whole = matches!(state, ReplyState::Complete | ReplyState::Length);
@@ -348,7 +370,6 @@ impl Stage {
             self.voice.bot_confirm(&message.text, id);
         }
         self.typing.remove(&id);
-        self.joined.remove(&id);
         if self.is_stopping && state == ReplyState::Stopped {
             self.owes_typing_end = true;
         } else {
@@ -406,14 +427,14 @@ impl Stage {
     pub(super) fn close_all(&mut self) {
         for (id, stream) in std::mem::take(&mut self.streams) {
             if stream.has_started {
-                self.end(id, &stream, None, None);
+                self.end(id, &stream, None);
             }
         }
         if !self.typing.is_empty() {
             self.voice.say(ServerFrame::StopTypingIndicator);
         }
         self.typing.clear();
-        self.joined.clear();
+        self.place = Place::default();
         self.own.clear();
         if self.stop.is_some() {
             self.end_stop();

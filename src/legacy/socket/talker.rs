@@ -20,7 +20,12 @@ use crate::telemetry::streams::slow_reader;
 /// What the talker is told by those who read and work for its socket.
 pub(super) enum Told {
     /// The chat from now on.
-    Follow(Updates),
+    Follow {
+        /// What is told of it.
+        updates: Updates,
+        /// Behind which place.
+        place: Option<ChatCursor>,
+    },
     /// A message of this socket is about to be stored.
     Sending,
     /// It was.
@@ -101,7 +106,7 @@ impl Talker {
                     Err(Broken(close)) => break close,
                 },
                 Some(update) = self.joined.next(), if is_open => {
-                    self.at_once(|stage| stage.show_reply(&update, None));
+                    self.at_once(|stage| stage.show_alone(&update));
                 }
                 update = next(&mut self.follower), if is_open && self.follower.is_some() => {
                     self.take(update).await;
@@ -157,7 +162,12 @@ impl Talker {
 
     fn hear(&mut self, told: Told) {
         match told {
-            Told::Follow(follower) => self.follower = Some(follower),
+            Told::Follow { updates, place } => {
+                self.follower = Some(updates);
+                if let Some(place) = place {
+                    self.stage.follow(place);
+                }
+            }
             Told::Sending => self.is_sending = true,
             Told::Sent(mut answer) => {
                 self.at_once(|stage| stage.confirm(&answer));
@@ -183,7 +193,7 @@ impl Talker {
     fn release(&mut self) {
         self.is_sending = false;
         if let Some((update, cursor)) = self.held.take() {
-            self.at_once(|stage| stage.show(&update, &cursor.encode()));
+            self.at_once(|stage| stage.show(&update, cursor));
         }
     }
 
@@ -207,7 +217,7 @@ impl Talker {
                 }
             }
         }
-        self.at_once(|stage| stage.show(&update, &cursor.encode()));
+        self.at_once(|stage| stage.show(&update, cursor));
     }
 
     fn at_once(&mut self, show: impl FnOnce(&mut Stage)) {

@@ -6,7 +6,7 @@ use tokio_tungstenite::{MaybeTlsStream, client_async};
 
 use super::{SLOW, STEADY, messages, post, status, until_count};
 use crate::on_every_pair;
-use crate::support::mt::{Mt, kind_of, kinds, replies};
+use crate::support::mt::{Mt, kind_of, kinds, replies, upload};
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 
@@ -19,6 +19,7 @@ on_every_pair! {
     a_line_that_is_reset_in_the_middle_frees_its_seat_and_the_reply_goes_on,
     a_socket_that_comes_in_the_middle_is_shown_the_whole_reply,
     a_socket_that_comes_back_with_its_cursor_misses_and_repeats_nothing,
+    what_was_told_again_to_its_sender_is_in_the_cursor_as_well,
     a_reply_of_which_nothing_was_shown_yet_begins_after_the_line_broke,
     a_server_that_goes_down_closes_with_1012,
 }
@@ -232,6 +233,45 @@ async fn a_socket_that_comes_back_with_its_cursor_misses_and_repeats_nothing(scr
     socket.expect_silence().await;
     socket.upload("hello").await;
     socket.until("stop_typing_indicator").await;
+}
+
+async fn what_was_told_again_to_its_sender_is_in_the_cursor_as_well(scratch: &Scratch) {
+    let server = Server::start_with(scratch, &["--builtin-pace", "20", "--builtin-words", "40"]);
+    let chat = server.create_chat("A chat").await;
+    let mut prompt = upload("Tell me about the sea");
+    prompt["clientMessageId"] = json!("one");
+    let (mut text, mut after) = (String::new(), None);
+    let mut path = format!("/chat/ws/{chat}");
+    // Lines that break after some chunks, as if no confirmation had come: the client sends the same again each time, and
+    // knows some of the reply.
+    let mut lines_left = 4;
+    while lines_left > 0 {
+        let mut socket = Mt::open_at(&server, &path).await;
+        socket.send(prompt.clone()).await;
+        let mut chunks_left = if lines_left > 1 { 4 } else { usize::MAX };
+        while chunks_left > 0 {
+            let frame = socket.frame().await;
+            match kind_of(&frame) {
+                "start" => text.clear(),
+                "chunk" => {
+                    assert_eq!(frame["offset"], text.len(), "{frame}");
+                    text.push_str(frame["partial"].as_str().unwrap());
+                    chunks_left -= 1;
+                }
+                "end" => break,
+                _ => {}
+            }
+            after = frame["cursor"].as_str().map(str::to_owned).or(after);
+        }
+        lines_left -= 1;
+        path = format!("/chat/ws/{chat}?after={}", after.as_ref().unwrap());
+        // On the last line it has its confirmation: the rest is told behind the cursor alone.
+        if lines_left == 1 {
+            prompt = json!({ "mt": "nothing" });
+        }
+    }
+    let stored = messages(&server, &chat).await;
+    assert_eq!((stored.len(), &stored[1]["text"]), (2, &json!(text)));
 }
 
 async fn a_server_that_goes_down_closes_with_1012(scratch: &Scratch) {
