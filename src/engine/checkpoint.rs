@@ -16,14 +16,23 @@ use crate::telemetry::replies;
 /// store is back, the lease is renewed before anybody may judge it.
 const WAIT_MAX: Duration = Duration::from_secs(1);
 
+/// Replies beat at moments this far apart, many at the same, so that the store can take together what they write; and not
+/// all of them, so that there is not too much of it at once. A part of [`BEAT_EVERY`].
+const BEATS_APART: Duration = Duration::from_millis(100);
+
 impl Engine {
+    /// When a reply beats first that begins now: it was stored just before.
+    fn first_beat(&self) -> Instant {
+        let behind_last = self.begun_at.elapsed().as_millis() % BEATS_APART.as_millis();
+        let behind_last = Duration::from_millis(u64::try_from(behind_last).unwrap_or_default());
+        Instant::now() + BEAT_EVERY - behind_last
+    }
+
     /// Beats until `done`. A beat that overtakes or follows the terminal write changes nothing: it is conditional on
     /// the reply's still streaming.
     pub(super) async fn beat(&self, id: MessageId, live: &LiveReply, done: CancellationToken) {
-        let mut beats = tokio::time::interval(BEAT_EVERY);
-        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // The first tick is immediate, and the reply was stored just now.
-        beats.tick().await;
+        let mut beats = tokio::time::interval_at(self.first_beat(), BEAT_EVERY);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let (mut stored, mut renewed_at) = (0, Instant::now());
         let waits = ExponentialBuilder::default()
             .with_min_delay(BEAT_EVERY)

@@ -18,6 +18,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -71,6 +72,7 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     config: EngineConfig,
     owner: String,
+    begun_at: Instant,
     bot_record: BotRecord,
     desks: Desks,
     registry: Mutex<Registry>,
@@ -107,6 +109,7 @@ impl Engine {
             clock,
             config,
             owner,
+            begun_at: Instant::now(),
             bot_record: BotRecord::default(),
             desks: Desks::default(),
             registry: Mutex::default(),

@@ -6,6 +6,7 @@
 
 mod calls;
 mod chats;
+mod checkpoints;
 mod document;
 mod fields;
 mod index_review;
@@ -32,6 +33,7 @@ use mongodb::options::{ClientOptions, ReadConcern, ReadPreference, SelectionCrit
 use mongodb::{Client, Database, IndexModel};
 
 use self::calls::{Calls, Documents};
+use self::checkpoints::Checkpoints;
 use self::operation::{ANSWER_TIMEOUT, is_no_utf8, run, run_for};
 use super::{Store, StoreError};
 use crate::domain::whole_millis;
@@ -63,6 +65,7 @@ pub struct MongoStore {
     messages: Documents,
     deletions: Documents,
     revocations: Documents,
+    checkpoints: Checkpoints,
     calls: Calls,
 }
 
@@ -93,6 +96,7 @@ impl MongoStore {
             messages: documents("chat_messages"),
             deletions: documents("chat_deletions"),
             revocations: documents("revocations"),
+            checkpoints: Checkpoints::default(),
             calls,
             database,
         };

@@ -7,12 +7,15 @@ use async_trait::async_trait;
 use mongodb::Collection;
 use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 
+use super::checkpoints::Checkpoint;
 use super::document::{encode_message, read_list, read_message, read_one};
-use super::fields::{Fields, stored_date, stored_id, stored_integer, stored_user_id};
+use super::fields::{stored_date, stored_id, stored_integer, stored_user_id};
 use super::lists::{self, List};
 use super::reply_document::{GROWING_TEXT, outcome_fields};
 use super::{MongoStore, indexes};
-use crate::domain::{ChatId, Message, MessageId, ReplyOutcome, ReplyState, StopRequest, whole_millis};
+use crate::domain::{
+    ChatId, Message, MessageId, ObjectId, ReplyOutcome, ReplyState, StopRequest, whole_millis,
+};
 use crate::store::{Checkpointed, Claim, Inserted, ReplyStore, StoreError};
 
 #[async_trait]
@@ -40,34 +43,17 @@ impl ReplyStore for MongoStore {
         text: &str,
         lease: Duration,
     ) -> Result<Checkpointed, StoreError> {
-        let mut filter = streaming(id);
-        filter.insert("reply.owner", owner);
-        let is_longer = doc! { "$gt": [{ "$strLenBytes": "$$text" }, { "$strLenBytes": "$$stored" }] };
-        let longer = doc! { "$let": {
-            "vars": { "text": { "$literal": text }, "stored": text_so_far() },
-            "in": { "$cond": [is_longer, "$$text", "$$stored"] },
-        } };
-        let later = doc! { "$max": ["$reply.lease_until", from_now(lease)] };
-        let update = vec![doc! { "$set": { GROWING_TEXT: longer, "reply.lease_until": later } }];
-        let stop = doc! { "_id": 0, "reply.stop_requested_at": 1 };
-        let held = self.messages.write(|messages| async move {
-            messages
-                .find_one_and_update(filter, update)
-                .projection(stop)
-                .await
-        });
-        Ok(held.await?.map_or(Checkpointed::Lost, |held| {
-            let stop_requested_at = Fields::of(&held)
-                .nested("reply")
-                .and_then(|reply| reply.date("stop_requested_at"));
-            Checkpointed::Held {
-                is_stop_requested: stop_requested_at.is_some(),
-            }
-        }))
+        let checkpoint = Checkpoint {
+            id: id.0,
+            owner: owner.to_owned(),
+            text: text.to_owned(),
+            lease,
+        };
+        self.checkpoints.store(&self.messages, checkpoint).await
     }
 
     async fn request_stop(&self, id: MessageId, stop: &StopRequest) -> Result<Option<Message>, StoreError> {
-        let mut filter = streaming(id);
+        let mut filter = streaming(id.0);
         filter.insert("reply.stop_requested_at", Bson::Null);
         let update = doc! { "$set": stop_fields(stop) };
         let mut message = self.update_one_message(filter, update).await?;
@@ -87,7 +73,7 @@ impl ReplyStore for MongoStore {
         claim: Claim<'_>,
         outcome: &ReplyOutcome,
     ) -> Result<Option<Message>, StoreError> {
-        let mut filter = streaming(id);
+        let mut filter = streaming(id.0);
         filter.extend(holds(claim));
         let (mut known, mut unset) = (Document::new(), vec![GROWING_TEXT]);
         for (name, value) in outcome_fields(outcome) {
@@ -174,7 +160,7 @@ fn holds(claim: Claim<'_>) -> Document {
 }
 
 /// The text of a reply as it was last stored.
-fn text_so_far() -> Document {
+pub(super) fn text_so_far() -> Document {
     doc! { "$ifNull": [format!("${GROWING_TEXT}"), "$message"] }
 }
 
@@ -184,7 +170,7 @@ fn literal(value: impl Into<Bson>) -> Document {
 }
 
 /// So much later than now, by the clock of the server that executes it.
-fn from_now(time: Duration) -> Document {
+pub(super) fn from_now(time: Duration) -> Document {
     doc! { "$add": ["$$NOW", whole_millis(time)] }
 }
 
@@ -196,6 +182,6 @@ fn stop_fields(stop: &StopRequest) -> Document {
 }
 
 /// The message of this id while its reply is streaming.
-fn streaming(id: MessageId) -> Document {
-    doc! { "_id": stored_id(id.0), "reply.state": ReplyState::Streaming.name() }
+pub(super) fn streaming(id: ObjectId) -> Document {
+    doc! { "_id": stored_id(id), "reply.state": ReplyState::Streaming.name() }
 }

@@ -1,0 +1,261 @@
+//! Checkpoints of many replies in one command.
+//!
+//! A server writes one for each of its replies twice a second, and a command of its own for each costs both sides more than
+//! all the rest of a reply. While one command is under way, checkpoints wait for the next; nothing else is waited for.
+
+use std::collections::HashMap;
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use mongodb::Collection;
+use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
+use mongodb::error::Result as DriverResult;
+use tokio::sync::oneshot;
+
+use super::SERVER_TIMEOUT;
+use super::calls::Documents;
+use super::fields::{Fields, stored_id};
+use super::lists::batch_size;
+use super::operation::PASSING_CODES;
+use super::replies::{from_now, streaming, text_so_far};
+use super::reply_document::GROWING_TEXT;
+use crate::domain::{ObjectId, whole_millis};
+use crate::store::{Checkpointed, StoreError};
+
+/// The most checkpoints of one command.
+const COUNT_MAX: usize = 200;
+/// The most text of one command, in bytes, unless one checkpoint alone has more: half of what a command may have.
+const BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// What the owner of a reply wants stored.
+pub(super) struct Checkpoint {
+    /// The reply.
+    pub(super) id: ObjectId,
+    /// Who has to own it.
+    pub(super) owner: String,
+    /// Its text so far.
+    pub(super) text: String,
+    /// How long it is vouched for.
+    pub(super) lease: Duration,
+}
+
+type Answer = Result<Checkpointed, StoreError>;
+
+/// Checkpoints that wait for their command. Cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct Checkpoints(Arc<Mutex<Waiting>>);
+
+#[derive(Default)]
+struct Waiting {
+    checkpoints: Vec<(Checkpoint, oneshot::Sender<Answer>)>,
+    is_storing: bool,
+}
+
+impl Checkpoints {
+    /// Stores a checkpoint among `messages`, with others that come meanwhile.
+    pub(super) async fn store(&self, messages: &Documents, checkpoint: Checkpoint) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        let begins = {
+            let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.checkpoints.push((checkpoint, answer));
+            !mem::replace(&mut waiting.is_storing, true)
+        };
+        if begins {
+            tokio::spawn(self.clone().store_all(messages.clone()));
+        }
+        answered
+            .await
+            .unwrap_or_else(|stopped| Err(StoreError::Failed(stopped.into())))
+    }
+
+    /// Stores what waits until nothing does.
+    async fn store_all(self, messages: Documents) {
+        while let Some(batch) = self.next() {
+            let (checkpoints, answers): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+            for (answer, to) in together(&messages, checkpoints).await.into_iter().zip(answers) {
+                // Whoever does not wait any more is told nothing.
+                let _ = to.send(answer);
+            }
+        }
+    }
+
+    /// What the next command stores.
+    fn next(&self) -> Option<Vec<(Checkpoint, oneshot::Sender<Answer>)>> {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bytes = 0;
+        let fits = |(checkpoint, _): &&(Checkpoint, _)| {
+            bytes += checkpoint.text.len();
+            bytes <= BYTES_MAX
+        };
+        let count = waiting
+            .checkpoints
+            .iter()
+            .take(COUNT_MAX)
+            .take_while(fits)
+            .count();
+        let count = count.max(1).min(waiting.checkpoints.len());
+        waiting.is_storing = count > 0;
+        (count > 0).then(|| waiting.checkpoints.drain(..count).collect())
+    }
+}
+
+/// Stores checkpoints in one command, and asks in another what became of their replies: an answer for each.
+async fn together(messages: &Documents, checkpoints: Vec<Checkpoint>) -> Vec<Answer> {
+    let asked: Vec<_> = checkpoints
+        .iter()
+        .map(|checkpoint| (checkpoint.id, checkpoint.owner.clone()))
+        .collect();
+    match messages.write(|messages| write(messages, checkpoints)).await {
+        Ok((outcome, replies)) => asked
+            .into_iter()
+            .enumerate()
+            .map(|(place, (id, owner))| {
+                outcome.of(place)?;
+                let held = replies.get(&id).filter(|reply| reply.owner == owner);
+                Ok(held.map_or(Checkpointed::Lost, |reply| Checkpointed::Held {
+                    is_stop_requested: reply.is_stop_requested,
+                }))
+            })
+            .collect(),
+        Err(error) => asked.iter().map(|_| Err(same(&error))).collect(),
+    }
+}
+
+/// A reply that is streaming.
+struct Reply {
+    owner: String,
+    is_stop_requested: bool,
+}
+
+async fn write(
+    messages: Collection<RawDocumentBuf>,
+    checkpoints: Vec<Checkpoint>,
+) -> DriverResult<(Outcome, HashMap<ObjectId, Reply>)> {
+    let ids: Vec<_> = checkpoints
+        .iter()
+        .map(|checkpoint| stored_id(checkpoint.id))
+        .collect();
+    let all = batch_size(ids.len());
+    let command = doc! {
+        "update": messages.name(),
+        "updates": checkpoints.into_iter().map(statement).collect::<Vec<_>>(),
+        // One that cannot be stored holds up no other.
+        "ordered": false,
+        // A command that is made by hand does not take it from the client.
+        "writeConcern": { "w": "majority", "j": true, "wtimeout": whole_millis(SERVER_TIMEOUT) },
+    };
+    let database = messages.client().database(&messages.namespace().db);
+    let outcome = Outcome(database.run_command(command).await?);
+    let find = messages
+        .find(doc! { "_id": { "$in": ids }, "reply.state": "STREAMING" })
+        .projection(doc! { "reply.owner": 1, "reply.stop_requested_at": 1 });
+    let found: Vec<RawDocumentBuf> = find.batch_size(all).await?.try_collect().await?;
+    let replies = found.iter().filter_map(|document| {
+        let fields = Fields::of(document);
+        let reply = fields.nested("reply")?;
+        let owner = reply.text("owner")?.to_owned();
+        let is_stop_requested = reply.date("stop_requested_at").is_some();
+        Some((
+            fields.id("_id")?,
+            Reply {
+                owner,
+                is_stop_requested,
+            },
+        ))
+    });
+    Ok((outcome, replies.collect()))
+}
+
+/// The update of one reply.
+fn statement(checkpoint: Checkpoint) -> Document {
+    let mut filter = streaming(checkpoint.id);
+    filter.insert("reply.owner", checkpoint.owner);
+    let is_longer = doc! { "$gt": [{ "$strLenBytes": "$$text" }, { "$strLenBytes": "$$stored" }] };
+    let longer = doc! { "$let": {
+        "vars": { "text": { "$literal": checkpoint.text }, "stored": text_so_far() },
+        "in": { "$cond": [is_longer, "$$text", "$$stored"] },
+    } };
+    let later = doc! { "$max": ["$reply.lease_until", from_now(checkpoint.lease)] };
+    let update = vec![doc! { "$set": { GROWING_TEXT: longer, "reply.lease_until": later } }];
+    doc! { "q": filter, "u": update }
+}
+
+/// What the server says of an update of several documents.
+struct Outcome(Document);
+
+impl Outcome {
+    /// Whether the statement in this place was executed, and as durably as it was to be.
+    fn of(&self, place: usize) -> Result<(), StoreError> {
+        let place = i32::try_from(place).ok();
+        let errors = self.0.get_array("writeErrors").into_iter().flatten();
+        let mut errors = errors.filter_map(Bson::as_document);
+        let of_place = errors.find(|error| error.get_i32("index").ok() == place);
+        if let Some(error) = of_place {
+            let code = error.get_i32("code").unwrap_or_default();
+            let told = format!("the server refused the write ({code})").into();
+            return Err(match PASSING_CODES.contains(&code) {
+                true => StoreError::Unavailable(told),
+                false => StoreError::Failed(told),
+            });
+        }
+        match self.0.contains_key("writeConcernError") {
+            true => Err(StoreError::Unavailable("the write is not acknowledged".into())),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The same error for one more caller.
+fn same(error: &StoreError) -> StoreError {
+    let source = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+    match error {
+        StoreError::Unavailable(_) => StoreError::Unavailable(source.into()),
+        StoreError::Corrupt(_) => StoreError::Corrupt(source.into()),
+        StoreError::Failed(_) => StoreError::Failed(source.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_server_says_of_each_statement_is_told_to_its_owner() {
+        let outcome = Outcome(doc! { "ok": 1, "n": 1, "writeErrors": [
+            { "index": 1, "code": 91, "errmsg": "quoted" }, { "index": 2, "code": 17_419, "errmsg": "quoted" },
+        ] });
+        assert!(outcome.of(0).is_ok());
+        assert!(matches!(outcome.of(1), Err(StoreError::Unavailable(_))));
+        assert!(matches!(outcome.of(2), Err(StoreError::Failed(_))));
+        let unacknowledged = Outcome(doc! { "ok": 1, "n": 1, "writeConcernError": { "code": 64 } });
+        assert!(matches!(unacknowledged.of(0), Err(StoreError::Unavailable(_))));
+    }
+
+    #[test]
+    fn a_command_takes_so_many_and_so_much_and_never_nothing() {
+        let waiting = Checkpoints::default();
+        let mut put = |bytes| {
+            let checkpoint = Checkpoint {
+                id: ObjectId::from_bytes([1; 12]),
+                owner: "us".to_owned(),
+                text: "x".repeat(bytes),
+                lease: Duration::ZERO,
+            };
+            waiting
+                .0
+                .lock()
+                .unwrap()
+                .checkpoints
+                .push((checkpoint, oneshot::channel().0));
+        };
+        [BYTES_MAX + 1, BYTES_MAX, 1].into_iter().for_each(&mut put);
+        (0..=COUNT_MAX).for_each(|_| put(0));
+        let counts: Vec<_> = std::iter::from_fn(|| waiting.next())
+            .map(|batch| batch.len())
+            .collect();
+        assert_eq!(counts, [1, 1, COUNT_MAX, 2]);
+        assert!(!waiting.0.lock().unwrap().is_storing);
+    }
+}
