@@ -93,8 +93,9 @@ async fn what_a_crash_took_back_is_replaced(client: Command) {
     let cutter = Cutter::start(&server, []).await;
     let url = cutter.url.clone();
     let shown = tokio::spawn(async move { run(client, &[&url, "The sea 🌊"]).await });
-    // Two seconds of it: what came first has been stored by then, and what came last has not.
-    cutter.brought(100).await;
+    // Two seconds of it and some more, in the middle between two checkpoints: what came first has been stored by then, and
+    // what came last has not.
+    cutter.brought(110).await;
     server.kill();
     let server = start();
     cutter.lead_to(&server);
