@@ -47,6 +47,8 @@ where
             }))
         })
         .flat_map(stream::iter);
+    // A comment first: the parser looks for a byte order mark at its beginning, and panics on one. Of two, one is left.
+    let lines = stream::iter([Ok(":\n".to_owned())]).chain(lines);
     lines.eventsource().map_err(|error| match error {
         EventStreamError::Transport(error) => error,
         EventStreamError::Utf8(_) | EventStreamError::Parser(_) => SseError::Malformed,
@@ -145,6 +147,12 @@ mod tests {
     async fn every_line_end_every_field_and_a_byte_order_mark_are_read() {
         let events = read(vec![TRANSCRIPT.into()]).await.unwrap();
         assert_eq!(events, ["एक\nदो", "{\"🙂\": 1}", ""]);
+    }
+
+    #[tokio::test]
+    async fn of_two_byte_order_marks_the_second_is_part_of_a_name_that_nobody_knows() {
+        let bytes = "\u{feff}\u{feff}data: x\ndata: y\n\n";
+        assert_eq!(read(vec![bytes.into()]).await.unwrap(), ["y"]);
     }
 
     proptest::proptest! {
