@@ -1,10 +1,10 @@
 //! The use cases as the documented REST API has them: lists by number, messages by way of their chat, and one change
 //! of several fields.
 
+use super::messages::counted;
 use super::{Error, Service, Subject};
 use crate::domain::{
-    Author, Chat, ChatChange, ChatEvent, ChatId, Message, MessageChange, MessageId, Slice, TokenCount,
-    UserId, Viewer,
+    Author, Chat, ChatChange, ChatEvent, ChatId, Message, MessageChange, MessageId, Slice, UserId, Viewer,
 };
 use crate::engine::count_tokens;
 use crate::store::Inserted;
@@ -161,10 +161,7 @@ impl Service {
             self.check_label("reaction", reaction)?;
         }
         let chat = self.chat(viewer, posted.chat_id).await?;
-        let token_count = Some(match posted.token_count {
-            Some(tokens) => TokenCount::reported(tokens),
-            None => count_tokens(&posted.text).await,
-        });
+        let token_count = Some(counted(posted.token_count, &posted.text).await);
         // Under the door, so that the same text by the other way is either there or yet to come.
         let entry = self.engine.enter(chat.id).await?;
         let now = self.clock.now();

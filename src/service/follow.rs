@@ -207,7 +207,8 @@ impl ChatFollower {
         }
     }
 
-    fn cursor(&self) -> ChatCursor {
+    /// Behind what was told.
+    pub fn cursor(&self) -> ChatCursor {
         ChatCursor {
             position: self.position,
             replies: self.told.iter().map(|(id, told)| (*id, *told)).collect(),

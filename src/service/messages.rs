@@ -148,10 +148,7 @@ impl Service {
         let kind = new.kind.unwrap_or_else(|| Message::TEXT.to_owned());
         self.check_label("type", &kind)?;
         let client_key = self.client_key(new.client_key.as_deref())?;
-        let token_count = Some(match new.token_count {
-            Some(tokens) => TokenCount::reported(tokens),
-            None => count_tokens(&new.text).await,
-        });
+        let token_count = Some(counted(new.token_count, &new.text).await);
         let now = self.clock.now();
         Ok(Message {
             id: MessageId(self.ids.next()),
@@ -210,6 +207,14 @@ impl Service {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(chat.id = %chat, error, "a chat could not be moved to the top");
         }
+    }
+}
+
+/// What a message is said to have, or else what its text is estimated to have.
+pub(super) async fn counted(reported: Option<i64>, text: &str) -> TokenCount {
+    match reported {
+        Some(tokens) => TokenCount::reported(tokens),
+        None => count_tokens(text).await,
     }
 }
 

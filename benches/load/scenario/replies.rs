@@ -31,28 +31,14 @@ const ROUNDS: usize = 2;
 /// Measures all of them.
 pub async fn measure(stage: &Arc<Stage>, report: &mut Report) {
     use Subject::{Baseline, Graphql, Mt};
-    let all = [Baseline, Graphql, Mt];
-    contest(
-        stage,
-        report,
-        "1 reply",
-        Crowd {
-            replies: 1,
-            pace: PACE,
-        },
-        &all,
-    )
-    .await;
-    let hundred = Crowd {
-        replies: 100,
-        pace: PACE,
-    };
-    contest(stage, report, "100 replies", hundred, &all).await;
-    let thousand = Crowd {
-        replies: 1000,
-        pace: PACE_OF_MANY,
-    };
-    contest(stage, report, "1,000 replies", thousand, &all).await;
+    for (name, replies, pace) in [
+        ("1 reply", 1, PACE),
+        ("100 replies", 100, PACE),
+        ("1,000 replies", 1000, PACE_OF_MANY),
+    ] {
+        let crowd = Crowd { replies, pace };
+        contest(stage, report, name, crowd, &[Baseline, Graphql, Mt]).await;
+    }
 }
 
 /// Replies that grow at once.

@@ -304,11 +304,11 @@ impl Stage {
 
     /// Says a piece; the beginning of the stream comes with the first.
     fn chunk(&mut self, id: MessageId, partial: &str) {
-        let cursor = self.place.cursor();
         let stream = self.streams.get_mut(&id);
         let Some(stream) = stream.filter(|_| !partial.is_empty()) else {
             return;
         };
+        let cursor = self.place.cursor();
         start(&mut self.voice, id, stream);
         self.voice.say(ServerFrame::Chunk {
             stream: &stream.name,

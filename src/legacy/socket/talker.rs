@@ -24,7 +24,7 @@ pub(super) enum Told {
         /// What is told of it.
         updates: Updates,
         /// Behind which place.
-        place: Option<ChatCursor>,
+        place: ChatCursor,
     },
     /// A message of this socket is about to be stored.
     Sending,
@@ -164,9 +164,7 @@ impl Talker {
         match told {
             Told::Follow { updates, place } => {
                 self.follower = Some(updates);
-                if let Some(place) = place {
-                    self.stage.follow(place);
-                }
+                self.stage.follow(place);
             }
             Told::Sending => self.is_sending = true,
             Told::Sent(mut answer) => {

@@ -10,7 +10,7 @@ use tracing::Instrument;
 use super::Leave;
 use super::stage::{Answer, Own};
 use super::talker::Told;
-use crate::domain::{ChatCursor, ChatId, Language, LanguageTag, MessageId, TimeZone, Viewer, WhileReplying};
+use crate::domain::{ChatId, Language, LanguageTag, MessageId, TimeZone, Viewer, WhileReplying};
 use crate::legacy::frame::Upload;
 use crate::legacy::texts;
 use crate::service::{ChatFollower, Error, Manner, Prompt, ReplyUpdate, Service, Session, Subject};
@@ -155,12 +155,12 @@ impl Worker {
             return Ok(chat);
         }
         let mut follower = self.follow(chat).await?;
-        let place = match &self.after {
-            Some(after) => ChatCursor::decode(after),
+        if self.after.is_none() {
             // That nothing of before is told, which nobody here asked for; the replies under way come next. Taken now,
             // so that they are not mistaken for those that are asked for later.
-            None => follower.next().await.map(|(_, place)| place),
-        };
+            follower.next().await;
+        }
+        let place = follower.cursor();
         self.is_followed = true;
         let updates = stream::unfold(follower, |mut follower| async move {
             let update = follower.next().await?;

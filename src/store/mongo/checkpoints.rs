@@ -10,18 +10,19 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use mongodb::Collection;
-use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
-use mongodb::error::Result as DriverResult;
+use mongodb::bson::{Document, RawDocumentBuf, deserialize_from_document, doc};
+use mongodb::error::{ErrorKind, Result as DriverResult, WriteConcernError, WriteError, WriteFailure};
+use serde::Deserialize;
 use tokio::sync::oneshot;
 
 use super::SERVER_TIMEOUT;
 use super::calls::Documents;
 use super::fields::{Fields, stored_id};
 use super::lists::batch_size;
-use super::operation::PASSING_CODES;
+use super::operation::store_error;
 use super::replies::{from_now, streaming, text_so_far};
 use super::reply_document::GROWING_TEXT;
-use crate::domain::{ObjectId, whole_millis};
+use crate::domain::{ObjectId, ReplyState, whole_millis};
 use crate::store::{Checkpointed, StoreError};
 
 /// The most checkpoints of one command.
@@ -147,9 +148,9 @@ async fn write(
         "writeConcern": { "w": "majority", "j": true, "wtimeout": whole_millis(SERVER_TIMEOUT) },
     };
     let database = messages.client().database(&messages.namespace().db);
-    let outcome = Outcome(database.run_command(command).await?);
+    let outcome = deserialize_from_document(database.run_command(command).await?)?;
     let find = messages
-        .find(doc! { "_id": { "$in": ids }, "reply.state": "STREAMING" })
+        .find(doc! { "_id": { "$in": ids }, "reply.state": ReplyState::Streaming.name() })
         .projection(doc! { "reply.owner": 1, "reply.stop_requested_at": 1 });
     let found: Vec<RawDocumentBuf> = find.batch_size(all).await?.try_collect().await?;
     let replies = found.iter().filter_map(|document| {
@@ -183,26 +184,31 @@ fn statement(checkpoint: Checkpoint) -> Document {
 }
 
 /// What the server says of an update of several documents.
-struct Outcome(Document);
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Outcome {
+    #[serde(default)]
+    write_errors: Vec<Refused>,
+    write_concern_error: Option<WriteConcernError>,
+}
+
+/// A statement that was not executed.
+#[derive(Deserialize)]
+struct Refused {
+    index: usize,
+    #[serde(flatten)]
+    error: WriteError,
+}
 
 impl Outcome {
     /// Whether the statement in this place was executed, and as durably as it was to be.
     fn of(&self, place: usize) -> Result<(), StoreError> {
-        let place = i32::try_from(place).ok();
-        let errors = self.0.get_array("writeErrors").into_iter().flatten();
-        let mut errors = errors.filter_map(Bson::as_document);
-        let of_place = errors.find(|error| error.get_i32("index").ok() == place);
-        if let Some(error) = of_place {
-            let code = error.get_i32("code").unwrap_or_default();
-            let told = format!("the server refused the write ({code})").into();
-            return Err(match PASSING_CODES.contains(&code) {
-                true => StoreError::Unavailable(told),
-                false => StoreError::Failed(told),
-            });
-        }
-        match self.0.contains_key("writeConcernError") {
-            true => Err(StoreError::Unavailable("the write is not acknowledged".into())),
-            false => Ok(()),
+        let refused = self.write_errors.iter().find(|refused| refused.index == place);
+        let refused = refused.map(|refused| WriteFailure::WriteError(refused.error.clone()));
+        let unacknowledged = || Some(WriteFailure::WriteConcernError(self.write_concern_error.clone()?));
+        match refused.or_else(unacknowledged) {
+            Some(failure) => Err(store_error(ErrorKind::Write(failure).into())),
+            None => Ok(()),
         }
     }
 }
@@ -223,13 +229,14 @@ mod tests {
 
     #[test]
     fn what_the_server_says_of_each_statement_is_told_to_its_owner() {
-        let outcome = Outcome(doc! { "ok": 1, "n": 1, "writeErrors": [
+        let outcome = |document| deserialize_from_document::<Outcome>(document).unwrap();
+        let unacknowledged = outcome(doc! { "ok": 1, "n": 1, "writeConcernError": { "code": 64 } });
+        let outcome = outcome(doc! { "ok": 1, "n": 1, "writeErrors": [
             { "index": 1, "code": 91, "errmsg": "quoted" }, { "index": 2, "code": 17_419, "errmsg": "quoted" },
         ] });
         assert!(outcome.of(0).is_ok());
         assert!(matches!(outcome.of(1), Err(StoreError::Unavailable(_))));
         assert!(matches!(outcome.of(2), Err(StoreError::Failed(_))));
-        let unacknowledged = Outcome(doc! { "ok": 1, "n": 1, "writeConcernError": { "code": 64 } });
         assert!(matches!(unacknowledged.of(0), Err(StoreError::Unavailable(_))));
     }
 

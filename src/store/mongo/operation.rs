@@ -21,7 +21,7 @@ pub(super) const REMOVAL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The server's codes for a state that passes: unreachable members, elections, shutdowns, deadlines, a majority that
 /// cannot be reached.
-pub(super) const PASSING_CODES: [i32; 18] = [
+const PASSING_CODES: [i32; 18] = [
     6, 7, 50, 64, 89, 91, 100, 112, 134, 189, 262, 9001, 10058, 10107, 11600, 11602, 13435, 13436,
 ];
 

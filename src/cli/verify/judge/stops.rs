@@ -1,6 +1,6 @@
 //! Promise 6: stop stops, and to stop twice is the same answer.
 
-use super::evidence::{Evidence, Replied, name};
+use super::evidence::{DEAD_FOR_MS_MAX, Evidence, Replied, name};
 use super::finding::{Breach, Finding};
 use super::texts::seconds;
 use crate::cli::client::ReplyState;
@@ -9,10 +9,6 @@ use crate::cli::verify::ledger::{Outcome, Receipt, Stop};
 /// How long after the first answer a reply may go on, in milliseconds: until its owner, where another server took the
 /// stop, has looked.
 const STOPS_IN_MS_MAX: i64 = 3_000;
-
-/// How long after the death of its server a reply may stand, in milliseconds, however soon that server is back: until its
-/// lease has lapsed and somebody has looked.
-const LAPSED_IN_MS_MAX: i64 = 15_000;
 
 /// What was to stop has stopped.
 pub fn stopped(evidence: &Evidence) -> Finding {
@@ -70,10 +66,11 @@ fn unheard(evidence: &Evidence, stop: &Stop, replied: &Replied<'_>) -> Option<Br
     }
     let ended_at = replied.reply.finished_at?;
     let late_ms = ended_at.millis() - first.at.millis();
-    // A server that stood still or was dead could not look.
+    // A server that stood still or was dead could not look; and a reply of its life before stands until its lease has
+    // lapsed and somebody has looked, however soon it is back.
     let is_excused = evidence.notes.disturbances.iter().any(|done| {
         let back_at = done.back_at.unwrap_or(ended_at);
-        let lapsed_at = done.from.plus_millis(LAPSED_IN_MS_MAX);
+        let lapsed_at = done.from.plus_millis(DEAD_FOR_MS_MAX);
         let could_not = back_at >= first.at || lapsed_at >= ended_at;
         stop.tried.contains(&done.server) && done.from <= ended_at && could_not
     });
