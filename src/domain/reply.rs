@@ -57,6 +57,43 @@ impl ReplyState {
     }
 }
 
+/// How a reply ended: every state but [`ReplyState::Streaming`], so that an end can never say that it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EndState {
+    /// See [`ReplyState::Complete`].
+    Complete,
+    /// See [`ReplyState::Length`].
+    Length,
+    /// See [`ReplyState::Stopped`].
+    Stopped,
+    /// See [`ReplyState::Truncated`].
+    Truncated,
+    /// See [`ReplyState::Failed`].
+    Failed,
+    /// See [`ReplyState::Interrupted`].
+    Interrupted,
+}
+
+impl From<EndState> for ReplyState {
+    fn from(end: EndState) -> Self {
+        match end {
+            EndState::Complete => Self::Complete,
+            EndState::Length => Self::Length,
+            EndState::Stopped => Self::Stopped,
+            EndState::Truncated => Self::Truncated,
+            EndState::Failed => Self::Failed,
+            EndState::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
+impl EndState {
+    /// The name that the store and the API use.
+    pub fn name(self) -> &'static str {
+        ReplyState::from(self).name()
+    }
+}
+
 /// What to do with a prompt that comes while a reply of the same chat is under way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WhileReplying {
@@ -135,8 +172,8 @@ pub struct Reply {
 /// The end of a reply: what one atomic write stores.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplyOutcome {
-    /// The final state.
-    pub state: ReplyState,
+    /// The final state. Where a stop is stored by the time of the end, the reply ends as stopped whatever this says.
+    pub state: EndState,
     /// The whole text; `None` keeps what the last checkpoint stored.
     pub text: Option<String>,
     /// The wish that ended it, if there was one; it does not replace one that is stored.
@@ -184,7 +221,7 @@ impl Reply {
 
 impl ReplyOutcome {
     /// An end in `state` at `finished_at` that keeps the stored text, and of which nothing more is known.
-    pub const fn bare(state: ReplyState, finished_at: Timestamp) -> Self {
+    pub const fn bare(state: EndState, finished_at: Timestamp) -> Self {
         Self {
             state,
             text: None,

@@ -1,20 +1,32 @@
 //! What was used: tokens by day and model.
 
-use super::{Author, Timestamp, TokenCount};
+use super::{Timestamp, TokenCount, Usage, UserId};
 
-/// The messages of one day that have one author, one model and one kind of figures.
+/// The replies of one day that one model made, of one kind of figures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageRow {
     /// The day, in UTC, by its first moment.
     pub day: Timestamp,
-    /// Who wrote the messages.
-    pub author: Author,
-    /// The model that wrote them; `None` of users' messages and of bots' messages that were stored ready-made.
+    /// The model that made them, where known.
     pub model: Option<String>,
-    /// How many messages, whatever became of them; users' messages count only if their tokens were counted.
-    pub message_count: u64,
-    /// What bots were given to answer with them; nothing for users' messages. Estimated as `tokens` is.
+    /// How many replies, however they ended.
+    pub reply_count: u64,
+    /// The tokens of the prompts that the model was given. Estimated as `tokens` is.
     pub prompt_tokens: i64,
-    /// What the messages themselves have.
+    /// The tokens of the replies themselves.
     pub tokens: TokenCount,
+}
+
+/// What one reply used, as it is written into the ledger of usage: once, when the reply has ended. Nothing that happens
+/// to the reply or its chat later changes the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bill {
+    /// The user whose chat it is.
+    pub user: UserId,
+    /// When the reply ended; the ledger keeps the UTC day.
+    pub at: Timestamp,
+    /// The model that was asked.
+    pub model: Option<String>,
+    /// The tokens that it took.
+    pub usage: Usage,
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    ChatStore, Checkpointed, Claim, Inserted, MessageStore, ReplyStore, RevocationStore, SearchStore, Store,
-    StoreError, UsageStore,
+    Before, Begun, ChatStore, Checkpointed, Claim, Exchange, HistoryBounds, Inserted, MessageStore, ReplyStore,
+    RevocationStore, SearchStore, Store, StoreError, UsageStore, Writing, Written,
 };
 use crate::domain::{
-    Chat, ChatChange, ChatFilter, ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page,
-    PageRequest, ReplyOutcome, Revocation, SearchScope, SearchWords, Slice, StopRequest, Timestamp, UsageRow,
+    Bill, Chat, ChatChange, ChatFilter, ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page,
+    PageRequest, Position, ReplyOutcome, Revocation, SearchScope, SearchWords, Slice, StopRequest, Timestamp, UsageRow,
     UserId,
 };
 use crate::telemetry::store::operation;
@@ -75,10 +75,18 @@ impl ChatStore for MeteredStore {
     async fn delete_chat(&self, id: ChatId) -> Result<bool, StoreError> {
         operation("delete_chat", self.0.delete_chat(id), kind_of).await
     }
+
+    async fn sweep_deleted(&self, messages_max: usize) -> Result<bool, StoreError> {
+        operation("sweep_deleted", self.0.sweep_deleted(messages_max), kind_of).await
+    }
 }
 
 #[async_trait]
 impl MessageStore for MeteredStore {
+    async fn write_message(&self, writing: &Writing) -> Result<Written, StoreError> {
+        operation("write_message", self.0.write_message(writing), kind_of).await
+    }
+
     async fn insert_message(&self, message: &Message) -> Result<Inserted, StoreError> {
         operation("insert_message", self.0.insert_message(message), kind_of).await
     }
@@ -123,45 +131,77 @@ impl MessageStore for MeteredStore {
 
     async fn update_message(
         &self,
+        chat: ChatId,
         id: MessageId,
         change: &MessageChange,
         now: Timestamp,
     ) -> Result<Option<Message>, StoreError> {
-        operation("update_message", self.0.update_message(id, change, now), kind_of).await
+        let updated = self.0.update_message(chat, id, change, now);
+        operation("update_message", updated, kind_of).await
     }
 
-    async fn delete_message(&self, id: MessageId) -> Result<bool, StoreError> {
-        operation("delete_message", self.0.delete_message(id), kind_of).await
+    async fn delete_message(&self, chat: ChatId, id: MessageId) -> Result<bool, StoreError> {
+        operation("delete_message", self.0.delete_message(chat, id), kind_of).await
     }
 }
 
 #[async_trait]
 impl ReplyStore for MeteredStore {
-    async fn begin_reply(&self, message: &Message, lease: Duration) -> Result<Inserted, StoreError> {
-        operation("begin_reply", self.0.begin_reply(message, lease), kind_of).await
+    async fn begin_exchange(&self, exchange: &Exchange) -> Result<Begun, StoreError> {
+        operation("begin_exchange", self.0.begin_exchange(exchange), kind_of).await
+    }
+
+    async fn before_reply(
+        &self,
+        chat: ChatId,
+        id: MessageId,
+        until: Position,
+        bounds: HistoryBounds,
+    ) -> Result<Option<Before>, StoreError> {
+        let before = self.0.before_reply(chat, id, until, bounds);
+        operation("before_reply", before, kind_of).await
     }
 
     async fn checkpoint(
         &self,
+        chat: ChatId,
         id: MessageId,
         owner: &str,
         text: &str,
         lease: Duration,
     ) -> Result<Checkpointed, StoreError> {
-        operation("checkpoint", self.0.checkpoint(id, owner, text, lease), kind_of).await
+        let stored = self.0.checkpoint(chat, id, owner, text, lease);
+        operation("checkpoint", stored, kind_of).await
     }
 
-    async fn request_stop(&self, id: MessageId, stop: &StopRequest) -> Result<Option<Message>, StoreError> {
-        operation("request_stop", self.0.request_stop(id, stop), kind_of).await
+    async fn request_stop(
+        &self,
+        chat: ChatId,
+        id: MessageId,
+        stop: &StopRequest,
+    ) -> Result<Option<Message>, StoreError> {
+        operation("request_stop", self.0.request_stop(chat, id, stop), kind_of).await
     }
 
     async fn finish_reply(
         &self,
+        chat: ChatId,
         id: MessageId,
         claim: Claim<'_>,
         outcome: &ReplyOutcome,
+        bill: Option<&Bill>,
     ) -> Result<Option<Message>, StoreError> {
-        operation("finish_reply", self.0.finish_reply(id, claim, outcome), kind_of).await
+        let finished = self.0.finish_reply(chat, id, claim, outcome, bill);
+        operation("finish_reply", finished, kind_of).await
+    }
+
+    async fn remove_reply(
+        &self,
+        chat: ChatId,
+        id: MessageId,
+        claim: Claim<'_>,
+    ) -> Result<bool, StoreError> {
+        operation("remove_reply", self.0.remove_reply(chat, id, claim), kind_of).await
     }
 
     async fn claimable_replies(&self, claim: Claim<'_>, limit: usize) -> Result<Vec<Message>, StoreError> {
@@ -173,7 +213,7 @@ impl ReplyStore for MeteredStore {
         .await
     }
 
-    async fn active_replies(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Message>, StoreError> {
+    async fn active_replies(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Vec<Message>>, StoreError> {
         operation("active_replies", self.0.active_replies(chats), kind_of).await
     }
 }

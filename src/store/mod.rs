@@ -18,9 +18,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::domain::{
-    Chat, ChatChange, ChatFilter, ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page,
-    PageRequest, ReplyOutcome, Revocation, SearchScope, SearchWords, Slice, StopRequest, Timestamp, UsageRow,
-    UserId,
+    Bill, Chat, ChatChange, ChatFilter, ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page,
+    PageRequest, Position, ReplyOutcome, Revocation, SearchScope, SearchWords, Slice, StopRequest, Timestamp,
+    UsageRow, UserId,
 };
 
 pub use embedded::EmbeddedStore;
@@ -49,6 +49,111 @@ pub enum Inserted {
     New,
     /// The chat already has a message of that key: this one. Nothing was stored.
     Existing(Box<Message>),
+}
+
+/// A message to write in a chat that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Writing {
+    /// The message. Its moment is the earliest that it may get: the store gives it a later one where the chat's latest
+    /// message has that moment or a later one, so that within a chat the order never goes back.
+    pub message: Message,
+    /// The user whose chat it has to be; `None` for anybody's. Another's chat is [`Written::NoChat`].
+    pub chat_of: Option<UserId>,
+    /// Whether the chat moves to the top of its owner's list.
+    pub moves_chat_up: bool,
+}
+
+/// What came of writing a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is stored.
+    New {
+        /// The chat as it then is.
+        chat: Box<Chat>,
+        /// The message as it is stored.
+        message: Box<Message>,
+    },
+    /// An earlier sending with the same client key and content stored it: this message. Nothing was written.
+    Existing(Box<Message>),
+    /// The chat has a message of that client key with other content. Nothing was written.
+    KeyReused,
+    /// There is no such chat, or it is another user's. Nothing was written.
+    NoChat,
+}
+
+/// The message that a reply answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asking {
+    /// A new message, stored together with its reply. It names the reply in `reply_id`. Its moment is as that of
+    /// [`Writing::message`].
+    New(Box<Message>),
+    /// A message that is stored already, or none: then only the reply is stored.
+    Stored,
+}
+
+/// A reply to begin, and the prompt that it answers: stored both or neither.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// What is answered.
+    pub asking: Asking,
+    /// The reply, streaming, with its owner. Its moment becomes later than that of the prompt and of everything else in
+    /// the chat. Its lease is set by the store's clock. Where `asking` is [`Asking::Stored`], a client key is the reply's.
+    pub reply: Message,
+    /// The user whose chat it has to be; `None` for anybody's.
+    pub chat_of: Option<UserId>,
+    /// How long the owner vouches for the reply, from now.
+    pub lease: Duration,
+    /// The most other replies of the chat that may be under way, at most [`ACTIVE_REPLIES_MAX`] less one. Exact, however
+    /// many servers ask at once.
+    pub others_max: usize,
+}
+
+/// What came of beginning an exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// Both are stored, and the owner generates the reply.
+    Begun {
+        /// The chat as it then is.
+        chat: Box<Chat>,
+        /// The prompt as it is stored, if it is new.
+        prompt: Option<Box<Message>>,
+        /// The reply as it is stored.
+        reply: Box<Message>,
+    },
+    /// An earlier call with the same client key and content began it. Nothing was stored.
+    Joined {
+        /// The prompt of then; `None` if only a reply was asked for.
+        prompt: Option<Box<Message>>,
+        /// The reply, whoever generates it; `None` if it was deleted since.
+        reply: Option<Box<Message>>,
+    },
+    /// The chat has a message of that client key with other content. Nothing was stored.
+    KeyReused,
+    /// More other replies are under way than may be: the oldest of them. Nothing was stored.
+    Full(MessageId),
+    /// There is no such chat, or it is another user's. Nothing was stored.
+    NoChat,
+}
+
+/// The most replies of one chat that run or wait for their turn, on all servers together.
+pub const ACTIVE_REPLIES_MAX: usize = 8;
+
+/// What stands before a reply in its chat, all of one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// The replies under way that were asked for before it, the oldest first.
+    pub earlier: Vec<Message>,
+    /// The latest messages up to a place and including it, in the chat's order.
+    pub history: Vec<Message>,
+}
+
+/// How far back [`ReplyStore::before_reply`] reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryBounds {
+    /// The most messages.
+    pub messages_max: usize,
+    /// About how many bytes of text, at most; the latest message is read however long it is.
+    pub bytes_max: usize,
 }
 
 /// What the owner of a reply learns when it writes a checkpoint.
@@ -107,17 +212,27 @@ pub trait ChatStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Option<Chat>, StoreError>;
 
-    /// Deletes a chat with all its messages; whether there was one. A reader sees the chat whole or not at all, and
-    /// a deletion that a crash interrupts is finished when the store is next opened. Several round trips.
+    /// Deletes a chat; whether there was one. It is gone when this returns: nothing lists, finds or writes in it any
+    /// more, and its replies under way are gone as well. Takes the same time however long the chat is: its messages are
+    /// removed by [`ChatStore::sweep_deleted`]. Two or three round trips.
     async fn delete_chat(&self, id: ChatId) -> Result<bool, StoreError>;
+
+    /// Removes up to `messages_max` messages of deleted chats, of whichever server deleted them; whether some may be
+    /// left to remove now. Any number of servers may do this at once. A chat is looked at again for some time after it
+    /// is empty, in case a write to it was under way. A few round trips.
+    async fn sweep_deleted(&self, messages_max: usize) -> Result<bool, StoreError>;
 }
 
 /// Messages. Within a chat they are ordered from the smallest (`created_at`, id) to the greatest; a
 /// [`crate::domain::Position`] of such a list holds `created_at`.
 #[async_trait]
 pub trait MessageStore: Send + Sync {
-    /// Stores a new message, unless it carries a client key that its chat already has. Of any number of concurrent
-    /// inserts with one key, exactly one is [`Inserted::New`].
+    /// Writes a message in a chat that exists, at a moment later than all its others. Of any number of concurrent
+    /// writes with one client key, exactly one is [`Written::New`]. Two round trips.
+    async fn write_message(&self, writing: &Writing) -> Result<Written, StoreError>;
+
+    /// Stores a message as it is, at the moment and in the chat that it names, unless it carries a client key that its
+    /// chat already has: for what was written elsewhere. Whether there is such a chat is not asked.
     async fn insert_message(&self, message: &Message) -> Result<Inserted, StoreError>;
 
     /// The message of that client key in that chat.
@@ -149,13 +264,14 @@ pub trait MessageStore: Send + Sync {
     /// Changes a message, sets its `updated_at` to `now` (never backwards), and returns it as it then is.
     async fn update_message(
         &self,
+        chat: ChatId,
         id: MessageId,
         change: &MessageChange,
         now: Timestamp,
     ) -> Result<Option<Message>, StoreError>;
 
-    /// Deletes a message; whether there was one.
-    async fn delete_message(&self, id: MessageId) -> Result<bool, StoreError>;
+    /// Deletes a message of a chat; whether there was one.
+    async fn delete_message(&self, chat: ChatId, id: MessageId) -> Result<bool, StoreError>;
 }
 
 /// Replies: the fields of a bot's message that change while it is generated. Each write is one compare-and-set on
@@ -164,16 +280,27 @@ pub trait MessageStore: Send + Sync {
 /// Leases are measured by the clock of the store alone, so servers whose clocks differ agree on who is dead.
 #[async_trait]
 pub trait ReplyStore: Send + Sync {
-    /// Stores a new message with a reply that streams, as [`MessageStore::insert_message`] does, and with a lease that
-    /// ends `lease` from now, whatever the message says. A reply that has this id already, as whoever sends a prompt
-    /// again finds it, is [`Inserted::Existing`].
-    async fn begin_reply(&self, message: &Message, lease: Duration) -> Result<Inserted, StoreError>;
+    /// Begins an exchange: the prompt and its reply are stored both or neither. If this fails, or the process dies
+    /// meanwhile, a half that was stored ends with its lease: [`ReplyStore::claimable_replies`] finds it. Two round trips
+    /// where nothing is in the way.
+    async fn begin_exchange(&self, exchange: &Exchange) -> Result<Begun, StoreError>;
+
+    /// What stands before the reply `id` of this chat, and the messages up to `until`, inclusive. `None` if the chat is
+    /// gone, or the reply is gone or has ended.
+    async fn before_reply(
+        &self,
+        chat: ChatId,
+        id: MessageId,
+        until: Position,
+        bounds: HistoryBounds,
+    ) -> Result<Option<Before>, StoreError>;
 
     /// Writes the text so far, and renews the lease until `lease` from now, also if it has ended;
     /// only while the reply is streaming and `owner` owns it. A text that is not longer than what is stored renews the
     /// lease alone, and a lease never becomes shorter: a write that comes late undoes nothing.
     async fn checkpoint(
         &self,
+        chat: ChatId,
         id: MessageId,
         owner: &str,
         text: &str,
@@ -181,22 +308,40 @@ pub trait ReplyStore: Send + Sync {
     ) -> Result<Checkpointed, StoreError>;
 
     /// Notes that the reply shall stop, unless it has ended or that was noted before; the message as it then is.
-    async fn request_stop(&self, id: MessageId, stop: &StopRequest) -> Result<Option<Message>, StoreError>;
+    async fn request_stop(
+        &self,
+        chat: ChatId,
+        id: MessageId,
+        stop: &StopRequest,
+    ) -> Result<Option<Message>, StoreError>;
 
     /// Ends a streaming reply in one atomic write, sets `updated_at` and `token_count` (the completion's tokens),
-    /// and returns the message. `None` if the reply has ended before, is gone, or the claim does not hold.
+    /// and returns the message. Ends it as stopped if a stop was noted, whatever the outcome says. `None` if the reply
+    /// has ended before, is gone, or the claim does not hold. The bill is written into the ledger if this call ended the
+    /// reply, or if the reply is gone: what was used was used.
     async fn finish_reply(
         &self,
+        chat: ChatId,
         id: MessageId,
         claim: Claim<'_>,
         outcome: &ReplyOutcome,
+        bill: Option<&Bill>,
     ) -> Result<Option<Message>, StoreError>;
 
     /// Up to `limit` streaming replies of which the claim holds, those first whose lease ends first.
     async fn claimable_replies(&self, claim: Claim<'_>, limit: usize) -> Result<Vec<Message>, StoreError>;
 
-    /// The oldest streaming reply of each chat that has one.
-    async fn active_replies(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Message>, StoreError>;
+    /// Removes a streaming reply of which the claim holds: half of an exchange whose prompt was never stored, or that
+    /// was left over in a chat that is gone. Whether it did.
+    async fn remove_reply(
+        &self,
+        chat: ChatId,
+        id: MessageId,
+        claim: Claim<'_>,
+    ) -> Result<bool, StoreError>;
+
+    /// The streaming replies of each chat that has any, in the order in which they were asked for.
+    async fn active_replies(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Vec<Message>>, StoreError>;
 }
 
 /// Searches. Everywhere, a word is a run of letters, digits, marks and `_`, so that a word never matches within a
@@ -217,10 +362,9 @@ pub trait SearchStore: Send + Sync {
 /// Figures.
 #[async_trait]
 pub trait UsageStore: Send + Sync {
-    /// What the messages of a user's chats that were written in [`from`, `to`) used, by UTC day, author, model and
-    /// kind of figure, in ascending order of these: users before bots, no model before any, reported before estimated.
-    /// Only messages whose tokens were counted, unless they are replies that stream, and replies that have ended,
-    /// however they did. A figure past what an integer holds is the greatest integer. Two round trips.
+    /// What the replies in a user's chats used on the UTC days of [`from`, `to`), by day, model and kind of figure, in
+    /// ascending order of these: no model before any, reported before estimated. Read from the ledger, so deleting or
+    /// editing changes nothing in it. A figure past what an integer holds is the greatest integer.
     async fn usage(&self, user: &UserId, from: Timestamp, to: Timestamp)
     -> Result<Vec<UsageRow>, StoreError>;
 }
@@ -246,6 +390,23 @@ pub trait Store: ChatStore + MessageStore + ReplyStore + SearchStore + UsageStor
     async fn ping(&self) -> Result<(), StoreError>;
 }
 
+/// Whether a stored message with the client key of `sent` is the same sending: an edit made since does not count as
+/// other content.
+pub(crate) fn is_same_content(stored: &Message, sent: &Message) -> bool {
+    let regenerates = |message: &Message| message.reply.as_ref().and_then(|reply| reply.regenerates);
+    let content = |message: &Message| {
+        (
+            message.author,
+            message.kind.clone(),
+            message.reply_id.is_some(),
+            message.reply.is_some(),
+            regenerates(message),
+        )
+    };
+    let is_reply = stored.reply.is_some();
+    (is_reply || stored.is_edited || stored.text == sent.text) && content(stored) == content(sent)
+}
+
 /// Whether two messages of one id are one sending: what the server changes later is not compared.
 fn is_same_sending(stored: &Message, message: &Message) -> bool {
     let sending = |message: &Message| {
@@ -268,10 +429,5 @@ fn judge(rival: Message, message: &Message) -> Result<Inserted, StoreError> {
         // Our own attempt, whose outcome the caller was not told.
         return Ok(Inserted::New);
     }
-    // The id of a reply is minted with its prompt: a prompt that is sent again begins the reply under the same id.
-    let is_same_reply = rival.reply.is_some() && message.reply.is_some() && rival.chat_id == message.chat_id;
-    match is_same_reply {
-        true => Ok(Inserted::Existing(Box::new(rival))),
-        false => Err(StoreError::Failed("the message's id is taken".into())),
-    }
+    Err(StoreError::Failed("the message's id is taken".into()))
 }

@@ -107,6 +107,7 @@ impl MessageStore for EmbeddedStore {
 
     async fn update_message(
         &self,
+        chat: ChatId,
         id: MessageId,
         change: &MessageChange,
         now: Timestamp,
@@ -139,7 +140,7 @@ impl MessageStore for EmbeddedStore {
         updated.await
     }
 
-    async fn delete_message(&self, id: MessageId) -> Result<bool, StoreError> {
+    async fn delete_message(&self, chat: ChatId, id: MessageId) -> Result<bool, StoreError> {
         let deleted = self.writer.write(move |connection| {
             connection
                 .prepare_cached("DELETE FROM messages WHERE id = ?")?

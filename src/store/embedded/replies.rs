@@ -37,6 +37,7 @@ impl ReplyStore for EmbeddedStore {
 
     async fn checkpoint(
         &self,
+        chat: ChatId,
         id: MessageId,
         owner: &str,
         text: &str,
@@ -61,7 +62,12 @@ impl ReplyStore for EmbeddedStore {
         })
     }
 
-    async fn request_stop(&self, id: MessageId, stop: &StopRequest) -> Result<Option<Message>, StoreError> {
+    async fn request_stop(
+        &self,
+        chat: ChatId,
+        id: MessageId,
+        stop: &StopRequest,
+    ) -> Result<Option<Message>, StoreError> {
         let (at, by) = (stop.at, Value::from(&stop.by));
         let message = self.writer.write(move |connection| {
             let sql = "UPDATE messages SET stop_requested_at = ?, stop_requested_by = ?
@@ -74,9 +80,11 @@ impl ReplyStore for EmbeddedStore {
 
     async fn finish_reply(
         &self,
+        chat: ChatId,
         id: MessageId,
         claim: Claim<'_>,
         outcome: &ReplyOutcome,
+        bill: Option<&Bill>,
     ) -> Result<Option<Message>, StoreError> {
         let mut values = vec![
             outcome.text.clone().into(),
@@ -131,7 +139,7 @@ impl ReplyStore for EmbeddedStore {
         replies.await
     }
 
-    async fn active_replies(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Message>, StoreError> {
+    async fn active_replies(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Vec<Message>>, StoreError> {
         let chats = chats.to_vec();
         let active = self.readers.read(move |connection| {
             let mut statement = connection.prepare_cached(&active())?;

@@ -150,6 +150,7 @@ impl MessageStore for MongoStore {
 
     async fn update_message(
         &self,
+        chat: ChatId,
         id: MessageId,
         change: &MessageChange,
         now: Timestamp,
@@ -182,7 +183,7 @@ impl MessageStore for MongoStore {
         read_one(self.update_one_message(filter, update).await?, read_message)
     }
 
-    async fn delete_message(&self, id: MessageId) -> Result<bool, StoreError> {
+    async fn delete_message(&self, chat: ChatId, id: MessageId) -> Result<bool, StoreError> {
         let filter = doc! { "_id": stored_id(id.0) };
         let deleted = self
             .messages

@@ -38,6 +38,7 @@ impl ReplyStore for MongoStore {
 
     async fn checkpoint(
         &self,
+        chat: ChatId,
         id: MessageId,
         owner: &str,
         text: &str,
@@ -52,7 +53,12 @@ impl ReplyStore for MongoStore {
         self.checkpoints.store(&self.messages, checkpoint).await
     }
 
-    async fn request_stop(&self, id: MessageId, stop: &StopRequest) -> Result<Option<Message>, StoreError> {
+    async fn request_stop(
+        &self,
+        chat: ChatId,
+        id: MessageId,
+        stop: &StopRequest,
+    ) -> Result<Option<Message>, StoreError> {
         let mut filter = streaming(id.0);
         filter.insert("reply.stop_requested_at", Bson::Null);
         let update = doc! { "$set": stop_fields(stop) };
@@ -69,9 +75,11 @@ impl ReplyStore for MongoStore {
 
     async fn finish_reply(
         &self,
+        chat: ChatId,
         id: MessageId,
         claim: Claim<'_>,
         outcome: &ReplyOutcome,
+        bill: Option<&Bill>,
     ) -> Result<Option<Message>, StoreError> {
         let mut filter = streaming(id.0);
         filter.extend(holds(claim));
@@ -130,7 +138,7 @@ impl ReplyStore for MongoStore {
         Ok(read_list(lists::read(&self.messages, list).await?, read_message))
     }
 
-    async fn active_replies(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Message>, StoreError> {
+    async fn active_replies(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Vec<Message>>, StoreError> {
         let documents = lists::of_each_chat(&self.messages, chats, |chat| {
             let filter = doc! { "reply.state": ReplyState::Streaming.name(), "chat_id": chat };
             let sort = doc! { "created_ts": 1, "_id": 1 };
