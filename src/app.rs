@@ -160,6 +160,7 @@ pub async fn run_on(
         engine.recover(Claim::Alone).await?;
     }
     engine.keep_recovering();
+    engine.keep_sweeping();
     engine.heed_wakes();
 
     let authenticator = config.auth.as_ref();

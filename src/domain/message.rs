@@ -1,6 +1,8 @@
 //! A message: one contribution to a chat.
 
-use super::{Author, ChatId, MessageId, Reply, Timestamp, TokenCount};
+use std::sync::Arc;
+
+use super::{Author, ChatId, MessageId, Position, Reply, ReplyOutcome, Timestamp, TokenCount};
 
 /// A name that a client gives a message, so that sending it again cannot store it twice: 1 to
 /// [`ClientKey::LENGTH_MAX`] characters of `A-Z a-z 0-9 _ . : -`. A UUID is a good one. Unique within its chat.
@@ -63,8 +65,52 @@ impl Message {
         self.reply.as_ref().is_some_and(|reply| !reply.state.is_final())
     }
 
+    /// Its place in its chat.
+    pub fn position(&self) -> Position {
+        Position {
+            at: self.created_at,
+            id: self.id.0,
+        }
+    }
+
     /// The type of an ordinary message.
     pub const TEXT: &'static str = "text";
+}
+
+/// A message that is no reply under way: what the end of a reply shows. It cannot be made of a reply that goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedMessage(Arc<Message>);
+
+impl EndedMessage {
+    /// The message, unless it is a reply that has not ended.
+    pub fn of(message: Message) -> Option<Self> {
+        (!message.is_under_way()).then(|| Self(Arc::new(message)))
+    }
+
+    /// The reply as its end makes it, where no store can say it.
+    pub fn by_outcome(mut message: Message, outcome: ReplyOutcome) -> Self {
+        message.text = outcome.text.unwrap_or(message.text);
+        message.updated_at = outcome.finished_at;
+        message.token_count = outcome.usage.map(|usage| usage.completion);
+        if let Some(reply) = &mut message.reply {
+            reply.state = outcome.state.into();
+            reply.stop = outcome.stop;
+            reply.usage = outcome.usage;
+            reply.started_at = outcome.started_at;
+            reply.first_piece_at = outcome.first_piece_at;
+            reply.upstream_closed_at = outcome.upstream_closed_at;
+            reply.finished_at = Some(outcome.finished_at);
+            reply.overhead_us = outcome.overhead_us;
+            reply.reasoning = outcome.reasoning;
+            reply.error = outcome.error;
+        }
+        Self(Arc::new(message))
+    }
+
+    /// The message itself.
+    pub fn message(&self) -> &Arc<Message> {
+        &self.0
+    }
 }
 
 /// What to change of a message; `None` leaves a field as it is.

@@ -24,7 +24,7 @@ pub use event::{ChatEvent, FeedPosition, Typing};
 pub use id::{ChatId, DocumentId, IdSource, MalformedId, MessageId, ObjectId, UserId};
 pub use language::Language;
 pub use locale::{LanguageTag, TimeZone};
-pub use message::{ClientKey, Message, MessageChange, MessageFilter};
+pub use message::{ClientKey, EndedMessage, Message, MessageChange, MessageFilter};
 pub use page::{Page, PageRequest, Position, Slice};
 pub use reply::{EndState, FinishReason, Reply, ReplyError, ReplyOutcome, ReplyState, StopRequest, WhileReplying};
 pub use search::{SearchScope, SearchWords};

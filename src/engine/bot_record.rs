@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::bot::BotError;
-use crate::domain::{ReplyOutcome, ReplyState};
+use crate::domain::{ReplyOutcome, EndState};
 
 /// So many replies in a row that fail are more than bad luck.
 const FAILURES_MIN: u32 = 3;
@@ -36,14 +36,14 @@ impl BotRecord {
     pub(super) fn note(&self, outcome: &ReplyOutcome) {
         let code = outcome.error.as_ref().map(|error| error.code.as_str());
         match outcome.state {
-            ReplyState::Complete | ReplyState::Length => self.0.store(0, Ordering::Relaxed),
-            ReplyState::Failed if OF_THE_SERVICE.iter().any(|error| Some(error.code) == code) => {
+            EndState::Complete | EndState::Length => self.0.store(0, Ordering::Relaxed),
+            EndState::Failed if OF_THE_SERVICE.iter().any(|error| Some(error.code) == code) => {
                 self.0.fetch_add(1, Ordering::Relaxed);
             }
-            ReplyState::Truncated => {
+            EndState::Truncated => {
                 self.0.fetch_add(1, Ordering::Relaxed);
             }
-            ReplyState::Failed | ReplyState::Stopped | ReplyState::Interrupted | ReplyState::Streaming => {}
+            EndState::Failed | EndState::Stopped | EndState::Interrupted => {}
         }
     }
 
@@ -74,18 +74,18 @@ mod tests {
         };
         for _ in 0..2 {
             assert_eq!(
-                note(ReplyState::Failed, Some(BotError::TIMEOUT)),
+                note(EndState::Failed, Some(BotError::TIMEOUT)),
                 BotHealth::Healthy
             );
         }
         for _ in 0..5 {
             assert_eq!(
-                note(ReplyState::Failed, Some(BotError::FILTERED)),
+                note(EndState::Failed, Some(BotError::FILTERED)),
                 BotHealth::Healthy
             );
-            assert_eq!(note(ReplyState::Stopped, None), BotHealth::Healthy);
+            assert_eq!(note(EndState::Stopped, None), BotHealth::Healthy);
         }
-        assert_eq!(note(ReplyState::Truncated, None), BotHealth::Failing);
-        assert_eq!(note(ReplyState::Complete, None), BotHealth::Healthy);
+        assert_eq!(note(EndState::Truncated, None), BotHealth::Failing);
+        assert_eq!(note(EndState::Complete, None), BotHealth::Healthy);
     }
 }

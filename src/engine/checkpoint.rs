@@ -31,6 +31,7 @@ impl Engine {
     /// Beats until `done`. A beat that overtakes or follows the terminal write changes nothing: it is conditional on
     /// the reply's still streaming.
     pub(super) async fn beat(&self, id: MessageId, live: &LiveReply, done: CancellationToken) {
+        let chat = live.chat();
         let mut beats = tokio::time::interval_at(self.first_beat(), BEAT_EVERY);
         beats.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let (mut stored, mut renewed_at) = (0, Instant::now());
@@ -52,7 +53,7 @@ impl Engine {
                 }
             }
             let text = live.text();
-            match self.store.checkpoint(id, &self.owner, &text, LEASE).await {
+            match self.store.checkpoint(chat, id, &self.owner, &text, LEASE).await {
                 Ok(Checkpointed::Held { is_stop_requested }) => {
                     (stored, renewed_at) = (text.len(), Instant::now());
                     next_waits = waits.build();

@@ -5,8 +5,8 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::time::Instant;
 
-use super::{Engine, LiveReply};
-use crate::domain::{Message, ReplyOutcome};
+use super::{Ended, Engine, LiveReply};
+use crate::domain::{Bill, EndedMessage, Message, ReplyOutcome};
 use crate::store::{Claim, StoreError};
 use crate::telemetry::replies;
 
@@ -22,10 +22,16 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 impl Engine {
     /// Writes the end, again and again while the store is away. If somebody else ended the reply before, theirs is
     /// the end.
-    pub(super) async fn finish(&self, reply: &Message, live: &LiveReply, outcome: ReplyOutcome) -> Message {
-        let write = self.write_end(reply, &outcome);
+    pub(super) async fn finish(
+        &self,
+        reply: &Message,
+        live: &LiveReply,
+        outcome: ReplyOutcome,
+        bill: Option<Bill>,
+    ) -> Ended {
+        let write = self.write_end(reply, &outcome, bill.as_ref());
         tokio::pin!(write);
-        let known = || ended(reply.clone(), outcome.clone());
+        let known = || Ended::As(EndedMessage::by_outcome(reply.clone(), outcome.clone()));
         match tokio::time::timeout(TOLD_AFTER, &mut write).await {
             Ok(written) => written.unwrap_or_else(known),
             Err(_) => {
@@ -35,8 +41,13 @@ impl Engine {
         }
     }
 
-    /// The message as it is stored in the end; `None` if it is stored no more, or could not be.
-    async fn write_end(&self, reply: &Message, outcome: &ReplyOutcome) -> Option<Message> {
+    /// The end as it is stored; `None` if it could not be.
+    async fn write_end(
+        &self,
+        reply: &Message,
+        outcome: &ReplyOutcome,
+        bill: Option<&Bill>,
+    ) -> Option<Ended> {
         let mut deadline = Instant::now() + TRIED_FOR;
         let mut is_shutting_down = false;
         let (wait_min, wait_max) = WAITS;
@@ -48,8 +59,10 @@ impl Engine {
         let mut next_waits = waits.build();
         let mut unstored = None;
         loop {
-            match self.try_to_end(reply, outcome).await {
-                Ok(message) => return message,
+            match self.try_to_end(reply, outcome, bill).await {
+                Ok(Some(ended)) => return Some(ended),
+                // It goes on under another owner's name, which nobody but a store that was put back can say.
+                Ok(None) => return None,
                 Err(error) => {
                     unstored.get_or_insert_with(replies::unstored);
                     let error = &error as &dyn std::error::Error;
@@ -75,32 +88,15 @@ impl Engine {
         &self,
         reply: &Message,
         outcome: &ReplyOutcome,
-    ) -> Result<Option<Message>, StoreError> {
-        let claim = Claim::Owner(&self.owner);
-        match self.store.finish_reply(reply.id, claim, outcome).await? {
-            Some(message) => Ok(Some(message)),
+        bill: Option<&Bill>,
+    ) -> Result<Option<Ended>, StoreError> {
+        let (claim, chat) = (Claim::Owner(&self.owner), reply.chat_id);
+        let finish = self.store.finish_reply(chat, reply.id, claim, outcome, bill);
+        let message = match finish.await? {
+            Some(message) => Some(message),
             // Ended by another, or deleted meanwhile.
-            None => Ok(self.store.messages(&[reply.id]).await?.pop()),
-        }
+            None => self.store.messages(&[reply.id]).await?.pop(),
+        };
+        Ok(Self::ended(message))
     }
-}
-
-/// The message that an outcome makes of a streaming one, where no store can say it.
-fn ended(mut message: Message, outcome: ReplyOutcome) -> Message {
-    message.text = outcome.text.unwrap_or(message.text);
-    message.updated_at = outcome.finished_at;
-    message.token_count = outcome.usage.map(|usage| usage.completion);
-    if let Some(reply) = &mut message.reply {
-        reply.state = outcome.state;
-        reply.stop = outcome.stop;
-        reply.usage = outcome.usage;
-        reply.started_at = outcome.started_at;
-        reply.first_piece_at = outcome.first_piece_at;
-        reply.upstream_closed_at = outcome.upstream_closed_at;
-        reply.finished_at = Some(outcome.finished_at);
-        reply.overhead_us = outcome.overhead_us;
-        reply.reasoning = outcome.reasoning;
-        reply.error = outcome.error;
-    }
-    message
 }

@@ -9,21 +9,22 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::history::Ask;
-use super::{Engine, LiveReply, REASONING_BYTES_MAX, REPLY_BYTES_MAX, Slot, count_tokens};
-use crate::bot::{BotEvent, Prompt};
-use crate::domain::{FinishReason, Message, ReplyError, ReplyOutcome, ReplyState, TokenCount, Usage};
+use super::turn::Awaited;
+use super::{Ask, Ended, Engine, LiveReply, Manner, REASONING_BYTES_MAX, REPLY_BYTES_MAX, count_tokens};
+use crate::bot::{BotEvent, Prompt, Turn};
+use crate::domain::{
+    Bill, EndState, FinishReason, Message, ReplyError, ReplyOutcome, TokenCount, Usage,
+};
 use crate::telemetry::{replies, spans};
 
 impl Engine {
-    /// Generates the reply and returns it as it is stored.
+    /// Generates the reply and returns what became of it in the store.
     pub(super) async fn generate(
         self: &Arc<Self>,
         reply: &Message,
         live: &Arc<LiveReply>,
-        slot: &Slot,
         ask: Ask,
-    ) -> Message {
+    ) -> Ended {
         // Ends with this function, whichever way that ends.
         let done = CancellationToken::new();
         let _done = done.clone().drop_guard();
@@ -31,70 +32,76 @@ impl Engine {
             let (engine, live, id) = (self.clone(), live.clone(), reply.id);
             tokio::spawn(async move { engine.beat(id, &live, done).await }.in_current_span());
         }
-        let mut outcome = ReplyOutcome::bare(ReplyState::Interrupted, reply.created_at);
-        // The permit is held to the end of this function: the next reply's history includes this one.
-        let _permit = tokio::select! {
+        let mut outcome = ReplyOutcome::bare(EndState::Interrupted, reply.created_at);
+        let awaited = tokio::select! {
             biased;
             () = self.shutdown.cancelled() => None,
-            () = live.stopped() => { outcome.state = ReplyState::Stopped; None }
-            permit = self.turn(slot, reply) => match permit {
-                Ok(permit) => {
-                    // A panicking bot must end its reply like any other that fails.
-                    let talk = AssertUnwindSafe(self.converse(reply, live, ask, &mut outcome));
-                    if talk.catch_unwind().await.is_err() {
-                        tracing::error!(message.id = %reply.id, "a bot panicked");
-                        outcome.state = ReplyState::Failed;
-                        outcome.error = Some(internal_error());
-                    }
-                    Some(permit)
-                }
-                Err(_) => None,
-            }
+            () = live.stopped() => { outcome.state = EndState::Stopped; None }
+            awaited = self.turn(reply, &ask) => Some(awaited),
         };
-        if outcome.state == ReplyState::Interrupted {
+        match awaited {
+            None => {}
+            Some(Awaited::Turn { turns, tokens, since }) => {
+                // A panicking bot must end its reply like any other that fails.
+                let talk = self.converse(live, turns, tokens, ask.manner, since, &mut outcome);
+                if AssertUnwindSafe(talk).catch_unwind().await.is_err() {
+                    tracing::error!(message.id = %reply.id, "a bot panicked");
+                    outcome.state = EndState::Failed;
+                    outcome.error = Some(internal_error());
+                }
+            }
+            // Nothing of it is stored any more, so no end of it will be.
+            Some(Awaited::Gone) => outcome.state = EndState::Stopped,
+            Some(Awaited::NoPrompt) => {
+                outcome.state = EndState::Failed;
+                outcome.error = Some(no_prompt());
+            }
+            Some(Awaited::Unknown(error)) => {
+                tracing::warn!(message.id = %reply.id, error = &error as &dyn std::error::Error, "no history");
+                outcome.state = EndState::Failed;
+                outcome.error = Some(no_history());
+            }
+        }
+        if outcome.state == EndState::Interrupted {
             outcome.error = Some(shut_down());
         }
         outcome.text = Some(live.text());
         outcome.stop = live.stop_request();
         // A reply that never had its turn cost nothing, and that is no estimate.
-        outcome.usage.get_or_insert(Usage {
+        let usage = *outcome.usage.get_or_insert(Usage {
             prompt: TokenCount::reported(0),
             completion: TokenCount::reported(0),
         });
         outcome.finished_at = self.clock.now();
         replies::ended(&outcome, reply.created_at);
         self.bot_record.note(&outcome);
-        self.finish(reply, live, outcome).await
+        let bill = Bill {
+            user: ask.user,
+            at: outcome.finished_at,
+            model: reply.reply.as_ref().and_then(|reply| reply.model.clone()),
+            usage,
+        };
+        self.finish(reply, live, outcome, Some(bill)).await
     }
 
-    async fn converse(&self, reply: &Message, live: &LiveReply, ask: Ask, outcome: &mut ReplyOutcome) {
-        let mut watch = Stopwatch::start();
-        let history = tokio::select! {
-            biased;
-            () = live.stopped() => { outcome.state = ReplyState::Stopped; return }
-            () = self.shutdown.cancelled() => return,
-            history = self.history(reply.chat_id, ask.before) => history,
-        };
-        let (turns, prompt_tokens) = match history {
-            Ok(history) => history,
-            Err(error) => {
-                tracing::warn!(message.id = %reply.id, error = &error as &dyn std::error::Error, "no history");
-                outcome.state = ReplyState::Failed;
-                outcome.error = Some(ReplyError {
-                    code: "UNAVAILABLE".to_owned(),
-                    message: "The chat's history could not be read. Please try again.".to_owned(),
-                });
-                return;
-            }
-        };
+    async fn converse(
+        &self,
+        live: &LiveReply,
+        turns: Vec<Turn>,
+        prompt_tokens: TokenCount,
+        manner: Manner,
+        since: Instant,
+        outcome: &mut ReplyOutcome,
+    ) {
+        let mut watch = Stopwatch::since(since);
         let now = self.clock.now();
         outcome.started_at = Some(now);
         let prompt = Prompt {
             turns,
-            language: ask.language,
-            timezone: ask.timezone,
+            language: manner.language,
+            timezone: manner.timezone,
             now,
-            faults: ask.faults,
+            faults: manner.faults,
         };
         let reported = self
             .listen(prompt, live, outcome, &mut watch)
@@ -127,8 +134,8 @@ impl Engine {
             watch.wait();
             let event = tokio::select! {
                 biased;
-                () = live.stopped() => break ReplyState::Stopped,
-                () = self.shutdown.cancelled() => break ReplyState::Interrupted,
+                () = live.stopped() => break EndState::Stopped,
+                () = self.shutdown.cancelled() => break EndState::Interrupted,
                 event = events.next() => event,
             };
             watch.go_on();
@@ -142,7 +149,7 @@ impl Engine {
                     let taken = head(&piece, REPLY_BYTES_MAX - live.length());
                     live.append(taken);
                     if taken.len() < piece.len() {
-                        break ReplyState::Length;
+                        break EndState::Length;
                     }
                 }
                 Some(Ok(BotEvent::Reasoning(piece))) => {
@@ -151,16 +158,16 @@ impl Engine {
                 Some(Ok(BotEvent::Finished { reason, usage })) => {
                     reported = usage;
                     break match reason {
-                        FinishReason::Complete => ReplyState::Complete,
-                        FinishReason::Length => ReplyState::Length,
+                        FinishReason::Complete => EndState::Complete,
+                        FinishReason::Length => EndState::Length,
                     };
                 }
                 Some(Err(error)) => {
                     let (code, message) = (error.code.to_owned(), error.message.to_owned());
                     outcome.error = Some(ReplyError { code, message });
-                    break ReplyState::Failed;
+                    break EndState::Failed;
                 }
-                None => break ReplyState::Truncated,
+                None => break EndState::Truncated,
             }
         };
         watch.go_on();
@@ -182,10 +189,10 @@ struct Stopwatch {
 }
 
 impl Stopwatch {
-    fn start() -> Self {
+    fn since(moment: Instant) -> Self {
         Self {
             own: Duration::ZERO,
-            running_since: Some(Instant::now()),
+            running_since: Some(moment),
         }
     }
 
@@ -207,6 +214,20 @@ fn shut_down() -> ReplyError {
     ReplyError {
         code: "SHUTDOWN".to_owned(),
         message: "The server was shut down before the reply had ended. Please try again.".to_owned(),
+    }
+}
+
+fn no_prompt() -> ReplyError {
+    ReplyError {
+        code: "PROMPT_DELETED".to_owned(),
+        message: "The message to answer was deleted before its turn came.".to_owned(),
+    }
+}
+
+fn no_history() -> ReplyError {
+    ReplyError {
+        code: "UNAVAILABLE".to_owned(),
+        message: "The chat's history could not be read. Please try again.".to_owned(),
     }
 }
 

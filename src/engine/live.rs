@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use crate::domain::{ChatId, Message, MessageId, ReplyCursor, StopRequest, TextDigest};
+use crate::domain::{ChatId, EndedMessage, Message, MessageId, ReplyCursor, StopRequest, TextDigest};
 
 /// The most bytes of text in one [`ReplyUpdate::Snapshot`] or [`ReplyUpdate::Partial`]. A blocked socket holds at most
 /// one of them, however long the reply.
@@ -43,10 +43,36 @@ pub enum ReplyUpdate {
     /// The reply has ended; nothing follows.
     Finished {
         /// The message as it is stored.
-        message: Arc<Message>,
+        message: EndedMessage,
         /// The place behind its text.
         cursor: ReplyCursor,
     },
+    /// The reply was deleted; nothing follows.
+    Deleted {
+        /// The reply.
+        id: MessageId,
+        /// The place behind the text that the reader has.
+        cursor: ReplyCursor,
+    },
+}
+
+/// What became of a reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It ended, as this message.
+    As(EndedMessage),
+    /// It was deleted, or was never stored.
+    Deleted,
+}
+
+impl Ended {
+    /// The message, if there still is one.
+    pub fn into_message(self) -> Option<Message> {
+        match self {
+            Self::As(ended) => Some(Message::clone(ended.message())),
+            Self::Deleted => None,
+        }
+    }
 }
 
 /// A reply that grows, or has grown, on this server.
@@ -87,28 +113,28 @@ struct Announcement(Arc<Changes>);
 struct State {
     /// Readers of an older edition have read a text that is not a beginning of this one.
     edition: u64,
-    /// While it grows.
+    /// While it grows, or as far as it had grown when it was deleted.
     text: String,
     /// As it was when the reply began; once it has ended, with the whole text.
     message: Arc<Message>,
-    has_ended: bool,
+    end: Option<Ended>,
 }
 
 impl LiveReply {
     /// A reply that has the text of `message` so far.
     pub fn new(message: Message) -> Self {
-        let has_ended = !message.is_under_way();
+        let (id, chat) = (message.id, message.chat_id);
+        let end = EndedMessage::of(message.clone()).map(Ended::As);
         let state = State {
             edition: 0,
-            text: if has_ended {
+            text: if end.is_some() {
                 String::new()
             } else {
                 message.text.clone()
             },
             message: Arc::new(message),
-            has_ended,
+            end,
         };
-        let (id, chat) = (state.message.id, state.message.chat_id);
         Self {
             id,
             chat,
@@ -130,6 +156,11 @@ impl LiveReply {
             _counted: Some(counted),
             ..self
         }
+    }
+
+    /// The chat that the reply is in.
+    pub fn chat(&self) -> ChatId {
+        self.chat
     }
 
     /// Appends a piece and has the readers woken. O(piece), amortised, however many they are.
@@ -168,28 +199,14 @@ impl LiveReply {
         });
     }
 
-    /// Ends the reply with the message as it is stored.
-    pub fn end(&self, message: Message) {
-        self.change(|state| state.end(message));
+    /// Takes over the message as it is stored when the reply begins.
+    pub fn begin(&self, message: Message) {
+        self.change(|state| state.message = Arc::new(message));
     }
 
-    /// Ends the reply with the text it has, where nothing is stored of it any more.
-    pub fn end_as_it_is(&self) {
-        self.change(|state| {
-            let message = Message {
-                text: std::mem::take(&mut state.text),
-                ..Message::clone(&state.message)
-            };
-            state.end(message);
-        });
-    }
-
-    /// The message with the text so far.
-    pub fn message_so_far(&self) -> Message {
-        self.read(|state| Message {
-            text: state.text().to_owned(),
-            ..Message::clone(&state.message)
-        })
+    /// Ends the reply.
+    pub fn end(&self, end: Ended) {
+        self.change(|state| state.end(end));
     }
 
     /// The text so far.
@@ -204,7 +221,7 @@ impl LiveReply {
 
     /// Whether the reply has ended.
     pub fn has_ended(&self) -> bool {
-        self.read(|state| state.has_ended)
+        self.read(|state| state.end.is_some())
     }
 
     /// At most [`UPDATE_BYTES_MAX`] bytes of the text behind byte `offset`, once there are any; `None` at the end. An
@@ -217,7 +234,7 @@ impl LiveReply {
                 let text = state.text();
                 *offset = text.floor_char_boundary(*offset);
                 let piece = text.get(*offset..).map(beginning).unwrap_or_default();
-                (piece.to_owned(), state.has_ended)
+                (piece.to_owned(), state.end.is_some())
             });
             if !piece.is_empty() {
                 return Some(piece);
@@ -242,20 +259,26 @@ impl LiveReply {
 
     /// Whether the reply has ended as exactly this message.
     pub fn ended_as(&self, message: &Message) -> bool {
-        self.read(|state| state.has_ended && *state.message == *message)
+        self.read(|state| state.end.is_some() && *state.message == *message)
     }
 
-    /// The message as it is stored, once the reply has ended.
-    pub async fn ended(&self) -> Arc<Message> {
+    /// What became of the reply, once it has ended.
+    pub async fn ended(&self) -> Ended {
         let mut changes = self.changes.sender.subscribe();
         loop {
             changes.borrow_and_update();
-            if let Some(message) = self.read(|state| state.has_ended.then(|| state.message.clone())) {
-                return message;
+            if let Some(end) = self.read(|state| state.end.clone()) {
+                return end;
             }
             // The sender is a field of `self`, so it cannot be gone.
             let _ = changes.changed().await;
         }
+    }
+
+    /// Ends the reply as deleted, and has whoever generates it stop.
+    pub fn abandon(&self) {
+        self.end(Ended::Deleted);
+        self.stop(None);
     }
 
     /// Asks whoever generates the reply to stop. Of several who ask, the first is remembered; `None` leaves it to the
@@ -297,7 +320,7 @@ impl LiveReply {
     fn change(&self, act: impl FnOnce(&mut State)) {
         {
             let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-            if state.has_ended {
+            if state.end.is_some() {
                 return;
             }
             act(&mut state);
@@ -334,20 +357,23 @@ impl Drop for Announcement {
 
 impl State {
     fn text(&self) -> &str {
-        match self.has_ended {
-            true => &self.message.text,
-            false => &self.text,
+        match self.end {
+            Some(Ended::As(_)) => &self.message.text,
+            Some(Ended::Deleted) | None => &self.text,
         }
     }
 
-    /// Its text is that of the message from now on: readers share it with whoever is shown the message.
-    fn end(&mut self, message: Message) {
-        if !message.text.starts_with(self.text.as_str()) {
-            self.edition += 1;
+    /// Of a reply that is stored, its text is that of the message from now on: readers share it with whoever is shown
+    /// the message.
+    fn end(&mut self, end: Ended) {
+        if let Ended::As(ended) = &end {
+            if !ended.message().text.starts_with(self.text.as_str()) {
+                self.edition += 1;
+            }
+            self.text = String::new();
+            self.message = ended.message().clone();
         }
-        self.text = String::new();
-        self.message = Arc::new(message);
-        self.has_ended = true;
+        self.end = Some(end);
     }
 
     fn set_text(&mut self, text: &str) {
@@ -417,10 +443,18 @@ impl ReplyReader {
     fn step(&mut self, state: &State) -> Option<ReplyUpdate> {
         if self.patience.is_some() {
             let length = state.text().len() as u64;
-            if !state.has_ended && self.cursor.is_some_and(|cursor| cursor.offset > length) {
+            if state.end.is_none() && self.cursor.is_some_and(|cursor| cursor.offset > length) {
                 return None;
             }
             self.patience = None;
+        }
+        if state.end == Some(Ended::Deleted) {
+            self.is_done = true;
+            let cursor = self.place.as_ref().map(|place| place.digest.cursor());
+            return Some(ReplyUpdate::Deleted {
+                id: self.live.id,
+                cursor: cursor.unwrap_or_else(|| TextDigest::empty().cursor()),
+            });
         }
         let cursor = match &self.place {
             Some(place) if place.edition == state.edition => None,
@@ -458,13 +492,11 @@ impl ReplyReader {
                 cursor: place.digest.cursor(),
             });
         }
-        state.has_ended.then(|| {
-            self.is_done = true;
-            ReplyUpdate::Finished {
-                message: state.message.clone(),
-                cursor,
-            }
-        })
+        let Some(Ended::As(message)) = state.end.clone() else {
+            return None;
+        };
+        self.is_done = true;
+        Some(ReplyUpdate::Finished { message, cursor })
     }
 }
 

@@ -39,6 +39,12 @@ impl Engine {
         mirror
     }
 
+    /// The mirror of a reply that grows elsewhere, if somebody reads it here.
+    pub(super) fn growing_mirror(&self, id: MessageId) -> Option<Arc<LiveReply>> {
+        let found = self.registry().mirrors.get(&id);
+        found.filter(|mirror| !mirror.has_ended())
+    }
+
     /// Copies what is heard and what is stored until the reply has ended, nobody reads any more, or the server shuts down.
     async fn reflect(&self, id: MessageId, mirror: &Weak<LiveReply>) {
         let fleet = self.feed.fleet();
@@ -84,21 +90,24 @@ impl Engine {
 
     /// Copies what is stored; whether that was the end.
     async fn look(&self, id: MessageId, mirror: &LiveReply) -> bool {
-        match self.store.messages(&[id]).await.map(|mut found| found.pop()) {
-            Ok(Some(message)) if message.is_under_way() => {
-                mirror.heal(&message.text);
-                return false;
-            }
-            Ok(Some(message)) => mirror.end(message),
-            // Deleted: what the readers have is all there will be.
-            Ok(None) => mirror.end_as_it_is(),
+        let found = match self.store.messages(&[id]).await {
+            Ok(mut found) => found.pop(),
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(message.id = %id, error, "a reply could not be looked at");
                 return false;
             }
+        };
+        if let Some(growing) = found.as_ref().filter(|message| message.is_under_way()) {
+            mirror.heal(&growing.text);
         }
-        true
+        match Self::ended(found) {
+            Some(ended) => {
+                mirror.end(ended);
+                true
+            }
+            None => false,
+        }
     }
 }
 

@@ -1,54 +1,52 @@
 //! What makes a reply: one task for each, its checkpoints and lease, its end, and the recovery of those whose
 //! server died.
 
-mod admission;
+mod beginning;
 mod bot_record;
 mod checkpoint;
 mod counting;
-mod desk;
 mod ending;
 mod generation;
-mod history;
 mod live;
 mod mirror;
 mod recovery;
 mod relay;
+mod sweep;
+mod turn;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::Instrument;
 use weak_table::WeakValueHashMap;
 
 use crate::bot::Bot;
 use crate::config::EngineConfig;
 use crate::domain::{
-    ChatEvent, ChatId, Clock, Message, MessageId, ReplyCursor, ReplyState, StopRequest, UserId,
+    ChatId, Clock, EndState, EndedMessage, Message, MessageId, Position, ReplyCursor, StopRequest, UserId,
 };
 use crate::feed::Feed;
-use crate::store::{Claim, Inserted, Store, StoreError};
-use crate::telemetry::{replies, spans};
+use crate::store::{Claim, Store, StoreError};
 
 use bot_record::BotRecord;
-use desk::Desks;
+use recovery::Answers;
+use sweep::Sweeps;
 
-pub use admission::BeginError;
+pub use beginning::{Admission, BeginError, Manner, Request, Started};
 pub use bot_record::BotHealth;
 pub use counting::count_tokens;
-pub use desk::{Entry, REPLIES_PER_CHAT_MAX, Slot};
-pub use history::Ask;
-pub use live::{Applied, LiveReply, ReplyReader, ReplyUpdate, UPDATE_BYTES_MAX};
+pub use live::{Applied, Ended, LiveReply, ReplyReader, ReplyUpdate, UPDATE_BYTES_MAX};
 
 /// How long an owner vouches for a reply at each beat. A reply whose server died is closed at most this long plus
 /// [`SWEEP_EVERY`] after its last beat, where another server looked meanwhile; else after the next one's start.
 pub const LEASE: Duration = Duration::from_secs(8);
-/// How often an owner writes the text so far, while it grows: half of what a crash may lose, so that a slow write
+/// How often an owner writes the text so far, while it grows: a good half of what a crash may lose, so that a slow write
 /// still keeps to that.
-pub const BEAT_EVERY: Duration = Duration::from_millis(500);
+pub const BEAT_EVERY: Duration = Duration::from_millis(600);
 /// How often an owner renews the lease of a reply that does not grow, and so learns of a stop that another server
 /// noted.
 pub const RENEW_EVERY: Duration = Duration::from_secs(2);
@@ -74,7 +72,8 @@ pub struct Engine {
     owner: String,
     begun_at: Instant,
     bot_record: BotRecord,
-    desks: Desks,
+    answers: Answers,
+    sweeps: Sweeps,
     registry: Mutex<Registry>,
     tasks: TaskTracker,
     /// Replies from the moment they are admitted until they have ended.
@@ -86,10 +85,31 @@ pub struct Engine {
 
 #[derive(Default)]
 struct Registry {
-    live: HashMap<MessageId, Arc<LiveReply>>,
+    live: HashMap<MessageId, Running>,
     /// Those that somebody reads.
     mirrors: WeakValueHashMap<MessageId, Weak<LiveReply>>,
     is_draining: bool,
+}
+
+/// A reply of this server.
+#[derive(Clone)]
+struct Running {
+    live: Arc<LiveReply>,
+    /// Whose chat it is in, once it is stored.
+    user: Option<UserId>,
+}
+
+/// What a reply is asked for with.
+#[derive(Clone, Debug, PartialEq)]
+struct Ask {
+    /// The last place of the chat that the bot is shown: what comes after it is none of the bot's business.
+    until: Position,
+    /// The message there, where there is one to answer.
+    prompt: Option<MessageId>,
+    /// How to answer.
+    manner: Manner,
+    /// Whose chat it is, and so who is billed.
+    user: UserId,
 }
 
 impl Engine {
@@ -111,7 +131,8 @@ impl Engine {
             owner,
             begun_at: Instant::now(),
             bot_record: BotRecord::default(),
-            desks: Desks::default(),
+            answers: Answers::since_now(),
+            sweeps: Sweeps::default(),
             registry: Mutex::default(),
             tasks: TaskTracker::new(),
             replies: TaskTracker::new(),
@@ -140,65 +161,6 @@ impl Engine {
         self.bot.heeds_faults()
     }
 
-    /// Stores a streaming reply and starts to generate it. If the chat has a message of its client key already, or
-    /// the reply itself, nothing is started, and that message is returned.
-    pub async fn begin(
-        self: &Arc<Self>,
-        slot: Slot,
-        reply: Message,
-        ask: Ask,
-    ) -> Result<Option<Message>, BeginError> {
-        let (id, chat_id) = (reply.id, reply.chat_id);
-        let live = LiveReply::new(reply.clone()).counted_as(self.followed.token());
-        let live = Arc::new(live);
-        {
-            let mut registry = self.registry();
-            // Under the same lock as the close, so that no task starts behind the back of `shut_down`.
-            if self.shutdown.is_cancelled() {
-                return Err(BeginError::ShuttingDown);
-            }
-            // Registered before it is stored: whoever finds it in the store finds it here.
-            registry.live.insert(id, live.clone());
-        }
-        match self.store.begin_reply(&reply, LEASE).await {
-            Ok(Inserted::New) => {}
-            Ok(Inserted::Existing(existing)) => {
-                self.registry().live.remove(&id);
-                live.end_as_it_is();
-                return Ok(Some(*existing));
-            }
-            Err(error) => {
-                // Whether it was stored is not known. Readers that came meanwhile are let go; if it was, its lease ends.
-                self.registry().live.remove(&id);
-                live.end_as_it_is();
-                return Err(error.into());
-            }
-        }
-        let engine = self.clone();
-        let generation = async move {
-            let _live = replies::live();
-            engine.feed.publish(chat_id, ChatEvent::ReplyStarted(id)).await;
-            let fleet = engine.feed.fleet();
-            if let Some(fleet) = fleet.clone() {
-                let live = live.clone();
-                engine
-                    .tasks
-                    .spawn(async move { Self::relay(&fleet, id, &live).await });
-            }
-            let message = engine.generate(&reply, &live, &slot, ask).await;
-            // The end is stored before the reply leaves the registry: whoever misses it here finds it there.
-            engine.registry().live.remove(&id);
-            // Before its readers are told, so that who waited for the end finds the place free.
-            drop(slot);
-            live.end(message);
-            if let Some(fleet) = fleet {
-                fleet.end(id).await;
-            }
-        };
-        self.tasks.spawn(generation.instrument(spans::reply(id, chat_id)));
-        Ok(None)
-    }
-
     /// Follows a reply from `cursor`, wherever it is generated and whether or not it has ended. `None` if there is
     /// no such message.
     pub async fn follow(
@@ -209,68 +171,113 @@ impl Engine {
         if let Some(live) = self.live(id) {
             return Ok(Some(live.read_from(cursor)));
         }
+        if let Some(mirror) = self.growing_mirror(id) {
+            return Ok(Some(mirror.read_from(cursor).patient(MIRROR_LAG_MAX)));
+        }
         let message = self.store.messages(&[id]).await?.pop();
-        Ok(message.map(|message| {
-            let mirror = self.mirror(message);
-            mirror.read_from(cursor).patient(MIRROR_LAG_MAX)
-        }))
+        Ok(message.map(|message| self.follow_message(message, cursor)))
     }
 
-    /// The replies of a chat that are under way: those of this server in the order of their turns, and the oldest of
-    /// any other server.
-    pub async fn replies_under_way(&self, chat: ChatId) -> Result<Vec<MessageId>, StoreError> {
-        let mut replies = self.desks.replies(chat);
-        let oldest = self.store.active_replies(&[chat]).await?.remove(&chat);
-        replies.extend(
-            oldest
-                .map(|message| message.id)
-                .filter(|id| !replies.contains(id)),
-        );
-        Ok(replies)
+    /// [`Engine::follow`], of a reply that was just read from the store.
+    pub fn follow_message(self: &Arc<Self>, message: Message, cursor: Option<ReplyCursor>) -> ReplyReader {
+        match self.live(message.id) {
+            Some(live) => live.read_from(cursor),
+            None => self.mirror(message).read_from(cursor).patient(MIRROR_LAG_MAX),
+        }
+    }
+
+    /// The replies of a chat that are under way on any server, in the order in which they were asked for. What is not
+    /// stored yet is not among them.
+    pub async fn active_replies(&self, chat: ChatId) -> Result<Vec<Message>, StoreError> {
+        let mut active = self.store.active_replies(&[chat]).await?;
+        Ok(active.remove(&chat).unwrap_or_default())
+    }
+
+    /// The user in whose chat this server generates a reply.
+    pub fn user_of(&self, id: MessageId) -> Option<(ChatId, UserId)> {
+        let running = self.registry().live.get(&id).cloned()?;
+        Some((running.live.chat(), running.user?))
     }
 
     /// Stops a reply, if it has not ended, and returns it as it then is; `None` if there is no such message. Waits
     /// for the end at most [`STOP_WAIT_MAX`].
-    pub async fn stop(self: &Arc<Self>, id: MessageId, by: UserId) -> Result<Option<Message>, StoreError> {
+    pub async fn stop(
+        self: &Arc<Self>,
+        chat: ChatId,
+        id: MessageId,
+        by: UserId,
+    ) -> Result<Option<Message>, StoreError> {
         let request = StopRequest {
             at: self.clock.now(),
             by,
         };
-        // A reply of this server is stopped before anybody is asked: the wish is stored together with the end.
+        // A reply of this server is stopped before anybody is asked: the request is stored together with the end.
         if let Some(live) = self.live(id) {
-            live.stop(Some(request));
+            live.stop(Some(request.clone()));
             return match tokio::time::timeout(STOP_WAIT_MAX, live.ended()).await {
-                Ok(ended) => Ok(Some(Message::clone(&ended))),
-                Err(_) => Ok(Some(live.message_so_far())),
+                Ok(ended) => Ok(ended.into_message()),
+                // Stored before the caller is told so: should this server die now, the reply ends as stopped all the same.
+                Err(_) => {
+                    let noted = self.store.request_stop(chat, id, &request).await?;
+                    Ok(noted.map(|message| match message.is_under_way() {
+                        true => Message {
+                            text: live.text(),
+                            ..message
+                        },
+                        false => message,
+                    }))
+                }
             };
         }
-        let Some(message) = self.store.request_stop(id, &request).await? else {
+        let Some(message) = self.store.request_stop(chat, id, &request).await? else {
             return Ok(None);
         };
         if !message.is_under_way() {
             return Ok(Some(message));
         }
-        if let Some(stopped) = self.close(&message, ReplyState::Stopped, Claim::Lapsed).await? {
+        if self.answers.may_judge()
+            && let Some(stopped) = self.close(&message, EndState::Stopped, Claim::Lapsed, None).await?
+        {
             return Ok(Some(stopped));
         }
-        if let (Some(fleet), Some(reply)) = (self.feed.fleet(), &message.reply) {
-            fleet.wake(&reply.owner, id).await;
-        }
+        self.wake_owner(&message).await;
         match tokio::time::timeout(STOP_WAIT_MAX, self.mirror(message.clone()).ended()).await {
-            Ok(ended) => Ok(Some(Message::clone(&ended))),
+            Ok(ended) => Ok(ended.into_message()),
             Err(_) => Ok(Some(message)),
         }
     }
 
-    /// Stops the replies of a chat that is no more. Those of other servers learn it with their next checkpoint.
-    pub fn abandon(&self, chat: ChatId) {
-        for live in self
-            .desks
-            .replies(chat)
-            .into_iter()
-            .filter_map(|id| self.live(id))
-        {
-            live.stop(None);
+    /// [`Engine::stop`] for every reply of a chat that is under way, on any server: those messages as they then are.
+    pub async fn stop_all(self: &Arc<Self>, chat: ChatId, by: UserId) -> Result<Vec<Message>, StoreError> {
+        let active = self.active_replies(chat).await?;
+        // From the end of the queue: one that waits must not have its turn when the one before it stops.
+        let stops = active.iter().rev().map(|reply| self.stop(chat, reply.id, by.clone()));
+        let stopped = try_join_all(stops).await?;
+        Ok(stopped.into_iter().flatten().collect())
+    }
+
+    /// Lets go of replies that are deleted, alone or with their chat, wherever they are generated.
+    pub async fn abandon(&self, replies: &[Message]) {
+        for message in replies {
+            match self.live(message.id) {
+                Some(live) => live.abandon(),
+                None => self.wake_owner(message).await,
+            }
+        }
+    }
+
+    /// Lets go of the replies of a deleted chat that this server generates.
+    pub fn abandon_chat(&self, chat: ChatId) {
+        let running: Vec<_> = self.registry().live.values().cloned().collect();
+        for running in running.iter().filter(|running| running.live.chat() == chat) {
+            running.live.abandon();
+        }
+    }
+
+    /// Has the server that generates a reply look at what is stored of it.
+    async fn wake_owner(&self, message: &Message) {
+        if let (Some(fleet), Some(reply)) = (self.feed.fleet(), &message.reply) {
+            fleet.wake(&reply.owner, message.id).await;
         }
     }
 
@@ -308,7 +315,15 @@ impl Engine {
     }
 
     fn live(&self, id: MessageId) -> Option<Arc<LiveReply>> {
-        self.registry().live.get(&id).cloned()
+        self.registry().live.get(&id).map(|running| running.live.clone())
+    }
+
+    /// What became of a message that is stored, or not any more: of a reply that goes on, nothing yet.
+    fn ended(message: Option<Message>) -> Option<Ended> {
+        match message {
+            None => Some(Ended::Deleted),
+            Some(message) => EndedMessage::of(message).map(Ended::As),
+        }
     }
 
     fn registry(&self) -> std::sync::MutexGuard<'_, Registry> {

@@ -1,42 +1,66 @@
 //! Replies whose server died are closed by any other, or by the next one.
 
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::{Engine, LEASE, SWEEP_EVERY};
-use crate::domain::{Message, ReplyOutcome, ReplyState};
+use super::{Engine, LEASE, SWEEP_EVERY, count_tokens};
+use crate::domain::{
+    Bill, ChatEvent, EndState, Message, MessageId, ReplyOutcome, TokenCount, Usage, UserId,
+};
 use crate::store::{Claim, StoreError};
 use crate::telemetry::replies;
 
 /// The most replies that one look closes before it looks again.
-const REPLIES_PER_LOOK_MAX: usize = 100;
+const REPLIES_PER_LOOK_MAX: usize = 200;
+/// How many are closed side by side.
+const CLOSED_AT_ONCE: usize = 16;
 /// A store that takes longer to answer a look was away in between.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(1);
 
-impl Engine {
-    /// Closes every streaming reply of which the claim holds as interrupted, with the text of its last checkpoint; how
-    /// many it closed.
-    pub async fn recover(&self, claim: Claim<'_>) -> Result<usize, StoreError> {
-        self.recover_if(claim, |_| true).await
+/// Since when the store has answered without a break. While it is away nobody can renew a lease, so none is judged until
+/// it has answered for as long as one lasts: by then whoever lives has renewed.
+pub(super) struct Answers(Mutex<Instant>);
+
+impl Answers {
+    pub(super) fn since_now() -> Self {
+        Self(Mutex::new(Instant::now()))
     }
 
-    /// [`Engine::recover`], while `may_judge` allows it, which is told how long each look took.
-    async fn recover_if(
-        &self,
-        claim: Claim<'_>,
-        mut may_judge: impl FnMut(Duration) -> bool,
-    ) -> Result<usize, StoreError> {
+    /// Whether a lease that has lapsed says that its owner is dead.
+    pub(super) fn may_judge(&self) -> bool {
+        self.since().elapsed() >= LEASE
+    }
+
+    /// The store was away until now.
+    fn restart(&self) {
+        *self.since() = Instant::now();
+    }
+
+    fn since(&self) -> MutexGuard<'_, Instant> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Engine {
+    /// Closes every streaming reply of which the claim holds as interrupted, with the text of its last checkpoint, or as
+    /// stopped if a stop was noted; how many it closed.
+    pub async fn recover(&self, claim: Claim<'_>) -> Result<usize, StoreError> {
         let mut closed = 0;
         loop {
             let begun = Instant::now();
             let found = self.store.claimable_replies(claim, REPLIES_PER_LOOK_MAX).await?;
-            if !may_judge(begun.elapsed()) {
+            if begun.elapsed() > ANSWER_WAIT_MAX {
+                self.answers.restart();
+            }
+            if claim == Claim::Lapsed && !self.answers.may_judge() {
                 return Ok(closed);
             }
             let is_all = found.len() < REPLIES_PER_LOOK_MAX;
-            let progress = self.interrupt_all(claim, found).await?;
+            let progress = self.close_all(claim, found).await?;
             closed += progress;
             if is_all || progress == 0 {
                 return Ok(closed);
@@ -44,72 +68,112 @@ impl Engine {
         }
     }
 
-    async fn interrupt_all(&self, claim: Claim<'_>, replies: Vec<Message>) -> Result<usize, StoreError> {
-        let mut closed = 0;
+    async fn close_all(&self, claim: Claim<'_>, mut found: Vec<Message>) -> Result<usize, StoreError> {
         // An owner that could not renew its lease is not dead while it is this one.
-        for message in replies
-            .into_iter()
-            .filter(|message| self.live(message.id).is_none())
-        {
-            // An owner that renewed its lease meanwhile keeps its reply.
-            if self
-                .close(&message, ReplyState::Interrupted, claim)
-                .await?
-                .is_some()
-            {
-                replies::recovered();
-                closed += 1;
-            }
+        found.retain(|message| self.live(message.id).is_none());
+        if found.is_empty() {
+            return Ok(0);
         }
-        Ok(closed)
+        let chats: Vec<_> = found.iter().map(|message| message.chat_id).collect();
+        let chats = self.store.chats(&chats).await?;
+        let users: HashMap<_, _> = chats.into_iter().map(|chat| (chat.id, chat.user_id)).collect();
+        let prompts: Vec<_> = found.iter().filter_map(prompt_of).collect();
+        let prompts = self.store.messages(&prompts).await?;
+        let prompts: HashSet<_> = prompts.into_iter().map(|message| message.id).collect();
+        let closes = found.into_iter().map(|message| {
+            let user = users.get(&message.chat_id);
+            let is_half = prompt_of(&message).is_some_and(|prompt| !prompts.contains(&prompt));
+            self.close_or_remove(message, claim, user, is_half)
+        });
+        // An owner that renewed its lease meanwhile keeps its reply.
+        let closed = stream::iter(closes).buffer_unordered(CLOSED_AT_ONCE);
+        closed
+            .try_fold(0, async |sum, closed| Ok(sum + usize::from(closed)))
+            .await
+    }
+
+    /// Closes a reply that its owner left, or removes it: one in a chat that is gone, and the half of an exchange whose
+    /// prompt was never stored, or deleted before anything was said.
+    async fn close_or_remove(
+        &self,
+        message: Message,
+        claim: Claim<'_>,
+        user: Option<&UserId>,
+        is_half: bool,
+    ) -> Result<bool, StoreError> {
+        let (chat, id) = (message.chat_id, message.id);
+        if user.is_none() || (is_half && message.text.is_empty()) {
+            let is_removed = self.store.remove_reply(chat, id, claim).await?;
+            if is_removed {
+                self.feed.publish(chat, ChatEvent::MessageDeleted(id)).await;
+            }
+            return Ok(is_removed);
+        }
+        let closed = self.close(&message, EndState::Interrupted, claim, user).await?;
+        if closed.is_some() {
+            replies::recovered();
+        }
+        Ok(closed.is_some())
     }
 
     /// Closes a reply of which the claim holds, with the longest text that is known of it: what was carried to other
-    /// servers, or the last checkpoint. `None` if the claim does not hold, or somebody else closed it first.
+    /// servers, or the last checkpoint. `None` if the claim does not hold, or somebody else closed it first. `user` is
+    /// billed for what is there, if known.
     pub(super) async fn close(
         &self,
         message: &Message,
-        state: ReplyState,
+        state: EndState,
         claim: Claim<'_>,
+        user: Option<&UserId>,
     ) -> Result<Option<Message>, StoreError> {
         let fleet = self.feed.fleet();
         let carried = match &fleet {
             Some(fleet) => fleet.text(message.id).await,
             None => None,
         };
+        // Of one reply, so either begins with the other, unless what was carried is none of its text at all.
+        let text = carried.filter(|text| text.starts_with(&message.text));
         let outcome = ReplyOutcome {
-            // Of one reply, so either begins with the other, unless what was carried is none of its text at all.
-            text: carried.filter(|text| text.starts_with(&message.text)),
+            text,
             ..ReplyOutcome::bare(state, self.clock.now())
         };
-        let closed = self.store.finish_reply(message.id, claim, &outcome).await?;
+        let bill = match user {
+            Some(user) => Some(Bill {
+                user: user.clone(),
+                at: outcome.finished_at,
+                model: message.reply.as_ref().and_then(|reply| reply.model.clone()),
+                usage: Usage {
+                    // What its server gave the bot is not known here.
+                    prompt: TokenCount {
+                        tokens: 0,
+                        is_estimated: true,
+                    },
+                    completion: count_tokens(outcome.text.as_deref().unwrap_or(&message.text)).await,
+                },
+            }),
+            None => None,
+        };
+        let (chat, id) = (message.chat_id, message.id);
+        let finish = self.store.finish_reply(chat, id, claim, &outcome, bill.as_ref());
+        let closed = finish.await?;
         if let (Some(fleet), Some(_)) = (fleet, &closed) {
-            fleet.end(message.id).await;
+            fleet.end(id).await;
         }
         Ok(closed)
     }
 
-    /// Looks for lapsed replies from now on, until the engine shuts down. While the store is away nobody can renew a
-    /// lease. So none is judged until the store has answered for as long as one lasts, since the start or since it last
-    /// did not: by then whoever lives has renewed.
+    /// Looks for lapsed replies from now on, until the engine shuts down.
     pub fn keep_recovering(self: &Arc<Self>) {
         let engine = self.clone();
         self.tasks.spawn(async move {
             let mut looks = tokio::time::interval(SWEEP_EVERY);
             looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            let mut answers_since = Instant::now();
             while engine.shutdown.run_until_cancelled(looks.tick()).await.is_some() {
-                let looked = engine.recover_if(Claim::Lapsed, |took| {
-                    if took > ANSWER_WAIT_MAX {
-                        answers_since = Instant::now();
-                    }
-                    answers_since.elapsed() >= LEASE
-                });
-                match looked.await {
+                match engine.recover(Claim::Lapsed).await {
                     Ok(0) => {}
                     Ok(closed) => tracing::info!(closed, "closed replies whose server died"),
                     Err(error) => {
-                        answers_since = Instant::now();
+                        engine.answers.restart();
                         tracing::warn!(
                             error = &error as &dyn std::error::Error,
                             "could not look for lapsed replies"
@@ -119,4 +183,8 @@ impl Engine {
             }
         });
     }
+}
+
+fn prompt_of(reply: &Message) -> Option<MessageId> {
+    reply.reply.as_ref().and_then(|reply| reply.in_reply_to)
 }

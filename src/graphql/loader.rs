@@ -88,7 +88,7 @@ macro_rules! per_chat {
 per_chat!(LastMessageOf => Arc<Message>, last_messages, Arc::new);
 per_chat!(MessageCountOf => u64, message_counts, identity);
 per_chat!(TokenCountOf => i64, token_counts, identity);
-per_chat!(ActiveReplyOf => Arc<Message>, active_replies, Arc::new);
+per_chat!(ActiveReplyOf => Arc<Message>, oldest_active_replies, Arc::new);
 
 impl dataloader::Loader<ConnectionCountOf> for Loader {
     type Value = usize;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Error, PageArguments, Service, Subject};
+use super::{Error, PageArguments, Service, Subject, to_its_end};
 use crate::domain::{
     Chat, ChatChange, ChatEvent, ChatFilter, ChatId, ChatStatus, DocumentId, Message, Page, PageRequest,
     UserId, Viewer,
@@ -70,8 +70,12 @@ impl Service {
             created_at: now,
             updated_at: now,
         };
-        self.store.insert_chat(&chat).await?;
-        Ok(chat)
+        let service = self.clone();
+        to_its_end(async move {
+            service.store.insert_chat(&chat).await?;
+            Ok(chat)
+        })
+        .await
     }
 
     /// Changes a chat's title or status.
@@ -83,21 +87,35 @@ impl Service {
             self.check_label("status", &status.0)?;
         }
         self.chat(viewer, id).await?;
-        let changed = self.store.update_chat(id, change, self.clock.now()).await?;
-        let changed = changed.ok_or(Error::NotFound(Subject::Chat))?;
-        self.feed.publish(id, ChatEvent::ChatUpdated).await;
-        Ok(changed)
+        let (service, change) = (self.clone(), change.clone());
+        to_its_end(async move {
+            let changed = service.store.update_chat(id, &change, service.clock.now()).await?;
+            let changed = changed.ok_or(Error::NotFound(Subject::Chat))?;
+            service.feed.publish(id, ChatEvent::ChatUpdated).await;
+            Ok(changed)
+        })
+        .await
     }
 
-    /// Deletes a chat with its messages, and ends its replies.
+    /// Deletes a chat with its messages, and ends its replies. It is gone when this returns; its messages are removed
+    /// from the store soon after.
     pub async fn delete_chat(&self, viewer: &Viewer, id: ChatId) -> Result<(), Error> {
         self.chat(viewer, id).await?;
-        if !self.store.delete_chat(id).await? {
-            return Err(Error::NotFound(Subject::Chat));
-        }
-        self.engine.abandon(id);
-        self.feed.publish(id, ChatEvent::ChatDeleted).await;
-        Ok(())
+        let service = self.clone();
+        to_its_end(async move {
+            let active = service.engine.active_replies(id).await?;
+            let is_deleted = service.store.delete_chat(id).await?;
+            // Also where somebody else deleted it: their server may have died before it could say so.
+            service.feed.publish(id, ChatEvent::ChatDeleted).await;
+            service.engine.abandon(&active).await;
+            service.engine.abandon_chat(id);
+            service.engine.sweep_soon();
+            match is_deleted {
+                true => Ok(()),
+                false => Err(Error::NotFound(Subject::Chat)),
+            }
+        })
+        .await
     }
 
     /// The last message of each of these chats, which the viewer was shown.
@@ -115,9 +133,13 @@ impl Service {
         Ok(self.store.token_counts(chats).await?)
     }
 
-    /// The reply under way in each of these chats, which the viewer was shown.
-    pub async fn active_replies(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Message>, Error> {
-        Ok(self.store.active_replies(chats).await?)
+    /// The oldest reply under way in each of these chats, which the viewer was shown.
+    pub async fn oldest_active_replies(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Message>, Error> {
+        let active = self.store.active_replies(chats).await?;
+        let oldest = active
+            .into_iter()
+            .filter_map(|(chat, replies)| Some((chat, replies.into_iter().next()?)));
+        Ok(oldest.collect())
     }
 
     /// The user whom a call names, or the viewer's own, if the viewer may act for them.

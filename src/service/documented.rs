@@ -2,12 +2,12 @@
 //! of several fields.
 
 use super::messages::counted;
-use super::{Error, Service, Subject};
+use super::{Error, Service, Subject, to_its_end};
 use crate::domain::{
-    Author, Chat, ChatChange, ChatEvent, ChatId, Message, MessageChange, MessageId, Slice, UserId, Viewer,
+    Author, Chat, ChatChange, ChatId, Message, MessageChange, MessageId, Slice, UserId, Viewer,
 };
 use crate::engine::count_tokens;
-use crate::store::Inserted;
+use crate::store::Writing;
 
 /// A page of a list by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,39 +162,45 @@ impl Service {
         }
         let chat = self.chat(viewer, posted.chat_id).await?;
         let token_count = Some(counted(posted.token_count, &posted.text).await);
-        // Under the door, so that the same text by the other way is either there or yet to come.
-        let entry = self.engine.enter(chat.id).await?;
-        let now = self.clock.now();
-        if posted.author == Author::User
-            && let Some(sent) = self.sent_a_moment_ago(chat.id, &posted.text, now).await?
+        let (service, writing) = (
+            self.clone(),
+            Writing {
+                message: Message {
+                    id: MessageId(self.ids.next()),
+                    chat_id: chat.id,
+                    author: posted.author,
+                    text: posted.text,
+                    kind,
+                    reaction: posted.reaction,
+                    token_count,
+                    is_edited: posted.is_edited,
+                    citation: None,
+                    created_at: self.clock.now(),
+                    updated_at: self.clock.now(),
+                    client_key: None,
+                    reply_id: None,
+                    reply: None,
+                },
+                chat_of: viewer.user().cloned(),
+                moves_chat_up: false,
+            },
+        );
+        to_its_end(async move { service.post(&chat, writing).await }).await
+    }
+
+    async fn post(&self, chat: &Chat, mut writing: Writing) -> Result<Message, Error> {
+        // So that the same text by the other way is either there or yet to come.
+        let _lock = self.chat_locks.lock(chat.id).await;
+        let (message, now) = (&mut writing.message, self.clock.now());
+        (message.created_at, message.updated_at) = (now, now);
+        if message.author == Author::User
+            && let Some(sent) = self.sent_a_moment_ago(chat.id, &message.text, now).await?
         {
             return Ok(sent);
         }
-        let created_at = entry.moment(now);
-        let message = Message {
-            id: MessageId(self.ids.next()),
-            chat_id: chat.id,
-            author: posted.author,
-            text: posted.text,
-            kind,
-            reaction: posted.reaction,
-            token_count,
-            is_edited: posted.is_edited,
-            citation: None,
-            created_at,
-            updated_at: created_at,
-            client_key: None,
-            reply_id: None,
-            reply: None,
-        };
-        // The chat keeps its place, so it is not touched as by a message that is sent.
-        if let Inserted::Existing(existing) = self.store.insert_message(&message).await? {
-            return Ok(*existing);
-        }
-        let added = ChatEvent::MessageAdded(message.id);
-        self.feed.publish(message.chat_id, added).await;
+        let (_, message) = self.write(&writing).await?;
         if message.author == Author::User {
-            self.name_pending_chat(&chat, &message).await;
+            self.name_pending_chat(chat, &message).await;
         }
         Ok(message)
     }
@@ -217,6 +223,10 @@ impl Service {
         if edit == MessageEdit::default() {
             return Ok(None);
         }
+        // A reply's text belongs to its generation until it has ended.
+        if edit.text.is_some() && message.is_under_way() {
+            return Err(Error::Conflict);
+        }
         // A figure that somebody reported stays, as it always did here; an estimate follows the text.
         let is_counted_anew =
             message.author == Author::User && message.token_count.is_none_or(|count| count.is_estimated);
@@ -230,7 +240,7 @@ impl Service {
             text: edit.text,
             reaction: edit.reaction.map(Some),
         };
-        self.change_message(message, &change).await.map(Some)
+        self.change_message(message, change).await.map(Some)
     }
 
     /// Gives a message of a chat its one reaction, or takes it away.
@@ -249,7 +259,7 @@ impl Service {
             reaction: Some(reaction),
             ..MessageChange::default()
         };
-        self.change_message(message, &change).await
+        self.change_message(message, change).await
     }
 
     /// Deletes a message of a chat.
@@ -259,8 +269,8 @@ impl Service {
         chat: ChatId,
         id: MessageId,
     ) -> Result<(), Error> {
-        self.message_of_chat(viewer, chat, id).await?;
-        self.delete_message(viewer, id).await.map(drop)
+        let message = self.message_of_chat(viewer, chat, id).await?;
+        self.delete(message).await.map(drop)
     }
 
     fn check_page(&self, page: NumberedPage) -> Result<(), Error> {

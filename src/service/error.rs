@@ -209,6 +209,8 @@ impl From<StoreError> for Error {
 impl From<BeginError> for Error {
     fn from(error: BeginError) -> Self {
         match error {
+            BeginError::NoChat => Self::NotFound(Subject::Chat),
+            BeginError::KeyReused => Self::Conflict,
             BeginError::QueueFull => Self::TooManyReplies,
             BeginError::UnderWay(_) => Self::ReplyUnderWay,
             BeginError::ShuttingDown => Self::ShuttingDown,

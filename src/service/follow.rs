@@ -103,7 +103,9 @@ impl ChatFollower {
                 }
                 (id, update) = next_of(&mut self.replies) => {
                     self.note(id, &update);
-                    Some(ChatUpdate::Reply(update))
+                    // That a reply was deleted is an event of the chat.
+                    let is_deleted = matches!(update, ReplyUpdate::Deleted { .. });
+                    (!is_deleted).then_some(ChatUpdate::Reply(update))
                 }
             };
             if let Some(update) = update {
@@ -143,7 +145,11 @@ impl ChatFollower {
         Ok(Some(match event {
             ChatEvent::MessageAdded(id) => ChatUpdate::MessageAdded(service.message(viewer, id).await?),
             ChatEvent::MessageUpdated(id) => ChatUpdate::MessageUpdated(service.message(viewer, id).await?),
-            ChatEvent::MessageDeleted(id) => ChatUpdate::MessageDeleted(id),
+            ChatEvent::MessageDeleted(id) => {
+                // Nothing of it is told any more.
+                self.detach(id);
+                ChatUpdate::MessageDeleted(id)
+            }
             ChatEvent::ChatUpdated => ChatUpdate::ChatUpdated(service.chat(viewer, self.chat).await?),
             ChatEvent::ChatDeleted => {
                 self.is_over = true;
@@ -170,18 +176,21 @@ impl ChatFollower {
             Err(error) => return Err(error),
         }
         self.found.clear();
-        for id in self.service.engine.replies_under_way(self.chat).await? {
-            // One that has its place in the chat but is not stored yet begins later, and is followed then.
-            if self.attach(id, None).await? {
-                self.found.insert(id);
+        let engine = &self.service.engine;
+        for message in engine.active_replies(self.chat).await? {
+            let id = message.id;
+            if !self.is_attached(id) {
+                let reader = self.service.engine.follow_message(message, None);
+                self.push(id, None, reader);
             }
+            self.found.insert(id);
         }
         Ok(ChatUpdate::Resync)
     }
 
     /// Whether the reply is followed: there may be no such message, or not yet.
     async fn attach(&mut self, id: MessageId, cursor: Option<ReplyCursor>) -> Result<bool, Error> {
-        if self.replies.iter().any(|(followed, _)| *followed == id) {
+        if self.is_attached(id) {
             return Ok(true);
         }
         let Some(reader) = self.service.engine.follow(id, cursor).await? else {
@@ -191,9 +200,23 @@ impl ChatFollower {
         if reader.chat() != self.chat {
             return Ok(false);
         }
+        self.push(id, cursor, reader);
+        Ok(true)
+    }
+
+    fn is_attached(&self, id: MessageId) -> bool {
+        self.replies.iter().any(|(followed, _)| *followed == id)
+    }
+
+    fn push(&mut self, id: MessageId, cursor: Option<ReplyCursor>, reader: ReplyReader) {
         self.told.insert(id, cursor);
         self.replies.push((id, updates(reader)));
-        Ok(true)
+    }
+
+    fn detach(&mut self, id: MessageId) {
+        self.replies.retain(|(followed, _)| *followed != id);
+        self.told.remove(&id);
+        self.found.remove(&id);
     }
 
     fn note(&mut self, id: MessageId, update: &ReplyUpdate) {
@@ -201,7 +224,7 @@ impl ChatFollower {
             ReplyUpdate::Snapshot { cursor, .. } | ReplyUpdate::Partial { cursor, .. } => {
                 self.told.insert(id, Some(*cursor));
             }
-            ReplyUpdate::Finished { .. } => {
+            ReplyUpdate::Finished { .. } | ReplyUpdate::Deleted { .. } => {
                 self.told.remove(&id);
             }
         }

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::{Error, PageArguments, Service, Subject};
+use super::{Error, PageArguments, Service, Subject, to_its_end};
 use crate::domain::{
-    Author, ChatChange, ChatEvent, ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page,
-    PageRequest, Timestamp, TokenCount, Viewer,
+    Author, Chat, ChatEvent, ChatId, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest,
+    TokenCount, Viewer,
 };
 use crate::engine::count_tokens;
-use crate::store::Inserted;
+use crate::store::{Writing, Written};
 
 /// A message to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,9 +73,13 @@ impl Service {
     /// Writes a message and asks for no reply. A second call with the same client key and content returns the
     /// first one's message.
     pub async fn create_message(&self, viewer: &Viewer, new: NewMessage) -> Result<Message, Error> {
-        let message = self.new_message(new, None).await?;
-        self.chat(viewer, message.chat_id).await?;
-        self.store_message(&message).await
+        let writing = Writing {
+            message: self.new_message(new, None).await?,
+            chat_of: viewer.user().cloned(),
+            moves_chat_up: true,
+        };
+        let service = self.clone();
+        to_its_end(async move { Ok(service.write(&writing).await?.1) }).await
     }
 
     /// Changes a message's text, which marks it as edited.
@@ -87,6 +91,10 @@ impl Service {
     ) -> Result<Message, Error> {
         self.check_text(&text)?;
         let message = self.message(viewer, id).await?;
+        // A reply's text belongs to its generation until it has ended.
+        if message.is_under_way() {
+            return Err(Error::Conflict);
+        }
         // What a bot's message cost stays what it cost, whoever edits it.
         let token_count = match message.author {
             Author::User => Some(count_tokens(&text).await),
@@ -98,7 +106,7 @@ impl Service {
             is_edited: Some(true),
             reaction: None,
         };
-        self.change_message(message, &change).await
+        self.change_message(message, change).await
     }
 
     /// Gives a message its one reaction; the last one wins.
@@ -114,7 +122,7 @@ impl Service {
             ..MessageChange::default()
         };
         let message = self.message(viewer, id).await?;
-        self.change_message(message, &change).await
+        self.change_message(message, change).await
     }
 
     /// Takes a message's reaction away, if it has one.
@@ -124,18 +132,29 @@ impl Service {
             ..MessageChange::default()
         };
         let message = self.message(viewer, id).await?;
-        self.change_message(message, &change).await
+        self.change_message(message, change).await
     }
 
     /// Deletes a message and returns the chat that it was in.
     pub async fn delete_message(&self, viewer: &Viewer, id: MessageId) -> Result<ChatId, Error> {
         let message = self.message(viewer, id).await?;
-        if !self.store.delete_message(id).await? {
-            return Err(Error::NotFound(Subject::Message));
-        }
-        let deleted = ChatEvent::MessageDeleted(id);
-        self.feed.publish(message.chat_id, deleted).await;
-        Ok(message.chat_id)
+        self.delete(message).await
+    }
+
+    pub(super) async fn delete(&self, message: Message) -> Result<ChatId, Error> {
+        let service = self.clone();
+        to_its_end(async move {
+            let (chat, id) = (message.chat_id, message.id);
+            if !service.store.delete_message(chat, id).await? {
+                return Err(Error::NotFound(Subject::Message));
+            }
+            service.feed.publish(chat, ChatEvent::MessageDeleted(id)).await;
+            if message.is_under_way() {
+                service.engine.abandon(&[message]).await;
+            }
+            Ok(chat)
+        })
+        .await
     }
 
     /// A message of this moment, checked and counted, but not stored.
@@ -168,45 +187,35 @@ impl Service {
         })
     }
 
-    /// Stores a message, or finds the one that its client key names.
-    pub(super) async fn store_message(&self, message: &Message) -> Result<Message, Error> {
-        match self.store.insert_message(message).await? {
-            Inserted::New => {
-                self.touch(message.chat_id, message.created_at).await;
+    /// Writes a message, or finds the one that its client key names; and the chat, where it is new.
+    pub(super) async fn write(&self, writing: &Writing) -> Result<(Option<Box<Chat>>, Message), Error> {
+        match self.store.write_message(writing).await? {
+            Written::New { chat, message } => {
                 let added = ChatEvent::MessageAdded(message.id);
                 self.feed.publish(message.chat_id, added).await;
-                Ok(message.clone())
+                Ok((Some(chat), *message))
             }
-            Inserted::Existing(existing) => same_or_conflict(*existing, message),
+            Written::Existing(message) => Ok((None, *message)),
+            Written::KeyReused => Err(Error::Conflict),
+            Written::NoChat => Err(Error::NotFound(Subject::Chat)),
         }
     }
 
     pub(super) async fn change_message(
         &self,
         message: Message,
-        change: &MessageChange,
+        change: MessageChange,
     ) -> Result<Message, Error> {
-        // A reply's text belongs to its generation until it has ended.
-        if change.text.is_some() && message.is_under_way() {
-            return Err(Error::Conflict);
-        }
-        let changed = self
-            .store
-            .update_message(message.id, change, self.clock.now())
-            .await?
-            .ok_or(Error::NotFound(Subject::Message))?;
-        let updated = ChatEvent::MessageUpdated(changed.id);
-        self.feed.publish(changed.chat_id, updated).await;
-        Ok(changed)
-    }
-
-    /// Moves a chat to the top of its owner's list. The message is stored by then, so a failure costs only the
-    /// place in the list and is not the sender's.
-    async fn touch(&self, chat: ChatId, now: Timestamp) {
-        if let Err(error) = self.store.update_chat(chat, &ChatChange::default(), now).await {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(chat.id = %chat, error, "a chat could not be moved to the top");
-        }
+        let service = self.clone();
+        to_its_end(async move {
+            let now = service.clock.now();
+            let update = service.store.update_message(message.chat_id, message.id, &change, now);
+            let changed = update.await?.ok_or(Error::NotFound(Subject::Message))?;
+            let updated = ChatEvent::MessageUpdated(changed.id);
+            service.feed.publish(changed.chat_id, updated).await;
+            Ok(changed)
+        })
+        .await
     }
 }
 
@@ -215,24 +224,5 @@ pub(super) async fn counted(reported: Option<i64>, text: &str) -> TokenCount {
     match reported {
         Some(tokens) => TokenCount::reported(tokens),
         None => count_tokens(text).await,
-    }
-}
-
-/// A client key names one message: the same content again is the same message, another is a conflict. An edit made
-/// since does not count as other content.
-pub(super) fn same_or_conflict(existing: Message, sent: &Message) -> Result<Message, Error> {
-    let key = |message: &Message| -> (Author, String, Option<ClientKey>, bool) {
-        (
-            message.author,
-            message.kind.clone(),
-            message.client_key.clone(),
-            message.reply_id.is_some(),
-        )
-    };
-    let same_text = existing.is_edited || existing.text == sent.text;
-    if same_text && key(&existing) == key(sent) {
-        Ok(existing)
-    } else {
-        Err(Error::Conflict)
     }
 }

@@ -1,5 +1,6 @@
 //! Every use case and every permission check, once, for all faces.
 
+mod chat_locks;
 mod chats;
 mod documented;
 mod error;
@@ -30,7 +31,9 @@ use crate::feed::Feed;
 use crate::store::Store;
 use crate::telemetry;
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
+use chat_locks::ChatLocks;
 use health::Pulse;
 use rates::{Rates, Tallies};
 use rooms::Rooms;
@@ -67,6 +70,17 @@ pub struct Service {
     rates: Rates,
     tallies: Tallies,
     pulse: Pulse,
+    chat_locks: ChatLocks,
+}
+
+/// Runs `work` to its end even if whoever asked for it goes away: half of a change would be one that nobody is told of.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::spawn(work.in_current_span()).await {
+        Ok(done) => done,
+        Err(panic) => Err(Error::Panicked(panic)),
+    }
 }
 
 impl Service {
@@ -88,6 +102,7 @@ impl Service {
             rates: Rates::new(&limits),
             tallies: Tallies::default(),
             pulse: Pulse::new(store.clone()),
+            chat_locks: ChatLocks::default(),
             store,
             feed,
             engine,

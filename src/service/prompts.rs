@@ -1,17 +1,12 @@
 //! Asking the bot: a prompt and its reply, or a reply once more.
 
-use std::sync::Arc;
-
-use tracing::Instrument;
-
-use super::messages::same_or_conflict;
-use super::{Error, NewMessage, Service};
+use super::{Error, NewMessage, Service, Subject, to_its_end};
 use crate::config::FaultScript;
 use crate::domain::{
-    Author, Chat, ChatId, LanguageTag, Message, MessageId, ObjectId, Position, Reply, TimeZone, UserId,
-    Viewer, WhileReplying,
+    Author, ChatId, LanguageTag, Message, MessageId, Reply, TimeZone, UserId, Viewer, WhileReplying,
 };
-use crate::engine::{Ask, Entry, Slot};
+use crate::engine::{self, Admission, Started};
+use crate::store::{Asking, is_same_content};
 
 /// A user's message that asks for a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,25 +37,6 @@ pub struct Manner {
     pub faults: Option<String>,
 }
 
-/// A [`Manner`] that was understood.
-struct CheckedManner {
-    language: Option<LanguageTag>,
-    timezone: Option<TimeZone>,
-    faults: Option<FaultScript>,
-}
-
-impl CheckedManner {
-    /// What to ask with, of everything before a place.
-    fn ask(self, before: Position) -> Ask {
-        Ask {
-            before,
-            language: self.language,
-            timezone: self.timezone,
-            faults: self.faults,
-        }
-    }
-}
-
 /// A reply to make once more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Regeneration {
@@ -88,145 +64,188 @@ pub struct Sent {
 impl Service {
     /// Stores a user's message and starts the bot's reply. A second call with the same client key and text returns
     /// the same message and joins the same reply.
-    pub async fn send_message(self: &Arc<Self>, viewer: &Viewer, prompt: Prompt) -> Result<Sent, Error> {
+    pub async fn send_message(&self, viewer: &Viewer, prompt: Prompt) -> Result<Sent, Error> {
         self.check_text(&prompt.text)?;
         let manner = self.manner(&prompt.manner)?;
-        let chat = self.chat(viewer, prompt.chat_id).await?;
-        let (service, viewer) = (self.clone(), viewer.clone());
-        to_its_end(async move { service.send_now(&viewer, chat, prompt, manner).await }).await
-    }
-
-    /// Makes another reply in place of one that has ended, whichever way it did.
-    pub async fn regenerate_reply(
-        self: &Arc<Self>,
-        viewer: &Viewer,
-        again: Regeneration,
-    ) -> Result<Message, Error> {
-        let manner = self.manner(&again.manner)?;
-        let replaced = self.reply_message(viewer, again.message_id).await?;
-        let chat = self.chat(viewer, replaced.chat_id).await?;
         let (service, viewer) = (self.clone(), viewer.clone());
         to_its_end(async move {
-            service
-                .regenerate_now(&viewer, chat, replaced, again, manner)
-                .await
+            match prompt.is_documented {
+                true => service.send_documented(&viewer, prompt, manner).await,
+                false => service.send(&viewer, prompt, manner).await,
+            }
         })
         .await
     }
 
-    async fn send_now(
-        self: &Arc<Self>,
+    /// Makes another reply in place of one that has ended, whichever way it did.
+    pub async fn regenerate_reply(&self, viewer: &Viewer, again: Regeneration) -> Result<Message, Error> {
+        let manner = self.manner(&again.manner)?;
+        let (service, viewer) = (self.clone(), viewer.clone());
+        to_its_end(async move { service.regenerate(&viewer, again, manner).await }).await
+    }
+
+    async fn send(&self, viewer: &Viewer, prompt: Prompt, manner: engine::Manner) -> Result<Sent, Error> {
+        // A user's own chat is found by the store as it begins the exchange; of anybody else's it has to be known whose it
+        // is, where that matters.
+        let is_owner_needed = prompt.while_replying == WhileReplying::Interrupt
+            || matches!(viewer, Viewer::Service(_));
+        let by = match (viewer.user(), is_owner_needed) {
+            (_, true) => {
+                let chat = self.chat(viewer, prompt.chat_id).await?;
+                viewer.acting_user(&chat.user_id)
+            }
+            (Some(user), false) => user.clone(),
+            (None, false) => viewer.default_user(),
+        };
+        let message = self.prompt_of(&prompt).await?;
+        self.exchange(viewer, &by, Asking::New(Box::new(message)), None, prompt.while_replying, manner)
+            .await
+    }
+
+    /// A documented client's prompt. It may have been posted a moment ago by the other way, and then is that message.
+    pub(super) async fn send_documented(
+        &self,
         viewer: &Viewer,
-        chat: Chat,
         prompt: Prompt,
-        manner: CheckedManner,
+        manner: engine::Manner,
     ) -> Result<Sent, Error> {
-        let reply_id = MessageId(self.ids.next());
+        let chat = self.chat(viewer, prompt.chat_id).await?;
+        let by = viewer.acting_user(&chat.user_id);
+        let message = self.prompt_of(&prompt).await?;
+        // So that the same text by the other way is either there or yet to come.
+        let _lock = self.chat_locks.lock(chat.id).await;
+        // A message with a name of its own is told apart by that.
+        let posted = match &message.client_key {
+            None => {
+                let posted = self.posted_a_moment_ago(chat.id, &message.text, self.clock.now());
+                posted.await?
+            }
+            Some(_) => None,
+        };
+        let asking = match &posted {
+            Some(_) => Asking::Stored,
+            None => Asking::New(Box::new(message)),
+        };
+        let exchange = self.exchange(viewer, &by, asking, posted, prompt.while_replying, manner);
+        let sent = exchange.await?;
+        if !sent.joins {
+            self.name_pending_chat(&chat, &sent.message).await;
+        }
+        Ok(sent)
+    }
+
+    /// The message of a prompt, before it is stored.
+    async fn prompt_of(&self, prompt: &Prompt) -> Result<Message, Error> {
         let new = NewMessage {
-            chat_id: chat.id,
+            chat_id: prompt.chat_id,
             author: Author::User,
-            text: prompt.text,
+            text: prompt.text.clone(),
             kind: None,
             token_count: None,
-            client_key: prompt.client_key,
+            client_key: prompt.client_key.clone(),
         };
-        let mut message = self.new_message(new, Some(reply_id)).await?;
-        let entry = self.engine.enter(chat.id).await?;
-        message.created_at = entry.moment(self.clock.now());
-        message.updated_at = message.created_at;
-        let by = viewer.acting_user(&chat.user_id);
-        // A sending that was stored before is joined, whatever is under way.
-        if let Some(stored) = self.sent_before(&message).await? {
-            return self
-                .join(&entry, &by, stored, prompt.while_replying, manner)
-                .await;
-        }
-        let share = self.count_prompt(viewer, &by).await?;
-        let slot = self
-            .engine
-            .admit(&entry, reply_id, prompt.while_replying, &by)
-            .await?
-            .holding(share);
-        // A message with a name of its own is told apart by that.
-        let posted = match prompt.is_documented && message.client_key.is_none() {
-            true => {
-                self.posted_a_moment_ago(chat.id, &message.text, message.created_at)
-                    .await?
-            }
-            false => None,
-        };
-        let message = match posted {
-            Some(posted) => posted,
-            None => {
-                let stored = self.store_message(&message).await?;
-                if stored.id != message.id {
-                    // Stored by another server meanwhile.
-                    drop(slot);
-                    return self
-                        .join(&entry, &by, stored, prompt.while_replying, manner)
-                        .await;
-                }
-                message
-            }
-        };
-        if prompt.is_documented {
-            self.name_pending_chat(&chat, &message).await;
-        }
-        self.begin_reply(&entry, slot, message, reply_id, manner).await
+        self.new_message(new, Some(MessageId(self.ids.next()))).await
     }
 
-    /// The reply of a message that was sent before; made now if a crash came between the two.
-    async fn join(
+    /// Begins the reply to a new message, or to one that is stored; or finds the one that was begun before.
+    async fn exchange(
         &self,
-        entry: &Entry,
-        by: &UserId,
-        message: Message,
-        wish: WhileReplying,
-        manner: CheckedManner,
-    ) -> Result<Sent, Error> {
-        let Some(reply_id) = message.reply_id else {
-            return Err(Error::Conflict);
-        };
-        if let Some(reply) = self.store.messages(&[reply_id]).await?.pop() {
-            return Ok(Sent {
-                message,
-                reply,
-                joins: true,
-            });
-        }
-        let slot = self.engine.admit(entry, reply_id, wish, by).await?;
-        self.begin_reply(entry, slot, message, reply_id, manner).await
-    }
-
-    /// Begins the reply to a message that is stored.
-    async fn begin_reply(
-        &self,
-        entry: &Entry,
-        slot: Slot,
-        message: Message,
-        reply_id: MessageId,
-        manner: CheckedManner,
-    ) -> Result<Sent, Error> {
-        let reply = self.new_reply(entry, message.chat_id, reply_id, Some(message.id));
-        let ask = manner.ask(behind(&message));
-        let begun = self.engine.begin(slot, reply.clone(), ask).await?;
-        Ok(Sent {
-            message,
-            joins: begun.is_some(),
-            reply: begun.unwrap_or(reply),
-        })
-    }
-
-    async fn regenerate_now(
-        self: &Arc<Self>,
         viewer: &Viewer,
-        chat: Chat,
-        replaced: Message,
+        by: &UserId,
+        asking: Asking,
+        stored: Option<Message>,
+        wish: WhileReplying,
+        manner: engine::Manner,
+    ) -> Result<Sent, Error> {
+        let (prompt, reply_id) = match (&asking, &stored) {
+            (Asking::New(message), _) => (message.as_ref(), message.reply_id),
+            (Asking::Stored, Some(stored)) => (stored, None),
+            (Asking::Stored, None) => return Err(Error::NotFound(Subject::Message)),
+        };
+        let (chat_id, key) = (prompt.chat_id, prompt.client_key.clone());
+        let reply_id = reply_id.unwrap_or_else(|| MessageId(self.ids.next()));
+        let reply = self.new_reply(chat_id, reply_id, Some(prompt.id));
+        let until = stored.as_ref().map(|stored| (stored.position(), Some(stored.id)));
+        let sent_before = async || match &asking {
+            Asking::New(message) => self.sent_before(message).await,
+            Asking::Stored => Ok(None),
+        };
+        let admission = match self.admit_prompt(viewer, by).await {
+            Ok(admission) => admission,
+            // Whoever sends again what was stored before asks for nothing new.
+            Err(refused) if key.is_some() => return sent_before().await?.ok_or(refused),
+            Err(refused) => return Err(refused),
+        };
+        if wish == WhileReplying::Interrupt {
+            if key.is_some()
+                && let Some(sent) = sent_before().await?
+            {
+                return Ok(sent);
+            }
+            self.engine.stop_all(chat_id, by.clone()).await?;
+        }
+        let request = engine::Request {
+            asking,
+            until,
+            reply,
+            chat_of: viewer.user().cloned(),
+            waits: wish != WhileReplying::Reject,
+            manner,
+        };
+        let gone = Error::NotFound(Subject::Message);
+        let (message, reply, joins) = match self.engine.begin(admission, request).await? {
+            Started::Now { prompt, reply, .. } => (prompt, Some(reply), false),
+            Started::Before { prompt, reply } => (prompt, reply, true),
+        };
+        match (message.map(|message| *message).or(stored), reply) {
+            (Some(message), Some(reply)) => Ok(Sent {
+                message,
+                reply: *reply,
+                joins,
+            }),
+            _ => Err(gone),
+        }
+    }
+
+    /// What was stored for this sending before, if it was.
+    async fn sent_before(&self, message: &Message) -> Result<Option<Sent>, Error> {
+        let Some(key) = &message.client_key else {
+            return Ok(None);
+        };
+        let Some(stored) = self.store.message_of_key(message.chat_id, key).await? else {
+            return Ok(None);
+        };
+        if !is_same_content(&stored, message) {
+            return Err(Error::Conflict);
+        }
+        let reply = match stored.reply_id {
+            Some(id) => self.store.messages(&[id]).await?.pop(),
+            None => None,
+        };
+        Ok(Some(Sent {
+            message: stored,
+            reply: reply.ok_or(Error::NotFound(Subject::Message))?,
+            joins: true,
+        }))
+    }
+
+    /// Lets a viewer ask for one more reply.
+    async fn admit_prompt(&self, viewer: &Viewer, by: &UserId) -> Result<Admission, Error> {
+        let admission = self.engine.admit()?;
+        let share = self.count_prompt(viewer, by).await?;
+        Ok(admission.holding(share))
+    }
+
+    async fn regenerate(
+        &self,
+        viewer: &Viewer,
         again: Regeneration,
-        manner: CheckedManner,
+        manner: engine::Manner,
     ) -> Result<Message, Error> {
+        let replaced = self.reply_message(viewer, again.message_id).await?;
+        let chat = self.chat(viewer, replaced.chat_id).await?;
         let client_key = self.client_key(again.client_key.as_deref())?;
-        let entry = self.engine.enter(chat.id).await?;
+        let by = viewer.acting_user(&chat.user_id);
         let made_before = |stored: Message| {
             let regenerates = stored.reply.as_ref().and_then(|reply| reply.regenerates);
             match regenerates == Some(replaced.id) {
@@ -239,11 +258,7 @@ impl Service {
         {
             return made_before(stored);
         }
-        // Asked under the door: it may have ended since it was looked at, but it cannot begin.
-        if let Some(reply) = &replaced.reply
-            && !reply.state.is_final()
-            && !self.has_ended(replaced.id).await?
-        {
+        if replaced.is_under_way() {
             return Err(Error::ReplyUnderWay);
         }
         let prompt = replaced.reply.as_ref().and_then(|reply| reply.in_reply_to);
@@ -251,40 +266,39 @@ impl Service {
             Some(id) => self.store.messages(&[id]).await?.pop(),
             None => None,
         };
+        let prompt = prompt.filter(|prompt| prompt.chat_id == chat.id);
+        let admission = self.admit_prompt(viewer, &by).await?;
+        if again.while_replying == WhileReplying::Interrupt {
+            self.engine.stop_all(chat.id, by).await?;
+        }
         let id = MessageId(self.ids.next());
-        let by = viewer.acting_user(&chat.user_id);
-        let share = self.count_prompt(viewer, &by).await?;
-        let slot = self.engine.admit(&entry, id, again.while_replying, &by).await?;
-        let slot = slot.holding(share);
-        let mut message = self.new_reply(&entry, chat.id, id, prompt.as_ref().map(|prompt| prompt.id));
-        message.client_key = client_key;
-        if let Some(reply) = &mut message.reply {
+        let mut reply = self.new_reply(chat.id, id, prompt.as_ref().map(|prompt| prompt.id));
+        reply.client_key = client_key;
+        if let Some(reply) = &mut reply.reply {
             reply.regenerates = Some(replaced.id);
         }
-        // A prompt that is gone, or was never known, leaves what was said before the reply.
-        let ask = manner.ask(prompt.as_ref().map_or_else(|| place(&replaced), behind));
-        match self.engine.begin(slot, message.clone(), ask).await? {
-            None => Ok(message),
-            Some(stored) => made_before(stored),
+        let request = engine::Request {
+            asking: Asking::Stored,
+            // A prompt that is gone, or was never known, leaves what was said before the reply.
+            until: Some(match &prompt {
+                Some(prompt) => (prompt.position(), Some(prompt.id)),
+                None => (replaced.position(), None),
+            }),
+            reply,
+            chat_of: viewer.user().cloned(),
+            waits: again.while_replying != WhileReplying::Reject,
+            manner,
+        };
+        match self.engine.begin(admission, request).await? {
+            Started::Now { reply, .. } => Ok(*reply),
+            Started::Before { reply, .. } => {
+                made_before(*reply.ok_or(Error::NotFound(Subject::Message))?)
+            }
         }
     }
 
-    async fn has_ended(&self, id: MessageId) -> Result<bool, Error> {
-        let message = self.store.messages(&[id]).await?.pop();
-        Ok(message.is_none_or(|message| !message.is_under_way()))
-    }
-
-    /// The message that was stored for this sending before, if it was.
-    async fn sent_before(&self, message: &Message) -> Result<Option<Message>, Error> {
-        let Some(key) = &message.client_key else {
-            return Ok(None);
-        };
-        let stored = self.store.message_of_key(message.chat_id, key).await?;
-        stored.map(|stored| same_or_conflict(stored, message)).transpose()
-    }
-
-    /// What a manner stands for, to be answered behind some message.
-    fn manner(&self, manner: &Manner) -> Result<CheckedManner, Error> {
+    /// What a manner stands for.
+    fn manner(&self, manner: &Manner) -> Result<engine::Manner, Error> {
         let language = manner.language.as_deref();
         let language = language.map(|tag| LanguageTag::parse(tag).ok_or(Error::InvalidLanguage));
         let timezone = manner.timezone.as_deref();
@@ -292,22 +306,16 @@ impl Service {
         if manner.faults.is_some() && !self.engine.heeds_faults() {
             return Err(Error::FaultsNotAllowed);
         }
-        Ok(CheckedManner {
+        Ok(engine::Manner {
             language: language.transpose()?,
             timezone: timezone.transpose()?,
             faults: manner.faults.as_deref().map(FaultScript::parse).transpose()?,
         })
     }
 
-    /// A bot's message before its first piece.
-    fn new_reply(
-        &self,
-        entry: &Entry,
-        chat_id: ChatId,
-        id: MessageId,
-        in_reply_to: Option<MessageId>,
-    ) -> Message {
-        let created_at = entry.moment(self.clock.now());
+    /// A bot's message before its first piece. The store gives it its place.
+    fn new_reply(&self, chat_id: ChatId, id: MessageId, in_reply_to: Option<MessageId>) -> Message {
+        let now = self.clock.now();
         Message {
             id,
             chat_id,
@@ -318,42 +326,16 @@ impl Service {
             token_count: None,
             is_edited: false,
             citation: None,
-            created_at,
-            updated_at: created_at,
+            created_at: now,
+            updated_at: now,
             client_key: None,
             reply_id: None,
             reply: Some(Reply {
                 in_reply_to,
                 model: Some(self.engine.model().to_owned()),
                 // The store says until when, by its own clock.
-                ..Reply::begun(self.engine.owner().to_owned(), created_at)
+                ..Reply::begun(self.engine.owner().to_owned(), now)
             }),
         }
-    }
-}
-
-/// Runs `work` to its end even if whoever asked for it goes away: half of it would be a message without its reply.
-async fn to_its_end<T: Send + 'static>(
-    work: impl Future<Output = Result<T, Error>> + Send + 'static,
-) -> Result<T, Error> {
-    match tokio::spawn(work.in_current_span()).await {
-        Ok(done) => done,
-        Err(panic) => Err(Error::Panicked(panic)),
-    }
-}
-
-/// The place of a message in its chat.
-fn place(message: &Message) -> Position {
-    Position {
-        at: message.created_at,
-        id: message.id.0,
-    }
-}
-
-/// The first place behind a message and all that share its moment.
-fn behind(message: &Message) -> Position {
-    Position {
-        at: message.created_at.plus_millis(1),
-        id: ObjectId::from_bytes([0; 12]),
     }
 }

@@ -1,8 +1,6 @@
 //! Replies: followed and stopped.
 
-use futures_util::future::join_all;
-
-use super::{Error, Service, Subject};
+use super::{Error, Service, Subject, to_its_end};
 use crate::domain::{
     Author, ChatId, Message, MessageId, ReplyCursor, ReplyState, Timestamp, TokenCount, UserId, Viewer,
 };
@@ -95,34 +93,42 @@ impl StopReceipt {
 impl Service {
     /// Stops a reply, also one that waits for its turn. One that has ended is left as it is, and the receipt says so.
     pub async fn stop_reply(&self, viewer: &Viewer, id: MessageId) -> Result<Stopped, Error> {
-        let message = self.reply_message(viewer, id).await?;
-        let chat = self.chat(viewer, message.chat_id).await?;
-        let stopped = self.engine.stop(id, viewer.acting_user(&chat.user_id)).await?;
-        let message = stopped.ok_or(Error::NotFound(Subject::Message))?;
-        Ok(Stopped {
-            receipt: StopReceipt::for_whoever_asks(&message),
-            message,
+        // Of a reply that is generated here it is known whose it is.
+        let known = self.engine.user_of(id);
+        let (chat, user) = match known.filter(|(_, user)| viewer.may_act_for(user)) {
+            Some(known) => known,
+            None => {
+                let message = self.reply_message(viewer, id).await?;
+                let chat = self.chat(viewer, message.chat_id).await?;
+                (chat.id, chat.user_id)
+            }
+        };
+        let (service, by) = (self.clone(), viewer.acting_user(&user));
+        to_its_end(async move {
+            let stopped = service.engine.stop(chat, id, by).await?;
+            let message = stopped.ok_or(Error::NotFound(Subject::Message))?;
+            Ok(Stopped {
+                receipt: StopReceipt::for_whoever_asks(&message),
+                message,
+            })
         })
+        .await
     }
 
     /// Stops every reply of a chat that is under way, those that wait for their turn included, whoever asked for them:
     /// the messages of those that stopped.
     pub async fn stop_replies(&self, viewer: &Viewer, chat: ChatId) -> Result<Vec<Message>, Error> {
         let chat = self.chat(viewer, chat).await?;
-        let by = viewer.acting_user(&chat.user_id);
-        let mut under_way = self.engine.replies_under_way(chat.id).await?;
-        // From the end of the queue: one that waits must not have its turn when the one before it stops.
-        under_way.reverse();
-        let stops = under_way.into_iter().map(|id| self.engine.stop(id, by.clone()));
-        let mut stopped = Vec::new();
-        for message in join_all(stops).await {
+        let (service, by) = (self.clone(), viewer.acting_user(&chat.user_id));
+        to_its_end(async move {
+            let stopped = service.engine.stop_all(chat.id, by).await?;
             let is_stopped = |message: &Message| {
                 let outcome = StopReceipt::for_whoever_asks(message).outcome;
                 outcome != StopOutcome::EndedBefore
             };
-            stopped.extend(message?.filter(is_stopped));
-        }
-        Ok(stopped)
+            Ok(stopped.into_iter().filter(is_stopped).collect())
+        })
+        .await
     }
 
     /// Follows a reply from a cursor, or from a snapshot if there is none or it does not fit.

@@ -83,7 +83,7 @@ fn seconds(time: i64, per_second: f64) -> f64 {
 /// Shows what has not happened yet as 0, so that its first time is seen as a growth.
 pub(super) fn begin() {
     for state in ReplyState::ALL {
-        if state != ReplyState::Streaming {
+        if state.is_final() {
             counter!(REPLIES, "state" => state.name()).absolute(0);
         }
     }

@@ -9,7 +9,7 @@ use crate::graphql::scalar::{DateTime, UserId};
 use crate::service::{ChatUpdate, ReplyUpdate};
 
 /// What happens to a reply. A client's whole rule: a snapshot replaces its text, a partial appends to it, the end
-/// ends it; and it keeps the latest cursor, to subscribe again after.
+/// ends it, a deletion removes it; and it keeps the latest cursor, to subscribe again after.
 #[derive(Union)]
 pub enum ReplyEvent {
     /// Replaces.
@@ -18,6 +18,8 @@ pub enum ReplyEvent {
     Partial(ReplyPartial),
     /// Ends.
     Finished(ReplyFinished),
+    /// Ends, because the message is gone.
+    Deleted(MessageDeleted),
 }
 
 /// The text so far, or the first 16 KiB of it, whose rest follows as partials: it replaces whatever the client had.
@@ -60,7 +62,7 @@ impl AtHand for ReplyEvent {
     fn at_hand(&self, field: &Context<'_>) -> Option<Value> {
         match self {
             Self::Partial(partial) => plain(partial, field, &PARTIAL),
-            Self::Snapshot(_) | Self::Finished(_) => None,
+            Self::Snapshot(_) | Self::Finished(_) | Self::Deleted(_) => None,
         }
     }
 }
@@ -70,12 +72,14 @@ impl From<ReplyUpdate> for ReplyEvent {
         let cursor = match &update {
             ReplyUpdate::Snapshot { cursor, .. }
             | ReplyUpdate::Partial { cursor, .. }
-            | ReplyUpdate::Finished { cursor, .. } => cursor.encode(),
+            | ReplyUpdate::Finished { cursor, .. }
+            | ReplyUpdate::Deleted { cursor, .. } => cursor.encode(),
         };
         match Part::new(update, cursor) {
             Part::Snapshot(snapshot) => Self::Snapshot(snapshot),
             Part::Partial(partial) => Self::Partial(partial),
             Part::Finished(finished) => Self::Finished(finished),
+            Part::Deleted(deleted) => Self::Deleted(deleted),
         }
     }
 }
@@ -85,6 +89,7 @@ enum Part {
     Snapshot(ReplySnapshot),
     Partial(ReplyPartial),
     Finished(ReplyFinished),
+    Deleted(MessageDeleted),
 }
 
 impl Part {
@@ -101,7 +106,11 @@ impl Part {
                 cursor,
             }),
             ReplyUpdate::Finished { message, .. } => Self::Finished(ReplyFinished {
-                message: message.into(),
+                message: message.message().clone().into(),
+                cursor,
+            }),
+            ReplyUpdate::Deleted { id, .. } => Self::Deleted(MessageDeleted {
+                message_id: ID(id.to_string()),
                 cursor,
             }),
         }
@@ -160,7 +169,7 @@ pub struct MessageUpdated {
     cursor: String,
 }
 
-/// A message was deleted.
+/// A message was deleted. If it is the reply that is followed, nothing follows.
 #[derive(SimpleObject)]
 pub struct MessageDeleted {
     /// The id of the message that is gone.
@@ -260,6 +269,7 @@ impl ChatEvent {
                 Part::Snapshot(snapshot) => Self::Snapshot(snapshot),
                 Part::Partial(partial) => Self::Partial(partial),
                 Part::Finished(finished) => Self::Finished(finished),
+                Part::Deleted(deleted) => Self::MessageDeleted(deleted),
             },
         }
     }

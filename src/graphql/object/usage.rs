@@ -2,13 +2,12 @@
 
 use async_graphql::{Description, Object, SimpleObject};
 
-use super::Author;
 use crate::domain;
 use crate::graphql::scalar::DateTime;
 use crate::service;
 
-/// What a user's chats used: tokens by day, author and model. Stopped and failed replies count like all others;
-/// deleted messages do not.
+/// The tokens that bots used in a user's chats, by day and model. Stopped and failed replies count like all others.
+/// Written down when a reply ends: deleting or editing changes nothing.
 #[derive(Description)]
 pub struct UsageReport(pub service::UsageReport);
 
@@ -29,12 +28,12 @@ impl UsageReport {
         self.0.rows.iter().cloned().map(Into::into).collect()
     }
 
-    /// What bots were given, all together.
+    /// Tokens of all prompts that bots were given.
     async fn prompt_tokens(&self) -> i64 {
         self.0.prompt_tokens()
     }
 
-    /// What the messages themselves have, all together.
+    /// Tokens of all replies.
     async fn tokens(&self) -> i64 {
         self.0.tokens().tokens
     }
@@ -45,20 +44,18 @@ impl UsageReport {
     }
 }
 
-/// The messages of one day that have one author, one model and one kind of figures.
+/// The replies of one day that one model made, of one kind of figures.
 #[derive(SimpleObject)]
 pub struct UsageRow {
     /// The day, in UTC, by its first moment.
     day: DateTime,
-    /// Who wrote the messages.
-    author: Author,
-    /// The model that wrote them; null of users' messages.
+    /// The model that made them, where known.
     model: Option<String>,
-    /// How many messages, whatever became of them.
-    message_count: u64,
-    /// What bots were given to answer with them; nothing for users' messages.
+    /// How many replies, however they ended.
+    reply_count: u64,
+    /// Tokens of the prompts that the model was given.
     prompt_tokens: i64,
-    /// What the messages themselves have.
+    /// Tokens of the replies.
     tokens: i64,
     /// Whether the figures are estimates rather than reported by the bot's service.
     is_estimated: bool,
@@ -68,9 +65,8 @@ impl From<domain::UsageRow> for UsageRow {
     fn from(row: domain::UsageRow) -> Self {
         Self {
             day: DateTime(row.day),
-            author: row.author.into(),
             model: row.model,
-            message_count: row.message_count,
+            reply_count: row.reply_count,
             prompt_tokens: row.prompt_tokens,
             tokens: row.tokens.tokens,
             is_estimated: row.tokens.is_estimated,

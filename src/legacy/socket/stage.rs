@@ -223,10 +223,10 @@ impl Stage {
             ChatUpdate::Reply(update) if self.place.is_alone(id_of(update)) => {}
             ChatUpdate::Reply(update) => self.show_reply(update),
             ChatUpdate::ChatDeleted(_) => self.close_all(),
+            ChatUpdate::MessageDeleted(id) => self.lose(*id),
             // The documented socket has no frames for these.
             ChatUpdate::Resync
             | ChatUpdate::MessageUpdated(_)
-            | ChatUpdate::MessageDeleted(_)
             | ChatUpdate::ChatUpdated(_)
             | ChatUpdate::TypingChanged(_) => {}
         }
@@ -236,7 +236,8 @@ impl Stage {
     pub(super) fn show_alone(&mut self, update: &ReplyUpdate) {
         let (ReplyUpdate::Snapshot { cursor, .. }
         | ReplyUpdate::Partial { cursor, .. }
-        | ReplyUpdate::Finished { cursor, .. }) = update;
+        | ReplyUpdate::Finished { cursor, .. }
+        | ReplyUpdate::Deleted { cursor, .. }) = update;
         self.place.told(id_of(update), *cursor);
         self.show_reply(update);
     }
@@ -265,7 +266,8 @@ impl Stage {
                 });
                 self.chunk(*id, text);
             }
-            ReplyUpdate::Finished { message, .. } => self.finish(message),
+            ReplyUpdate::Finished { message, .. } => self.finish(message.message()),
+            ReplyUpdate::Deleted { id, .. } => self.lose(*id),
         }
     }
 
@@ -347,9 +349,7 @@ impl Stage {
             .map_or(ReplyState::Complete, |reply| reply.state);
         let has_failed = match state {
             ReplyState::Complete | ReplyState::Length | ReplyState::Stopped => false,
-            // One that is gone together with its chat never gets another state.
-            ReplyState::Streaming => false,
-            ReplyState::Truncated | ReplyState::Failed | ReplyState::Interrupted => true,
+            ReplyState::Streaming | ReplyState::Truncated | ReplyState::Failed | ReplyState::Interrupted => true,
         };
         let stream = self.streams.remove(&id);
         // Nobody is shown an empty reply before the apology for it.
@@ -378,6 +378,26 @@ impl Stage {
         if let Some(own) = own.filter(|_| has_failed) {
             self.voice.bot_confirm(texts::apology(own.language), id);
         }
+        self.note_end(id);
+    }
+
+    /// A message was deleted: if it is a reply that is shown to grow, it does not any more.
+    fn lose(&mut self, id: MessageId) {
+        let stream = self.streams.remove(&id);
+        let was_coming = self.typing.remove(&id);
+        if stream.is_none() && !was_coming {
+            return;
+        }
+        self.place.end(id);
+        if let Some(stream) = stream.filter(|stream| stream.has_started) {
+            self.end(id, &stream, None);
+        }
+        self.own.remove(&id);
+        self.voice.say(ServerFrame::StopTypingIndicator);
+        self.note_end(id);
+    }
+
+    fn note_end(&mut self, id: MessageId) {
         if self.ended.len() == ENDED_MAX {
             self.ended.pop_front();
         }
@@ -444,8 +464,9 @@ impl Stage {
 
 fn id_of(update: &ReplyUpdate) -> MessageId {
     match update {
-        ReplyUpdate::Snapshot { message, .. } | ReplyUpdate::Finished { message, .. } => message.id,
-        ReplyUpdate::Partial { id, .. } => *id,
+        ReplyUpdate::Snapshot { message, .. } => message.id,
+        ReplyUpdate::Finished { message, .. } => message.message().id,
+        ReplyUpdate::Partial { id, .. } | ReplyUpdate::Deleted { id, .. } => *id,
     }
 }
 

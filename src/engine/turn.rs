@@ -1,0 +1,224 @@
+//! When a reply has its turn: the replies of a chat run one after the other, in the order in which they were asked for,
+//! on whatever servers. The store alone says which are under way.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use tokio::time::Instant;
+
+use super::{Ask, Engine, count_tokens};
+use crate::bot::Turn;
+use crate::domain::{Author, Message, MessageId, TokenCount};
+use crate::store::{HistoryBounds, StoreError};
+
+/// The most messages that are read for a bot's history.
+const HISTORY_MESSAGES_MAX: usize = 100;
+/// No text has more bytes for each token, by far.
+const BYTES_PER_TOKEN_MAX: usize = 16;
+/// How long the store is asked again what stands before a reply.
+const ASKED_FOR: Duration = Duration::from_secs(20);
+/// The first and the longest wait between two of these questions, before jitter.
+const ASKED_AFTER: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
+
+/// What came of waiting.
+pub(super) enum Awaited {
+    /// It is the reply's turn.
+    Turn {
+        /// What to ask the bot with: the last one is the message to answer.
+        turns: Vec<Turn>,
+        /// What that is estimated to cost.
+        tokens: TokenCount,
+        /// When the history was asked for.
+        since: Instant,
+    },
+    /// The message to answer is gone.
+    NoPrompt,
+    /// The reply was ended or deleted meanwhile, alone or with its chat.
+    Gone,
+    /// The store does not say.
+    Unknown(StoreError),
+}
+
+impl Engine {
+    /// Waits for the end of every reply of the chat that was asked for earlier, and reads the history.
+    pub(super) async fn turn(self: &Arc<Self>, reply: &Message, ask: &Ask) -> Awaited {
+        let tokens_max = self.config.history_tokens_max;
+        let bytes_max = usize::try_from(tokens_max).unwrap_or(usize::MAX);
+        let bounds = HistoryBounds {
+            messages_max: HISTORY_MESSAGES_MAX,
+            bytes_max: bytes_max.saturating_mul(BYTES_PER_TOKEN_MAX),
+        };
+        let (wait_min, wait_max) = ASKED_AFTER;
+        let waits = ExponentialBuilder::default()
+            .with_min_delay(wait_min)
+            .with_max_delay(wait_max)
+            .without_max_times()
+            .with_jitter();
+        let (mut next_waits, mut deadline) = (waits.build(), Instant::now() + ASKED_FOR);
+        loop {
+            let since = Instant::now();
+            let asked = self.store.before_reply(reply.chat_id, reply.id, ask.until, bounds);
+            let mut before = match asked.await {
+                Ok(Some(before)) => before,
+                Ok(None) => return Awaited::Gone,
+                Err(error) if Instant::now() >= deadline => return Awaited::Unknown(error),
+                Err(_) => {
+                    tokio::time::sleep(next_waits.next().unwrap_or(wait_max)).await;
+                    continue;
+                }
+            };
+            if let Some(earlier) = before.earlier.pop() {
+                // The one just before it ends last, unless it is stopped while it waits: so look again.
+                match self.live(earlier.id) {
+                    Some(live) => _ = live.ended().await,
+                    None => _ = self.mirror(earlier).ended().await,
+                }
+                (next_waits, deadline) = (waits.build(), Instant::now() + ASKED_FOR);
+                continue;
+            }
+            let last = before.history.last().map(|message| message.id);
+            if ask.prompt.is_some() && last != ask.prompt {
+                return Awaited::NoPrompt;
+            }
+            let (turns, tokens) = within_budget(up_to_a_question(before.history), tokens_max).await;
+            if turns.is_empty() {
+                return Awaited::NoPrompt;
+            }
+            return Awaited::Turn {
+                turns,
+                tokens,
+                since,
+            };
+        }
+    }
+}
+
+/// The history without what the bot said after the last question: a bot is asked a user's words, never its own.
+fn up_to_a_question(messages: Vec<Message>) -> Vec<Message> {
+    let mut arranged = arrange(messages);
+    while arranged.last().is_some_and(|message| message.author == Author::Bot) {
+        arranged.pop();
+    }
+    arranged
+}
+
+/// Puts each reply that was made in place of another into that one's place, and leaves out replies that say nothing.
+fn arrange(messages: Vec<Message>) -> Vec<Message> {
+    let said = messages
+        .into_iter()
+        .filter(|message| message.author == Author::User || !message.text.is_empty());
+    let mut arranged: Vec<Message> = Vec::new();
+    let mut places: HashMap<MessageId, usize> = HashMap::new();
+    for message in said {
+        let regenerates = message.reply.as_ref().and_then(|reply| reply.regenerates);
+        let place = regenerates.and_then(|replaced| places.get(&replaced).copied());
+        match place.and_then(|place| Some((place, arranged.get_mut(place)?))) {
+            Some((place, replaced)) => {
+                places.insert(message.id, place);
+                *replaced = message;
+            }
+            None => {
+                places.insert(message.id, arranged.len());
+                arranged.push(message);
+            }
+        }
+    }
+    arranged
+}
+
+/// The latest messages that cost at most `tokens_max` together, and always the last one.
+async fn within_budget(messages: Vec<Message>, tokens_max: i64) -> (Vec<Turn>, TokenCount) {
+    let mut turns = Vec::new();
+    let mut total = 0_i64;
+    for message in messages.into_iter().rev() {
+        let with_it = total.saturating_add(tokens_of(&message).await);
+        if with_it > tokens_max && !turns.is_empty() {
+            break;
+        }
+        total = with_it;
+        turns.push(Turn {
+            author: message.author,
+            text: message.text,
+        });
+    }
+    turns.reverse();
+    let total = TokenCount {
+        tokens: total,
+        is_estimated: true,
+    };
+    (turns, total)
+}
+
+/// What a message costs. A client may have said anything of its own messages, so only what was counted here or by the
+/// model's service decides; and no token has less than a byte.
+async fn tokens_of(message: &Message) -> i64 {
+    let is_known = |count: &TokenCount| count.is_estimated || message.reply.is_some();
+    let count = match message.token_count.filter(is_known) {
+        Some(count) => count,
+        None => count_tokens(&message.text).await,
+    };
+    let bytes = i64::try_from(message.text.len()).unwrap_or(i64::MAX);
+    count.tokens.clamp(0, bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ObjectId, ReplyState};
+    use crate::engine::live::tests::message;
+
+    fn id(n: u8) -> MessageId {
+        MessageId(ObjectId::from_bytes([n; 12]))
+    }
+
+    fn turn(n: u8, author: Author, text: &str, regenerates: Option<u8>) -> Message {
+        let mut message = message(text, ReplyState::Complete);
+        message.id = id(n);
+        message.author = author;
+        message.token_count = Some(TokenCount::reported(10));
+        if let Some(reply) = &mut message.reply {
+            reply.regenerates = regenerates.map(id);
+        }
+        message
+    }
+
+    fn texts(turns: Vec<Turn>) -> Vec<String> {
+        turns.into_iter().map(|turn| turn.text).collect()
+    }
+
+    #[tokio::test]
+    async fn a_reply_made_again_stands_where_the_first_stood_and_empty_ones_are_left_out() {
+        let messages = vec![
+            turn(1, Author::User, "one", None),
+            turn(2, Author::Bot, "first", None),
+            turn(3, Author::User, "two", None),
+            turn(4, Author::Bot, "", None),
+            turn(5, Author::Bot, "second", Some(2)),
+            turn(6, Author::Bot, "third", Some(5)),
+            turn(7, Author::Bot, "", Some(6)),
+            turn(8, Author::Bot, "of an older one", Some(99)),
+            turn(9, Author::User, "three", None),
+        ];
+        let (turns, _) = within_budget(arrange(messages), 1_000).await;
+        assert_eq!(texts(turns), ["one", "third", "two", "of an older one", "three"]);
+    }
+
+    #[tokio::test]
+    async fn the_budget_takes_the_latest_turns_and_always_the_last() {
+        let messages = |n: u8| {
+            (0..n)
+                .map(|n| turn(n, Author::User, &n.to_string(), None))
+                .collect()
+        };
+        let (turns, total) = within_budget(messages(9), 35).await;
+        assert_eq!(
+            (texts(turns), total.tokens),
+            (vec!["6".into(), "7".into(), "8".into()], 30)
+        );
+        let (turns, total) = within_budget(messages(9), 1).await;
+        assert_eq!((texts(turns), total.tokens), (vec!["8".to_owned()], 10));
+        assert_eq!(within_budget(messages(0), 1).await.0, []);
+    }
+}
