@@ -4,9 +4,9 @@ use async_trait::async_trait;
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, params, params_from_iter};
 
-use super::EmbeddedStore;
 use super::keyset::{Conditions, Keyset, bounds};
-use super::row::{CHAT_COLUMNS, id, read_chat};
+use super::row::{CHAT_COLUMNS, id, read_chat, read_list, read_page};
+use super::{EmbeddedStore, deletions};
 use crate::domain::{Chat, ChatChange, ChatFilter, ChatId, Page, PageRequest, Slice, Timestamp, UserId};
 use crate::store::{ChatStore, StoreError};
 
@@ -23,9 +23,11 @@ impl ChatStore for EmbeddedStore {
     async fn insert_chat(&self, chat: &Chat) -> Result<(), StoreError> {
         let chat = chat.clone();
         let insert = self.writer.write(move |connection| {
-            // Nobody but us mints this id for this user at this moment, so such a chat is our own earlier attempt.
+            // Nobody but us mints this id for this user at this moment, so such a chat is our own earlier attempt. A chat
+            // whose messages are being removed does not come back.
             let sql = format!(
-                "INSERT INTO chats ({CHAT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
+                "INSERT INTO chats ({CHAT_COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
+                 WHERE NOT EXISTS (SELECT 1 FROM deletions WHERE chat_id = ?1) ON CONFLICT (id) DO UPDATE
                  SET id = id WHERE user_id IS excluded.user_id AND created_at = excluded.created_at"
             );
             connection.prepare_cached(&sql)?.execute(params![
@@ -48,10 +50,11 @@ impl ChatStore for EmbeddedStore {
         let ids = ids.to_vec();
         let chats = self.readers.read(move |connection| {
             let mut statement = connection.prepare_cached(&by_id())?;
-            let chats = ids
-                .iter()
-                .map(|id| statement.query_row([id.0], read_chat).optional());
-            chats.filter_map(Result::transpose).collect()
+            let mut chats = Vec::new();
+            for id in ids {
+                chats.extend(read_list(statement.query([id.0])?, read_chat, 1)?);
+            }
+            Ok(chats)
         });
         chats.await
     }
@@ -66,8 +69,7 @@ impl ChatStore for EmbeddedStore {
         let request = *request;
         let page = self.readers.read(move |connection| {
             let mut statement = connection.prepare_cached(&sql)?;
-            let chats = statement.query_map(params_from_iter(values), read_chat)?;
-            Ok(Page::from_read(chats.collect::<Result<_, _>>()?, &request))
+            read_page(statement.query(params_from_iter(values))?, read_chat, &request)
         });
         page.await
     }
@@ -77,8 +79,8 @@ impl ChatStore for EmbeddedStore {
         let chats = self.readers.read(move |connection| {
             let mut statement = connection.prepare_cached(&self::slice())?;
             let [limit, skip] = bounds(slice);
-            let chats = statement.query_map(params![user, limit, skip], read_chat)?;
-            chats.collect()
+            let rows = statement.query(params![user, limit, skip])?;
+            read_list(rows, read_chat, slice.limit)
         });
         chats.await
     }
@@ -116,15 +118,13 @@ impl ChatStore for EmbeddedStore {
     }
 
     async fn delete_chat(&self, id: ChatId) -> Result<bool, StoreError> {
-        let deleted = self.writer.write(move |connection| {
-            connection
-                .prepare_cached("DELETE FROM messages WHERE chat_id = ?")?
-                .execute([id.0])?;
-            connection
-                .prepare_cached("DELETE FROM chats WHERE id = ?")?
-                .execute([id.0])
-        });
-        Ok(deleted.await? > 0)
+        self.writer
+            .write(move |connection| deletions::delete(connection, id))
+            .await
+    }
+
+    async fn sweep_deleted(&self, messages_max: usize) -> Result<bool, StoreError> {
+        self.sweep(messages_max).await
     }
 }
 

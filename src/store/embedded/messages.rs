@@ -6,13 +6,14 @@ use async_trait::async_trait;
 use rusqlite::types::{FromSql, Value};
 use rusqlite::{Connection, OptionalExtension, Result as SqlResult, params, params_from_iter};
 
-use super::EmbeddedStore;
+use super::deletions::is_deleted;
 use super::keyset::{Conditions, Keyset, bounds};
-use super::row::{MESSAGE_COLUMNS, count_values, id, message_values, read_message};
+use super::row::{MESSAGE_COLUMNS, count_values, id, message_values, read_list, read_message, read_page};
+use super::{EmbeddedStore, exchanges};
 use crate::domain::{
     ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest, Slice, Timestamp,
 };
-use crate::store::{Inserted, MessageStore, StoreError, judge};
+use crate::store::{Inserted, MessageStore, StoreError, Writing, Written, judge};
 
 const BY_CREATION: Keyset = Keyset {
     time: "created_at",
@@ -22,6 +23,9 @@ const BY_CREATION: Keyset = Keyset {
 /// The number of messages of a chat, from the keys of an index.
 pub(super) const COUNT: &str = "SELECT count(*) FROM messages WHERE chat_id = ?";
 
+/// A message of a chat.
+pub(super) const DELETE: &str = "DELETE FROM messages WHERE id = ? AND chat_id = ?";
+
 /// The tokens of a chat's messages, from the keys of an index. A sum past what an integer holds is the greatest
 /// integer, not an error.
 pub(super) const TOKENS: &str =
@@ -29,6 +33,13 @@ pub(super) const TOKENS: &str =
 
 #[async_trait]
 impl MessageStore for EmbeddedStore {
+    async fn write_message(&self, writing: &Writing) -> Result<Written, StoreError> {
+        let writing = writing.clone();
+        self.writer
+            .write(move |connection| exchanges::write(connection, writing))
+            .await?
+    }
+
     async fn insert_message(&self, message: &Message) -> Result<Inserted, StoreError> {
         let message = message.clone();
         let inserted = self.writer.write(move |connection| insert(connection, &message));
@@ -38,15 +49,26 @@ impl MessageStore for EmbeddedStore {
     async fn message_of_key(&self, chat: ChatId, key: &ClientKey) -> Result<Option<Message>, StoreError> {
         let key = key.clone();
         self.readers
-            .read(move |connection| find_by_key(connection, chat, &key))
+            .read(move |connection| match is_deleted(connection, chat)? {
+                true => Ok(None),
+                false => find_by_key(connection, chat, &key),
+            })
             .await
     }
 
     async fn messages(&self, ids: &[MessageId]) -> Result<Vec<Message>, StoreError> {
         let ids = ids.to_vec();
         let messages = self.readers.read(move |connection| {
-            let messages = ids.iter().map(|id| find(connection, *id));
-            messages.filter_map(Result::transpose).collect()
+            let mut statement = connection.prepare_cached(&by_id())?;
+            let mut messages = Vec::new();
+            for id in ids {
+                for message in read_list(statement.query([id.0])?, read_message, 1)? {
+                    if !is_deleted(connection, message.chat_id)? {
+                        messages.push(message);
+                    }
+                }
+            }
+            Ok(messages)
         });
         messages.await
     }
@@ -59,26 +81,30 @@ impl MessageStore for EmbeddedStore {
     ) -> Result<HashMap<ChatId, Page<Message>>, StoreError> {
         let (chats, filter, request) = (chats.to_vec(), filter.clone(), *request);
         let pages = self.readers.read(move |connection| {
-            let read = |chat| {
+            let mut pages = HashMap::new();
+            for chat in chats {
+                if is_deleted(connection, chat)? {
+                    continue;
+                }
                 let (sql, values) = page(chat, &filter, &request);
                 let mut statement = connection.prepare_cached(&sql)?;
-                let messages = statement.query_map(params_from_iter(values), read_message)?;
-                Ok((
-                    chat,
-                    Page::from_read(messages.collect::<SqlResult<_>>()?, &request),
-                ))
-            };
-            chats.into_iter().map(read).collect()
+                let rows = statement.query(params_from_iter(values))?;
+                pages.insert(chat, read_page(rows, read_message, &request)?);
+            }
+            Ok(pages)
         });
         pages.await
     }
 
     async fn message_slice(&self, chat: ChatId, slice: Slice) -> Result<Vec<Message>, StoreError> {
         let messages = self.readers.read(move |connection| {
+            if is_deleted(connection, chat)? {
+                return Ok(Vec::new());
+            }
             let mut statement = connection.prepare_cached(&self::slice())?;
             let [limit, skip] = bounds(slice);
-            let messages = statement.query_map(params![chat.0, limit, skip], read_message)?;
-            messages.collect()
+            let rows = statement.query(params![chat.0, limit, skip])?;
+            read_list(rows, read_message, slice.limit)
         });
         messages.await
     }
@@ -114,12 +140,9 @@ impl MessageStore for EmbeddedStore {
     ) -> Result<Option<Message>, StoreError> {
         let change = change.clone();
         let updated = self.writer.write(move |connection| {
-            let sql = format!(
-                "UPDATE messages SET text = coalesce(?, text), token_count = coalesce(?, token_count),
-                 token_is_estimated = coalesce(?, token_is_estimated), is_edited = coalesce(?, is_edited),
-                 reaction = iif(?, ?, reaction), updated_at = max(updated_at, ?)
-                 WHERE id = ? RETURNING {MESSAGE_COLUMNS}"
-            );
+            if is_deleted(connection, chat)? {
+                return Ok(None);
+            }
             let (is_reaction_given, reaction) = (change.reaction.is_some(), change.reaction.flatten());
             let [tokens, is_estimated] = count_values(change.token_count);
             let values = params![
@@ -130,10 +153,11 @@ impl MessageStore for EmbeddedStore {
                 is_reaction_given,
                 reaction,
                 now,
-                id.0
+                id.0,
+                chat.0
             ];
             connection
-                .prepare_cached(&sql)?
+                .prepare_cached(&update())?
                 .query_row(values, read_message)
                 .optional()
         });
@@ -142,9 +166,10 @@ impl MessageStore for EmbeddedStore {
 
     async fn delete_message(&self, chat: ChatId, id: MessageId) -> Result<bool, StoreError> {
         let deleted = self.writer.write(move |connection| {
-            connection
-                .prepare_cached("DELETE FROM messages WHERE id = ?")?
-                .execute([id.0])
+            if is_deleted(connection, chat)? {
+                return Ok(0);
+            }
+            connection.prepare_cached(DELETE)?.execute(params![id.0, chat.0])
         });
         Ok(deleted.await? > 0)
     }
@@ -160,8 +185,13 @@ impl EmbeddedStore {
         let chats = chats.to_vec();
         let values = self.readers.read(move |connection| {
             let mut statement = connection.prepare_cached(sql)?;
-            let read = |chat: ChatId| Ok((chat, statement.query_row([chat.0], |row| row.get(0))?));
-            chats.into_iter().map(read).collect()
+            let mut values = HashMap::new();
+            for chat in chats {
+                if !is_deleted(connection, chat)? {
+                    values.insert(chat, statement.query_row([chat.0], |row| row.get(0))?);
+                }
+            }
+            Ok(values)
         });
         values.await
     }
@@ -170,6 +200,21 @@ impl EmbeddedStore {
 /// The statement for a message by its id.
 pub(super) fn by_id() -> String {
     format!("SELECT {MESSAGE_COLUMNS} FROM messages WHERE id = ?")
+}
+
+/// The statement for a message of a chat.
+pub(super) fn in_chat() -> String {
+    format!("SELECT {MESSAGE_COLUMNS} FROM messages WHERE id = ? AND chat_id = ?")
+}
+
+/// The statement that changes a message of a chat.
+pub(super) fn update() -> String {
+    format!(
+        "UPDATE messages SET text = coalesce(?, text), token_count = coalesce(?, token_count),
+         token_is_estimated = coalesce(?, token_is_estimated), is_edited = coalesce(?, is_edited),
+         reaction = iif(?, ?, reaction), updated_at = max(updated_at, ?)
+         WHERE id = ? AND chat_id = ? RETURNING {MESSAGE_COLUMNS}"
+    )
 }
 
 /// The statement for a message by its chat and client key.
@@ -200,21 +245,39 @@ pub(super) fn slice() -> String {
 }
 
 /// Stores a message, unless another stands where it is to go.
-pub(super) fn insert(connection: &Connection, message: &Message) -> SqlResult<Result<Inserted, StoreError>> {
+fn insert(connection: &Connection, message: &Message) -> SqlResult<Result<Inserted, StoreError>> {
     if let Some(rival) = rival(connection, message)? {
         return Ok(judge(rival, message));
     }
+    store(connection, message)?;
+    Ok(Ok(Inserted::New))
+}
+
+/// Stores a message as it is.
+pub(super) fn store(connection: &Connection, message: &Message) -> SqlResult<()> {
     let values = message_values(message);
     let marks = vec!["?"; values.len()].join(", ");
     let sql = format!("INSERT INTO messages ({MESSAGE_COLUMNS}) VALUES ({marks})");
     connection
         .prepare_cached(&sql)?
         .execute(params_from_iter(values))?;
-    Ok(Ok(Inserted::New))
+    Ok(())
 }
 
-/// The message of this id.
-pub(super) fn find(connection: &Connection, id: MessageId) -> SqlResult<Option<Message>> {
+/// The message of this id, if it is of this chat.
+pub(super) fn find_in_chat(
+    connection: &Connection,
+    chat: ChatId,
+    id: MessageId,
+) -> SqlResult<Option<Message>> {
+    connection
+        .prepare_cached(&in_chat())?
+        .query_row(params![id.0, chat.0], read_message)
+        .optional()
+}
+
+/// The message of this id, in whatever chat, be it deleted.
+pub(super) fn find_anywhere(connection: &Connection, id: MessageId) -> SqlResult<Option<Message>> {
     connection
         .prepare_cached(&by_id())?
         .query_row([id.0], read_message)
@@ -229,12 +292,12 @@ fn find_by_key(connection: &Connection, chat: ChatId, key: &ClientKey) -> SqlRes
 }
 
 /// The message that stands where `message` is to go: of the same id, or of the same client key in the same chat.
-fn rival(connection: &Connection, message: &Message) -> SqlResult<Option<Message>> {
+pub(super) fn rival(connection: &Connection, message: &Message) -> SqlResult<Option<Message>> {
     if let Some(key) = &message.client_key {
         let rival = find_by_key(connection, message.chat_id, key)?;
         if rival.is_some() {
             return Ok(rival);
         }
     }
-    find(connection, message.id)
+    find_anywhere(connection, message.id)
 }

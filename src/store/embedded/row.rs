@@ -1,11 +1,12 @@
 //! Domain types as rows, and rows as domain types.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Value, ValueRef};
-use rusqlite::{Result, Row, ToSql};
+use rusqlite::{Result, Row, Rows, ToSql};
 
+use super::error::is_unreadable;
 use crate::domain::{
-    Author, Chat, ChatId, ChatStatus, ClientKey, DocumentId, Message, MessageId, ObjectId, Reply, ReplyError,
-    ReplyState, StopRequest, Timestamp, TokenCount, Usage, UserId,
+    Author, Chat, ChatId, ChatStatus, ClientKey, DocumentId, Message, MessageId, ObjectId, Page, PageRequest,
+    Reply, ReplyError, ReplyState, StopRequest, Timestamp, TokenCount, Usage, UserId,
 };
 
 impl ToSql for ObjectId {
@@ -66,6 +67,44 @@ impl FromSql for ReplyState {
 impl FromSql for ClientKey {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         Self::parse(value.as_str()?).ok_or(FromSqlError::InvalidType)
+    }
+}
+
+/// Up to `length_max` of the rows that can be read. No more rows are fetched than that takes.
+pub(super) fn read_list<T>(
+    mut rows: Rows<'_>,
+    read: fn(&Row<'_>) -> Result<T>,
+    length_max: usize,
+) -> Result<Vec<T>> {
+    let mut items = Vec::new();
+    while items.len() < length_max
+        && let Some(row) = rows.next()?
+    {
+        items.extend(read_or_warn(row, read)?);
+    }
+    Ok(items)
+}
+
+/// A page of what a statement of [`super::keyset::Keyset::statement`] yields.
+pub(super) fn read_page<T>(
+    rows: Rows<'_>,
+    read: fn(&Row<'_>) -> Result<T>,
+    request: &PageRequest,
+) -> Result<Page<T>> {
+    let items = read_list(rows, read, request.size.saturating_add(1))?;
+    Ok(Page::from_read(items, request))
+}
+
+/// What a row of a list holds; `None` if it cannot be read, so that one such row does not cost the others.
+pub(super) fn read_or_warn<T>(row: &Row<'_>, read: fn(&Row<'_>) -> Result<T>) -> Result<Option<T>> {
+    match read(row) {
+        Err(error) if is_unreadable(&error) => {
+            let id = row.get::<_, ObjectId>("id").map(|id| id.to_string());
+            let id = id.unwrap_or_else(|_| "unreadable".to_owned());
+            tracing::warn!(id, error = &error as &dyn std::error::Error, "left out of a list");
+            Ok(None)
+        }
+        read => read.map(Some),
     }
 }
 

@@ -1,23 +1,29 @@
-//! What was used.
+//! The ledger of what was used.
 
 use async_trait::async_trait;
-use rusqlite::types::Value;
-use rusqlite::{Result as SqlResult, Row, params};
+use rusqlite::types::{Value, ValueRef};
+use rusqlite::{Connection, Result as SqlResult, Row, params};
 
 use super::EmbeddedStore;
-use crate::domain::{Author, Timestamp, TokenCount, UsageRow, UserId};
+use crate::domain::{Bill, Timestamp, TokenCount, UsageRow, UserId};
 use crate::store::{StoreError, UsageStore};
 
-/// The rows of a user's chats in a time. The remainder is taken twice because SQLite's has the sign of the number, and
-/// a day before 1970 begins before its messages too.
+/// The rows of a user in a time.
 pub(super) const ROWS: &str = "
-    SELECT messages.created_at - (messages.created_at % 86400000 + 86400000) % 86400000 AS day, is_bot, model,
-        coalesce(token_is_estimated, 0) OR coalesce(prompt_is_estimated, 0) AS is_estimated,
-        count(*), CAST(total(prompt_tokens) AS INTEGER), CAST(total(token_count) AS INTEGER)
-    FROM chats CROSS JOIN messages INDEXED BY messages_of_chat ON chat_id = chats.id
-    WHERE user_id = ? AND messages.created_at >= ? AND messages.created_at < ?
-        AND iif(reply_state IS NULL, token_count IS NOT NULL, reply_state <> 'STREAMING')
-    GROUP BY day, is_bot, model, is_estimated ORDER BY day, is_bot, model, is_estimated";
+    SELECT day, model, is_estimated, reply_count, prompt_tokens, completion_tokens FROM usage_ledger
+    WHERE user_id = ? AND day >= ? AND day < ? ORDER BY day, model, is_estimated";
+
+/// Adds a reply to its row. SQLite's own addition would turn a sum past the greatest integer into a float.
+const ADD: &str = "
+    INSERT INTO usage_ledger (user_id, day, model, is_estimated, reply_count, prompt_tokens, completion_tokens)
+    VALUES (?, ?, ?, ?, 1, ?, ?)
+    ON CONFLICT (user_id, day, model, is_estimated) DO UPDATE SET
+        reply_count = reply_count + 1,
+        prompt_tokens = prompt_tokens + min(excluded.prompt_tokens, 9223372036854775807 - prompt_tokens),
+        completion_tokens
+            = completion_tokens + min(excluded.completion_tokens, 9223372036854775807 - completion_tokens)";
+
+const DAY_MILLIS: i64 = 86_400_000;
 
 #[async_trait]
 impl UsageStore for EmbeddedStore {
@@ -30,22 +36,48 @@ impl UsageStore for EmbeddedStore {
         let user = Value::from(user);
         let rows = self.readers.read(move |connection| {
             let mut statement = connection.prepare_cached(ROWS)?;
-            statement.query_map(params![user, from, to], read_row)?.collect()
+            let rows = statement.query_map(params![user, day_of(from), to], read_row)?;
+            rows.collect()
         });
         rows.await
     }
 }
 
+/// Writes a bill into the ledger.
+pub(super) fn add(connection: &Connection, bill: &Bill) -> SqlResult<()> {
+    let (prompt, completion) = (bill.usage.prompt, bill.usage.completion);
+    let model = match &bill.model {
+        Some(model) => Value::Text(model.clone()),
+        None => Value::Integer(0),
+    };
+    connection.prepare_cached(ADD)?.execute(params![
+        Value::from(&bill.user),
+        day_of(bill.at),
+        model,
+        prompt.is_estimated || completion.is_estimated,
+        prompt.tokens.max(0),
+        completion.tokens.max(0),
+    ])?;
+    Ok(())
+}
+
+/// The first moment of the day of a moment.
+fn day_of(at: Timestamp) -> Timestamp {
+    at.plus_millis(at.millis().rem_euclid(DAY_MILLIS).saturating_neg())
+}
+
 fn read_row(row: &Row<'_>) -> SqlResult<UsageRow> {
     Ok(UsageRow {
         day: row.get(0)?,
-        author: Author::from_is_bot(row.get(1)?),
-        model: row.get(2)?,
-        message_count: row.get::<_, i64>(4)?.unsigned_abs(),
-        prompt_tokens: row.get(5)?,
+        model: match row.get_ref(1)? {
+            ValueRef::Integer(_) => None,
+            _ => Some(row.get(1)?),
+        },
+        reply_count: row.get::<_, i64>(3)?.unsigned_abs(),
+        prompt_tokens: row.get(4)?,
         tokens: TokenCount {
-            tokens: row.get(6)?,
-            is_estimated: row.get(3)?,
+            tokens: row.get(5)?,
+            is_estimated: row.get(2)?,
         },
     })
 }

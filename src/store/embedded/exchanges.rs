@@ -1,0 +1,333 @@
+//! What is written in a chat that exists, and at its end: messages, and exchanges. Each is one transaction of the thread
+//! that writes, so that nothing comes in between.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Result as SqlResult, params};
+
+use super::messages::{find_anywhere, find_in_chat, rival, store};
+use super::replies::{NOW, active};
+use super::row::{CHAT_COLUMNS, MESSAGE_COLUMNS, read_chat, read_list, read_message, read_or_warn};
+use crate::domain::{Chat, ChatId, Message, MessageId, Position, Timestamp, UserId, whole_millis};
+use crate::store::{
+    Asking, Before, Begun, Exchange, HistoryBounds, StoreError, Writing, Written, is_same_content,
+};
+
+/// What came of a piece of work within a transaction. Where the inner result is an error nothing was written.
+type Decided<T> = SqlResult<Result<T, StoreError>>;
+
+/// The moment of the latest message of a chat.
+pub(super) const LATEST: &str = "SELECT created_at FROM messages INDEXED BY messages_of_chat
+     WHERE chat_id = ? ORDER BY created_at DESC LIMIT 1";
+
+/// The moment of a streaming reply.
+pub(super) const STREAMING_AT: &str =
+    "SELECT created_at FROM messages WHERE id = ? AND chat_id = ? AND reply_state = 'STREAMING'";
+
+/// Writes a message. See [`crate::store::MessageStore::write_message`].
+pub(super) fn write(connection: &Connection, writing: Writing) -> Decided<Written> {
+    let Writing {
+        mut message,
+        chat_of,
+        moves_chat_up,
+    } = writing;
+    let Some(chat) = chat_to_write_in(connection, message.chat_id, chat_of.as_ref())? else {
+        return Ok(Ok(Written::NoChat));
+    };
+    if let Some(rival) = rival(connection, &message)? {
+        let written = match Sending::of(&rival, &message) {
+            Sending::Same => Written::New {
+                chat: Box::new(chat),
+                message: Box::new(rival),
+            },
+            Sending::Earlier => Written::Existing(Box::new(rival)),
+            Sending::OtherContent => Written::KeyReused,
+            Sending::Stranger => return Ok(Err(id_is_taken())),
+        };
+        return Ok(Ok(written));
+    }
+    let wished = message.created_at;
+    let next = next_moment(connection, chat.id)?;
+    move_to(&mut message, next.max(wished));
+    store(connection, &message)?;
+    let chat = match moves_chat_up {
+        true => move_up(connection, chat.id, wished)?,
+        false => chat,
+    };
+    Ok(Ok(Written::New {
+        chat: Box::new(chat),
+        message: Box::new(message),
+    }))
+}
+
+/// Begins an exchange. See [`crate::store::ReplyStore::begin_exchange`].
+pub(super) fn begin(connection: &Connection, exchange: Exchange) -> Decided<Begun> {
+    let Exchange {
+        asking,
+        mut reply,
+        chat_of,
+        lease,
+        others_max,
+    } = exchange;
+    let mut prompt = match asking {
+        Asking::New(prompt) => Some(*prompt),
+        Asking::Stored => None,
+    };
+    let first = prompt.as_ref().unwrap_or(&reply);
+    let Some(chat) = chat_to_write_in(connection, reply.chat_id, chat_of.as_ref())? else {
+        return Ok(Ok(Begun::NoChat));
+    };
+    if first.chat_id != chat.id {
+        return Ok(Err(StoreError::Failed("the prompt is of another chat".into())));
+    }
+    if let Some(rival) = rival(connection, first)? {
+        return match Sending::of(&rival, first) {
+            Sending::Same | Sending::Earlier => {
+                let found = match &prompt {
+                    Some(_) => Found {
+                        reply: reply_named_by(connection, &rival)?,
+                        prompt: Some(rival),
+                    },
+                    None => Found {
+                        prompt: None,
+                        reply: Some(rival),
+                    },
+                };
+                found.settle(connection, chat, &reply, lease).map(Ok)
+            }
+            Sending::OtherContent => Ok(Ok(Begun::KeyReused)),
+            Sending::Stranger => Ok(Err(id_is_taken())),
+        };
+    }
+    if prompt.is_some()
+        && let Some(rival) = find_anywhere(connection, reply.id)?
+    {
+        // The same attempt, whose prompt was deleted since: it is not to come back.
+        return Ok(match is_of_same_owner(&rival, &reply) {
+            true => Ok(Begun::Joined {
+                prompt: None,
+                reply: Some(Box::new(rival)),
+            }),
+            false => Err(id_is_taken()),
+        });
+    }
+    if let Some(oldest) = oldest_if_full(connection, chat.id, others_max)? {
+        return Ok(Ok(Begun::Full(oldest)));
+    }
+    let wished = first.created_at;
+    let mut next = next_moment(connection, chat.id)?;
+    if let Some(prompt) = &mut prompt {
+        move_to(prompt, next.max(wished));
+        next = prompt.created_at.plus_millis(1);
+        store(connection, prompt)?;
+    }
+    let moment = next.max(reply.created_at);
+    move_to(&mut reply, moment);
+    let now: Timestamp = connection
+        .prepare_cached(&format!("SELECT {NOW}"))?
+        .query_row((), |row| row.get(0))?;
+    if let Some(reply) = &mut reply.reply {
+        reply.lease_until = now.plus_millis(whole_millis(lease));
+    }
+    store(connection, &reply)?;
+    Ok(Ok(Begun::Begun {
+        chat: Box::new(move_up(connection, chat.id, wished)?),
+        prompt: prompt.map(Box::new),
+        reply: Box::new(reply),
+    }))
+}
+
+/// What stands before a reply. See [`crate::store::ReplyStore::before_reply`].
+pub(super) fn before(
+    connection: &Connection,
+    chat: ChatId,
+    id: MessageId,
+    until: Position,
+    bounds: HistoryBounds,
+) -> SqlResult<Option<Before>> {
+    if chat_to_write_in(connection, chat, None)?.is_none() {
+        return Ok(None);
+    }
+    let at: Option<Timestamp> = connection
+        .prepare_cached(STREAMING_AT)?
+        .query_row(params![id.0, chat.0], |row| row.get(0))
+        .optional()?;
+    let Some(at) = at else {
+        return Ok(None);
+    };
+    let mut statement = connection.prepare_cached(&earlier())?;
+    let rows = statement.query(params![chat.0, at, id.0])?;
+    let earlier = read_list(rows, read_message, usize::MAX)?;
+    let history = history(connection, chat, until, bounds)?;
+    Ok(Some(Before { earlier, history }))
+}
+
+/// The latest messages up to a place. Rows are read one by one, and no more of them than are needed.
+fn history(
+    connection: &Connection,
+    chat: ChatId,
+    until: Position,
+    bounds: HistoryBounds,
+) -> SqlResult<Vec<Message>> {
+    let mut statement = connection.prepare_cached(&up_to())?;
+    let mut rows = statement.query(params![chat.0, until.at, until.id])?;
+    let mut history: Vec<Message> = Vec::new();
+    let mut bytes: usize = 0;
+    while history.len() < bounds.messages_max
+        && let Some(row) = rows.next()?
+    {
+        let Some(message) = read_or_warn(row, read_message)? else {
+            continue;
+        };
+        bytes = bytes.saturating_add(message.text.len());
+        if bytes > bounds.bytes_max && !history.is_empty() {
+            break;
+        }
+        history.push(message);
+    }
+    history.reverse();
+    Ok(history)
+}
+
+/// The statement for the streaming replies of a chat before a place.
+pub(super) fn earlier() -> String {
+    format!(
+        "SELECT {MESSAGE_COLUMNS} FROM messages INDEXED BY streaming_of_chat
+         WHERE chat_id = ? AND reply_state = 'STREAMING' AND (created_at, id) < (?, ?) ORDER BY created_at, id"
+    )
+}
+
+/// The statement for the messages of a chat up to a place, the latest first.
+pub(super) fn up_to() -> String {
+    format!(
+        "SELECT {MESSAGE_COLUMNS} FROM messages INDEXED BY messages_of_chat
+         WHERE chat_id = ? AND (created_at, id) <= (?, ?) ORDER BY created_at DESC, id DESC"
+    )
+}
+
+/// What an earlier call stored.
+struct Found {
+    prompt: Option<Message>,
+    reply: Option<Message>,
+}
+
+impl Found {
+    /// Begun if it is the same attempt, whose outcome its caller was not told and which is still under way: its lease
+    /// begins anew. Else joined.
+    fn settle(
+        self,
+        connection: &Connection,
+        chat: Chat,
+        reply: &Message,
+        lease: Duration,
+    ) -> SqlResult<Begun> {
+        let Self { prompt, reply: found } = self;
+        let prompt = prompt.map(Box::new);
+        match found {
+            Some(found) if found.is_under_way() && is_of_same_owner(&found, reply) => {
+                let renew = format!(
+                    "UPDATE messages SET lease_until = max(lease_until, {NOW} + ?) WHERE id = ? AND chat_id = ?
+                     RETURNING {MESSAGE_COLUMNS}"
+                );
+                let renewed = connection
+                    .prepare_cached(&renew)?
+                    .query_row(params![whole_millis(lease), found.id.0, chat.id.0], read_message)?;
+                Ok(Begun::Begun {
+                    chat: Box::new(chat),
+                    prompt,
+                    reply: Box::new(renewed),
+                })
+            }
+            found => Ok(Begun::Joined {
+                prompt,
+                reply: found.map(Box::new),
+            }),
+        }
+    }
+}
+
+/// How a message that has the id or the client key of another relates to it.
+enum Sending {
+    /// It is that message, stored by an earlier attempt.
+    Same,
+    /// It is the same content, sent earlier under another id.
+    Earlier,
+    /// It has the client key with other content.
+    OtherContent,
+    /// It has the id and nothing else in common.
+    Stranger,
+}
+
+impl Sending {
+    fn of(stored: &Message, sent: &Message) -> Self {
+        let has_key = stored.chat_id == sent.chat_id && stored.client_key == sent.client_key;
+        let is_same = has_key && is_same_content(stored, sent);
+        match (stored.id == sent.id, is_same) {
+            (true, true) => Self::Same,
+            (false, true) => Self::Earlier,
+            (true, false) if !has_key || sent.client_key.is_none() => Self::Stranger,
+            (_, false) => Self::OtherContent,
+        }
+    }
+}
+
+fn id_is_taken() -> StoreError {
+    StoreError::Failed("the message's id is taken".into())
+}
+
+/// Whether two messages are one reply of one owner.
+fn is_of_same_owner(stored: &Message, sent: &Message) -> bool {
+    let owner = |message: &Message| message.reply.as_ref().map(|reply| reply.owner.clone());
+    (stored.id, stored.chat_id) == (sent.id, sent.chat_id) && owner(stored) == owner(sent)
+}
+
+fn reply_named_by(connection: &Connection, prompt: &Message) -> SqlResult<Option<Message>> {
+    match prompt.reply_id {
+        Some(reply) => find_in_chat(connection, prompt.chat_id, reply),
+        None => Ok(None),
+    }
+}
+
+/// The chat, if it exists and is this user's; `None` is anybody.
+fn chat_to_write_in(
+    connection: &Connection,
+    id: ChatId,
+    chat_of: Option<&UserId>,
+) -> SqlResult<Option<Chat>> {
+    let chat = connection
+        .prepare_cached(&super::chats::by_id())?
+        .query_row([id.0], read_chat)
+        .optional()?;
+    Ok(chat.filter(|chat| chat_of.is_none_or(|user| chat.user_id == *user)))
+}
+
+/// The oldest streaming reply of a chat, if there are more than `others_max`.
+fn oldest_if_full(connection: &Connection, chat: ChatId, others_max: usize) -> SqlResult<Option<MessageId>> {
+    let mut statement = connection.prepare_cached(&active("id"))?;
+    let ids = statement.query_map([chat.0], |row| row.get(0).map(MessageId))?;
+    let ids: Vec<_> = ids.take(others_max.saturating_add(1)).collect::<SqlResult<_>>()?;
+    Ok(ids.first().copied().filter(|_| ids.len() > others_max))
+}
+
+/// The first moment after all messages of a chat.
+fn next_moment(connection: &Connection, chat: ChatId) -> SqlResult<Timestamp> {
+    let latest: Option<Timestamp> = connection
+        .prepare_cached(LATEST)?
+        .query_row([chat.0], |row| row.get(0))
+        .optional()?;
+    Ok(latest.map_or(Timestamp::from_millis(i64::MIN), |latest| latest.plus_millis(1)))
+}
+
+fn move_to(message: &mut Message, moment: Timestamp) {
+    message.created_at = moment;
+    message.updated_at = moment;
+}
+
+/// Moves a chat up in its owner's list.
+fn move_up(connection: &Connection, chat: ChatId, now: Timestamp) -> SqlResult<Chat> {
+    let sql =
+        format!("UPDATE chats SET updated_at = max(updated_at, ?) WHERE id = ? RETURNING {CHAT_COLUMNS}");
+    connection
+        .prepare_cached(&sql)?
+        .query_row(params![now, chat.0], read_chat)
+}
