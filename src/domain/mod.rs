@@ -26,7 +26,9 @@ pub use language::Language;
 pub use locale::{LanguageTag, TimeZone};
 pub use message::{ClientKey, EndedMessage, Message, MessageChange, MessageFilter};
 pub use page::{Page, PageRequest, Position, Slice};
-pub use reply::{EndState, FinishReason, Reply, ReplyError, ReplyOutcome, ReplyState, StopRequest, WhileReplying};
+pub use reply::{
+    EndState, FinishReason, Reply, ReplyError, ReplyOutcome, ReplyState, StopRequest, WhileReplying,
+};
 pub use search::{SearchScope, SearchWords};
 pub use tokens::{TokenCount, Usage};
 pub use usage::{Bill, UsageRow};

@@ -9,10 +9,8 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument;
 
 use super::{Ask, Ended, Engine, LEASE, LiveReply, Running};
-use crate::domain::{
-    Chat, ChatEvent, LanguageTag, Message, MessageId, Position, TimeZone, UserId,
-};
 use crate::config::FaultScript;
+use crate::domain::{Chat, ChatEvent, LanguageTag, Message, MessageId, Position, TimeZone, UserId};
 use crate::store::{ACTIVE_REPLIES_MAX, Asking, Begun, Exchange, StoreError};
 use crate::telemetry::{replies, spans};
 
@@ -168,7 +166,6 @@ impl Engine {
             }
         }
     }
-
 }
 
 /// A reply between its admission and its beginning.

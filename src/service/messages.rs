@@ -209,7 +209,9 @@ impl Service {
         let service = self.clone();
         to_its_end(async move {
             let now = service.clock.now();
-            let update = service.store.update_message(message.chat_id, message.id, &change, now);
+            let update = service
+                .store
+                .update_message(message.chat_id, message.id, &change, now);
             let changed = update.await?.ok_or(Error::NotFound(Subject::Message))?;
             let updated = ChatEvent::MessageUpdated(changed.id);
             service.feed.publish(changed.chat_id, updated).await;

@@ -18,9 +18,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::domain::{
-    Bill, Chat, ChatChange, ChatFilter, ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page,
-    PageRequest, Position, ReplyOutcome, Revocation, SearchScope, SearchWords, Slice, StopRequest, Timestamp,
-    UsageRow, UserId,
+    Bill, Chat, ChatChange, ChatFilter, ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId,
+    Page, PageRequest, Position, ReplyOutcome, Revocation, SearchScope, SearchWords, Slice, StopRequest,
+    Timestamp, UsageRow, UserId,
 };
 
 pub use embedded::EmbeddedStore;
@@ -333,12 +333,7 @@ pub trait ReplyStore: Send + Sync {
 
     /// Removes a streaming reply of which the claim holds: half of an exchange whose prompt was never stored, or that
     /// was left over in a chat that is gone. Whether it did.
-    async fn remove_reply(
-        &self,
-        chat: ChatId,
-        id: MessageId,
-        claim: Claim<'_>,
-    ) -> Result<bool, StoreError>;
+    async fn remove_reply(&self, chat: ChatId, id: MessageId, claim: Claim<'_>) -> Result<bool, StoreError>;
 
     /// The streaming replies of each chat that has any, in the order in which they were asked for.
     async fn active_replies(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Vec<Message>>, StoreError>;
