@@ -402,6 +402,12 @@ pub(crate) fn is_same_content(stored: &Message, sent: &Message) -> bool {
     (is_reply || stored.is_edited || stored.text == sent.text) && content(stored) == content(sent)
 }
 
+/// The first moment of a moment's UTC day.
+fn day_of(moment: Timestamp) -> Timestamp {
+    const DAY_MS: i64 = 86_400_000;
+    moment.plus_millis(-moment.millis().rem_euclid(DAY_MS))
+}
+
 /// Whether two messages of one id are one sending: what the server changes later is not compared.
 fn is_same_sending(stored: &Message, message: &Message) -> bool {
     let sending = |message: &Message| {

@@ -6,8 +6,10 @@ use rusqlite::{OptionalExtension, params, params_from_iter};
 
 use super::EmbeddedStore;
 use super::keyset::{Conditions, Keyset, bounds};
-use super::row::{CHAT_COLUMNS, id, read_chat};
-use crate::domain::{Chat, ChatChange, ChatFilter, ChatId, Page, PageRequest, Slice, Timestamp, UserId};
+use super::row::{CHAT_COLUMNS, id, read_chat, read_page};
+use crate::domain::{
+    Chat, ChatChange, ChatFilter, ChatId, ObjectId, Page, PageRequest, Slice, Timestamp, UserId,
+};
 use crate::store::{ChatStore, StoreError};
 
 const BY_UPDATE: Keyset = Keyset {
@@ -17,6 +19,13 @@ const BY_UPDATE: Keyset = Keyset {
 
 /// The number of chats of a user, from the keys of an index.
 pub(super) const COUNT: &str = "SELECT count(*) FROM chats WHERE user_id = ?";
+
+/// A deleted chat of which messages may be left.
+const DELETED: &str = "SELECT chat_id FROM deleted_chats LIMIT 1";
+
+/// Removes so many messages of a chat.
+pub(super) const SWEEP: &str =
+    "DELETE FROM messages WHERE number IN (SELECT number FROM messages WHERE chat_id = ? LIMIT ?)";
 
 #[async_trait]
 impl ChatStore for EmbeddedStore {
@@ -66,8 +75,7 @@ impl ChatStore for EmbeddedStore {
         let request = *request;
         let page = self.readers.read(move |connection| {
             let mut statement = connection.prepare_cached(&sql)?;
-            let chats = statement.query_map(params_from_iter(values), read_chat)?;
-            Ok(Page::from_read(chats.collect::<Result<_, _>>()?, &request))
+            read_page(statement.query(params_from_iter(values))?, &request, read_chat)
         });
         page.await
     }
@@ -117,14 +125,53 @@ impl ChatStore for EmbeddedStore {
 
     async fn delete_chat(&self, id: ChatId) -> Result<bool, StoreError> {
         let deleted = self.writer.write(move |connection| {
-            connection
-                .prepare_cached("DELETE FROM messages WHERE chat_id = ?")?
-                .execute([id.0])?;
-            connection
+            let is_deleted = connection
                 .prepare_cached("DELETE FROM chats WHERE id = ?")?
-                .execute([id.0])
+                .execute([id.0])?
+                > 0;
+            if is_deleted {
+                // So that nobody generates them any more.
+                connection
+                    .prepare_cached(
+                        "DELETE FROM messages INDEXED BY streaming_of_chat
+                         WHERE chat_id = ? AND reply_state = 'STREAMING'",
+                    )?
+                    .execute([id.0])?;
+                connection
+                    .prepare_cached("INSERT OR IGNORE INTO deleted_chats (chat_id) VALUES (?)")?
+                    .execute([id.0])?;
+            }
+            Ok(is_deleted)
         });
-        Ok(deleted.await? > 0)
+        deleted.await
+    }
+
+    async fn sweep_deleted(&self, messages_max: usize) -> Result<bool, StoreError> {
+        let messages_max = i64::try_from(messages_max).unwrap_or(i64::MAX);
+        let is_due = self.readers.read(|connection| {
+            let mut statement = connection.prepare_cached(DELETED)?;
+            statement.exists(())
+        });
+        // To look costs the writer nothing.
+        if !is_due.await? {
+            return Ok(false);
+        }
+        let swept = self.writer.write(move |connection| {
+            let mut deleted = connection.prepare_cached(DELETED)?;
+            let Some(chat): Option<ObjectId> = deleted.query_row((), |row| row.get(0)).optional()? else {
+                return Ok(false);
+            };
+            let removed = connection
+                .prepare_cached(SWEEP)?
+                .execute(params![chat, messages_max])?;
+            if i64::try_from(removed).is_ok_and(|removed| removed < messages_max) {
+                connection
+                    .prepare_cached("DELETE FROM deleted_chats WHERE chat_id = ?")?
+                    .execute([chat])?;
+            }
+            deleted.exists(())
+        });
+        swept.await
     }
 }
 

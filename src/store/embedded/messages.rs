@@ -7,12 +7,13 @@ use rusqlite::types::{FromSql, Value};
 use rusqlite::{Connection, OptionalExtension, Result as SqlResult, params, params_from_iter};
 
 use super::EmbeddedStore;
+use super::exchanges::{self, rival};
 use super::keyset::{Conditions, Keyset, bounds};
-use super::row::{MESSAGE_COLUMNS, count_values, id, message_values, read_message};
+use super::row::{MESSAGE_COLUMNS, count_values, id, read_list, read_message, read_page};
 use crate::domain::{
     ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest, Slice, Timestamp,
 };
-use crate::store::{Inserted, MessageStore, StoreError, judge};
+use crate::store::{Inserted, MessageStore, StoreError, Writing, Written, judge};
 
 const BY_CREATION: Keyset = Keyset {
     time: "created_at",
@@ -29,6 +30,14 @@ pub(super) const TOKENS: &str =
 
 #[async_trait]
 impl MessageStore for EmbeddedStore {
+    async fn write_message(&self, writing: &Writing) -> Result<Written, StoreError> {
+        let writing = writing.clone();
+        let written = self
+            .writer
+            .write(move |connection| exchanges::write(connection, &writing));
+        written.await?
+    }
+
     async fn insert_message(&self, message: &Message) -> Result<Inserted, StoreError> {
         let message = message.clone();
         let inserted = self.writer.write(move |connection| insert(connection, &message));
@@ -45,8 +54,12 @@ impl MessageStore for EmbeddedStore {
     async fn messages(&self, ids: &[MessageId]) -> Result<Vec<Message>, StoreError> {
         let ids = ids.to_vec();
         let messages = self.readers.read(move |connection| {
-            let messages = ids.iter().map(|id| find(connection, *id));
-            messages.filter_map(Result::transpose).collect()
+            let mut statement = connection.prepare_cached(&by_id())?;
+            let mut messages = Vec::with_capacity(ids.len());
+            for id in ids {
+                messages.extend(read_list(statement.query([id.0])?, read_message)?);
+            }
+            Ok(messages)
         });
         messages.await
     }
@@ -62,11 +75,8 @@ impl MessageStore for EmbeddedStore {
             let read = |chat| {
                 let (sql, values) = page(chat, &filter, &request);
                 let mut statement = connection.prepare_cached(&sql)?;
-                let messages = statement.query_map(params_from_iter(values), read_message)?;
-                Ok((
-                    chat,
-                    Page::from_read(messages.collect::<SqlResult<_>>()?, &request),
-                ))
+                let rows = statement.query(params_from_iter(values))?;
+                Ok((chat, read_page(rows, &request, read_message)?))
             };
             chats.into_iter().map(read).collect()
         });
@@ -77,8 +87,7 @@ impl MessageStore for EmbeddedStore {
         let messages = self.readers.read(move |connection| {
             let mut statement = connection.prepare_cached(&self::slice())?;
             let [limit, skip] = bounds(slice);
-            let messages = statement.query_map(params![chat.0, limit, skip], read_message)?;
-            messages.collect()
+            read_list(statement.query(params![chat.0, limit, skip])?, read_message)
         });
         messages.await
     }
@@ -118,7 +127,7 @@ impl MessageStore for EmbeddedStore {
                 "UPDATE messages SET text = coalesce(?, text), token_count = coalesce(?, token_count),
                  token_is_estimated = coalesce(?, token_is_estimated), is_edited = coalesce(?, is_edited),
                  reaction = iif(?, ?, reaction), updated_at = max(updated_at, ?)
-                 WHERE id = ? RETURNING {MESSAGE_COLUMNS}"
+                 WHERE chat_id = ? AND id = ? RETURNING {MESSAGE_COLUMNS}"
             );
             let (is_reaction_given, reaction) = (change.reaction.is_some(), change.reaction.flatten());
             let [tokens, is_estimated] = count_values(change.token_count);
@@ -130,6 +139,7 @@ impl MessageStore for EmbeddedStore {
                 is_reaction_given,
                 reaction,
                 now,
+                chat.0,
                 id.0
             ];
             connection
@@ -143,8 +153,8 @@ impl MessageStore for EmbeddedStore {
     async fn delete_message(&self, chat: ChatId, id: MessageId) -> Result<bool, StoreError> {
         let deleted = self.writer.write(move |connection| {
             connection
-                .prepare_cached("DELETE FROM messages WHERE id = ?")?
-                .execute([id.0])
+                .prepare_cached("DELETE FROM messages WHERE chat_id = ? AND id = ?")?
+                .execute([chat.0, id.0])
         });
         Ok(deleted.await? > 0)
     }
@@ -204,12 +214,7 @@ pub(super) fn insert(connection: &Connection, message: &Message) -> SqlResult<Re
     if let Some(rival) = rival(connection, message)? {
         return Ok(judge(rival, message));
     }
-    let values = message_values(message);
-    let marks = vec!["?"; values.len()].join(", ");
-    let sql = format!("INSERT INTO messages ({MESSAGE_COLUMNS}) VALUES ({marks})");
-    connection
-        .prepare_cached(&sql)?
-        .execute(params_from_iter(values))?;
+    exchanges::put(connection, message)?;
     Ok(Ok(Inserted::New))
 }
 
@@ -221,20 +226,14 @@ pub(super) fn find(connection: &Connection, id: MessageId) -> SqlResult<Option<M
         .optional()
 }
 
-fn find_by_key(connection: &Connection, chat: ChatId, key: &ClientKey) -> SqlResult<Option<Message>> {
+/// The message of this client key.
+pub(super) fn find_by_key(
+    connection: &Connection,
+    chat: ChatId,
+    key: &ClientKey,
+) -> SqlResult<Option<Message>> {
     connection
         .prepare_cached(&by_client_key())?
         .query_row(params![chat.0, key.as_str()], read_message)
         .optional()
-}
-
-/// The message that stands where `message` is to go: of the same id, or of the same client key in the same chat.
-fn rival(connection: &Connection, message: &Message) -> SqlResult<Option<Message>> {
-    if let Some(key) = &message.client_key {
-        let rival = find_by_key(connection, message.chat_id, key)?;
-        if rival.is_some() {
-            return Ok(rival);
-        }
-    }
-    find(connection, message.id)
 }

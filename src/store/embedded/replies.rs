@@ -5,34 +5,51 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::types::Value;
-use rusqlite::{OptionalExtension, Result as SqlResult, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Result as SqlResult, params, params_from_iter};
 
 use super::EmbeddedStore;
-use super::messages::{find, insert};
+use super::chats::by_id as chat_by_id;
+use super::exchanges::{self, NOW};
+use super::ledger;
+use super::messages::find;
 use super::row::{
-    MESSAGE_COLUMNS, count_values, error_values, id as stored_id, read_message, stop_values, time,
-    usage_values,
+    MESSAGE_COLUMNS, count_values, error_values, id as stored_id, read_list, read_message, read_or_warn,
+    stop_values, time, usage_values,
 };
-use crate::domain::{ChatId, Message, MessageId, ReplyOutcome, StopRequest, Timestamp, whole_millis};
-use crate::store::{Checkpointed, Claim, Inserted, ReplyStore, StoreError};
-
-/// Now, in milliseconds since the Unix epoch: the same throughout a statement.
-const NOW: &str = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
+use crate::domain::{Bill, ChatId, Message, MessageId, Position, ReplyOutcome, StopRequest, whole_millis};
+use crate::store::{Before, Begun, Checkpointed, Claim, Exchange, HistoryBounds, ReplyStore, StoreError};
 
 #[async_trait]
 impl ReplyStore for EmbeddedStore {
-    async fn begin_reply(&self, message: &Message, lease: Duration) -> Result<Inserted, StoreError> {
-        let mut message = message.clone();
-        let inserted = self.writer.write(move |connection| {
-            if let Some(reply) = &mut message.reply {
-                let now: Timestamp = connection
-                    .prepare_cached(&format!("SELECT {NOW}"))?
-                    .query_row((), |row| row.get(0))?;
-                reply.lease_until = now.plus_millis(whole_millis(lease));
+    async fn begin_exchange(&self, exchange: &Exchange) -> Result<Begun, StoreError> {
+        let exchange = exchange.clone();
+        let begun = self
+            .writer
+            .write(move |connection| exchanges::begin(connection, &exchange));
+        begun.await?
+    }
+
+    async fn before_reply(
+        &self,
+        chat: ChatId,
+        id: MessageId,
+        until: Position,
+        bounds: HistoryBounds,
+    ) -> Result<Option<Before>, StoreError> {
+        let before = self.readers.read(move |connection| {
+            if !connection.prepare_cached(&chat_by_id())?.exists([chat.0])? {
+                return Ok(None);
             }
-            insert(connection, &message)
+            let mut active = connection.prepare_cached(&active())?;
+            let mut earlier = read_list(active.query([chat.0])?, read_message)?;
+            let Some(place) = earlier.iter().position(|reply| reply.id == id) else {
+                return Ok(None);
+            };
+            earlier.truncate(place);
+            let history = history(connection, chat, until, bounds)?;
+            Ok(Some(Before { earlier, history }))
         });
-        inserted.await?
+        before.await
     }
 
     async fn checkpoint(
@@ -48,12 +65,14 @@ impl ReplyStore for EmbeddedStore {
             let sql = format!(
                 "UPDATE messages SET text = iif(octet_length(?1) > octet_length(text), ?1, text),
                         lease_until = max(lease_until, {NOW} + ?2)
-                 WHERE id = ?3 AND reply_state = 'STREAMING' AND owner = ?4
+                 WHERE id = ?3 AND reply_state = 'STREAMING' AND owner = ?4 AND chat_id = ?5
                  RETURNING stop_requested_at IS NOT NULL"
             );
             let mut statement = connection.prepare_cached(&sql)?;
             statement
-                .query_row(params![text, whole_millis(lease), id.0, owner], |row| row.get(0))
+                .query_row(params![text, whole_millis(lease), id.0, owner, chat.0], |row| {
+                    row.get(0)
+                })
                 .optional()
         });
         Ok(match held.await? {
@@ -71,9 +90,9 @@ impl ReplyStore for EmbeddedStore {
         let (at, by) = (stop.at, Value::from(&stop.by));
         let message = self.writer.write(move |connection| {
             let sql = "UPDATE messages SET stop_requested_at = ?, stop_requested_by = ?
-                       WHERE id = ? AND reply_state = 'STREAMING' AND stop_requested_at IS NULL";
-            connection.prepare_cached(sql)?.execute(params![at, by, id.0])?;
-            find(connection, id)
+                       WHERE id = ? AND chat_id = ? AND reply_state = 'STREAMING' AND stop_requested_at IS NULL";
+            connection.prepare_cached(sql)?.execute(params![at, by, id.0, chat.0])?;
+            Ok(find(connection, id)?.filter(|message| message.chat_id == chat))
         });
         message.await
     }
@@ -108,22 +127,46 @@ impl ReplyStore for EmbeddedStore {
             outcome.reasoning.clone().into(),
             time(Some(outcome.finished_at)),
             stored_id(id.0),
+            stored_id(chat.0),
         ]);
         let (holds, owner) = holds(claim);
         values.extend(owner);
+        let bill = bill.cloned();
         let finished = self.writer.write(move |connection| {
             let sql = format!(
-                "UPDATE messages SET text = coalesce(?, text), reply_state = ?, token_count = coalesce(?, token_count),
+                "UPDATE messages SET text = coalesce(?, text), reply_state = iif(stop_requested_at IS NULL, ?, 'STOPPED'), token_count = coalesce(?, token_count),
                  token_is_estimated = coalesce(?, token_is_estimated), prompt_tokens = ?, prompt_is_estimated = ?, completion_tokens = ?, completion_is_estimated = ?,
                  started_at = ?, first_piece_at = ?, upstream_closed_at = ?, finished_at = ?, overhead_us = ?,
                  stop_requested_at = coalesce(stop_requested_at, ?), stop_requested_by = coalesce(stop_requested_by, ?),
                  error_code = ?, error_message = ?, reasoning = ?, updated_at = max(updated_at, ?)
-                 WHERE id = ? AND reply_state = 'STREAMING' AND {holds}
+                 WHERE id = ? AND chat_id = ? AND reply_state = 'STREAMING' AND {holds}
                  RETURNING {MESSAGE_COLUMNS}"
             );
-            connection.prepare_cached(&sql)?.query_row(params_from_iter(values), read_message).optional()
+            let mut statement = connection.prepare_cached(&sql)?;
+            let ended = statement.query_row(params_from_iter(values), read_message).optional()?;
+            if let Some(bill) = bill
+                && (ended.is_some() || find(connection, id)?.is_none())
+            {
+                ledger::add(connection, &bill)?;
+            }
+            Ok(ended)
         });
         finished.await
+    }
+
+    async fn remove_reply(&self, chat: ChatId, id: MessageId, claim: Claim<'_>) -> Result<bool, StoreError> {
+        let (holds, owner) = holds(claim);
+        let values: Vec<_> = [stored_id(id.0), stored_id(chat.0)]
+            .into_iter()
+            .chain(owner)
+            .collect();
+        let removed = self.writer.write(move |connection| {
+            let sql = format!(
+                "DELETE FROM messages WHERE id = ? AND chat_id = ? AND reply_state = 'STREAMING' AND {holds}"
+            );
+            connection.prepare_cached(&sql)?.execute(params_from_iter(values))
+        });
+        Ok(removed.await? > 0)
     }
 
     async fn claimable_replies(&self, claim: Claim<'_>, limit: usize) -> Result<Vec<Message>, StoreError> {
@@ -132,9 +175,7 @@ impl ReplyStore for EmbeddedStore {
         let values: Vec<_> = owner.into_iter().chain([limit.into()]).collect();
         let replies = self.readers.read(move |connection| {
             let mut statement = connection.prepare_cached(&sql)?;
-            statement
-                .query_map(params_from_iter(values), read_message)?
-                .collect()
+            read_list(statement.query(params_from_iter(values))?, read_message)
         });
         replies.await
     }
@@ -143,11 +184,14 @@ impl ReplyStore for EmbeddedStore {
         let chats = chats.to_vec();
         let active = self.readers.read(move |connection| {
             let mut statement = connection.prepare_cached(&active())?;
-            let replies = chats
-                .iter()
-                .map(|chat| statement.query_row([chat.0], read_message).optional());
-            let replies: Vec<Message> = replies.filter_map(Result::transpose).collect::<SqlResult<_>>()?;
-            Ok(replies.into_iter().map(|reply| (reply.chat_id, reply)).collect())
+            let mut replies = HashMap::new();
+            for chat in chats {
+                let active = read_list(statement.query([chat.0])?, read_message)?;
+                if !active.is_empty() {
+                    replies.insert(chat, active);
+                }
+            }
+            Ok(replies)
         });
         active.await
     }
@@ -172,10 +216,50 @@ pub(super) fn claimable(claim: Claim<'_>) -> (String, Option<Value>) {
     (sql, owner)
 }
 
-/// The statement for the oldest streaming reply of a chat.
+/// The statement for the streaming replies of a chat, in the order in which they were asked for.
 pub(super) fn active() -> String {
     format!(
         "SELECT {MESSAGE_COLUMNS} FROM messages INDEXED BY streaming_of_chat
-         WHERE chat_id = ? AND reply_state = 'STREAMING' ORDER BY created_at, id LIMIT 1"
+         WHERE chat_id = ? AND reply_state = 'STREAMING' ORDER BY created_at, id"
     )
+}
+
+/// The ids of these.
+pub(super) fn active_ids(connection: &Connection, chat: ChatId) -> SqlResult<Vec<MessageId>> {
+    let sql = "SELECT id FROM messages INDEXED BY streaming_of_chat
+               WHERE chat_id = ? AND reply_state = 'STREAMING' ORDER BY created_at, id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let ids = statement.query_map([chat.0], |row| row.get(0).map(MessageId))?;
+    ids.collect()
+}
+
+/// The statement for a chat's messages up to a place, the latest first.
+pub(super) fn up_to() -> String {
+    format!(
+        "SELECT {MESSAGE_COLUMNS} FROM messages INDEXED BY messages_of_chat
+         WHERE chat_id = ? AND (created_at, id) <= (?, ?) ORDER BY created_at DESC, id DESC LIMIT ?"
+    )
+}
+
+/// The latest messages up to a place, in the chat's order, as far back as the bounds allow.
+fn history(
+    connection: &Connection,
+    chat: ChatId,
+    until: Position,
+    bounds: HistoryBounds,
+) -> SqlResult<Vec<Message>> {
+    let mut statement = connection.prepare_cached(&up_to())?;
+    let limit = i64::try_from(bounds.messages_max).unwrap_or(i64::MAX);
+    let mut rows = statement.query(params![chat.0, until.at, until.id, limit])?;
+    let (mut messages, mut bytes) = (Vec::new(), 0_usize);
+    while bytes <= bounds.bytes_max
+        && let Some(row) = rows.next()?
+    {
+        if let Some(message) = read_or_warn(row, read_message)? {
+            bytes = bytes.saturating_add(message.text.len());
+            messages.push(message);
+        }
+    }
+    messages.reverse();
+    Ok(messages)
 }

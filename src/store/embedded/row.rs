@@ -1,11 +1,11 @@
 //! Domain types as rows, and rows as domain types.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Value, ValueRef};
-use rusqlite::{Result, Row, ToSql};
+use rusqlite::{Error, Result, Row, Rows, ToSql};
 
 use crate::domain::{
-    Author, Chat, ChatId, ChatStatus, ClientKey, DocumentId, Message, MessageId, ObjectId, Reply, ReplyError,
-    ReplyState, StopRequest, Timestamp, TokenCount, Usage, UserId,
+    Author, Chat, ChatId, ChatStatus, ClientKey, DocumentId, Message, MessageId, ObjectId, Page, PageRequest,
+    Reply, ReplyError, ReplyState, StopRequest, Timestamp, TokenCount, Usage, UserId,
 };
 
 impl ToSql for ObjectId {
@@ -262,6 +262,55 @@ pub(super) fn error_values(error: Option<&ReplyError>) -> [Value; 2] {
         error.map(|error| error.code.clone()).into(),
         error.map(|error| error.message.clone()).into(),
     ]
+}
+
+/// The items of a list. A row that cannot be read is left out: it must not hide the rest.
+pub(super) fn read_list<T>(mut rows: Rows<'_>, read: fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+    let mut items = Vec::new();
+    while let Some(row) = rows.next()? {
+        items.extend(read_or_warn(row, read)?);
+    }
+    Ok(items)
+}
+
+/// A page of what was read for it. The page is cut before its rows are read: whether there is more does not hang on a
+/// damaged one.
+pub(super) fn read_page<T>(
+    mut rows: Rows<'_>,
+    request: &PageRequest,
+    read: fn(&Row<'_>) -> Result<T>,
+) -> Result<Page<T>> {
+    let mut items = Vec::new();
+    while let Some(row) = rows.next()? {
+        items.push(read_or_warn(row, read)?);
+    }
+    let page = Page::from_read(items, request);
+    Ok(Page {
+        items: page.items.into_iter().flatten().collect(),
+        has_more: page.has_more,
+    })
+}
+
+/// The item of a row, or `None` if the row cannot be read.
+pub(super) fn read_or_warn<T>(row: &Row<'_>, read: fn(&Row<'_>) -> Result<T>) -> Result<Option<T>> {
+    match read(row) {
+        Ok(item) => Ok(Some(item)),
+        Err(
+            error @ (Error::FromSqlConversionFailure(..)
+            | Error::InvalidColumnType(..)
+            | Error::Utf8Error(..)),
+        ) => {
+            let id: Option<ObjectId> = row.get(0).ok();
+            let id = id.map(|id| id.to_string());
+            tracing::warn!(
+                id,
+                error = &error as &dyn std::error::Error,
+                "a row that cannot be read is left out"
+            );
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The columns of a row, read one after the other.

@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 
 use super::EmbeddedStore;
 use super::keyset::{Conditions, Keyset};
-use super::row::{MESSAGE_COLUMNS, id, read_message};
+use super::row::{MESSAGE_COLUMNS, id, read_message, read_page};
 use crate::domain::{Message, Page, PageRequest, SearchScope, SearchWords};
 use crate::store::{SearchStore, StoreError};
 
@@ -27,8 +27,7 @@ impl SearchStore for EmbeddedStore {
         let request = *request;
         let page = self.readers.read(move |connection| {
             let mut statement = connection.prepare_cached(&sql)?;
-            let messages = statement.query_map(params_from_iter(values), read_message)?;
-            Ok(Page::from_read(messages.collect::<Result<_, _>>()?, &request))
+            read_page(statement.query(params_from_iter(values))?, &request, read_message)
         });
         page.await
     }

@@ -64,7 +64,10 @@ async fn what_a_caller_who_leaves_wrote_is_told_on_every_transport(scratch: &Scr
         let stored = messages(&server, &chat).await;
         for message in &stored {
             let id = message["id"].as_str().unwrap();
-            assert!(told.contains(id), "{leaving:?}: {message} was stored and never told");
+            assert!(
+                told.contains(id),
+                "{leaving:?}: {message} was stored and never told"
+            );
         }
         if matches!(leaving, Leaving::ClosesProperly | Leaving::Completes) {
             // What was read from the socket before its end is done.

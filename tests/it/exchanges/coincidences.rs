@@ -120,7 +120,8 @@ async fn another_server_knows_all_that_is_under_way_and_bounds_and_stops_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_prompt_that_is_deleted_before_its_turn_ends_its_reply_without_a_call() {
     let scratch = Scratch::mongo_and_redis().await;
-    let [a, b] = [(); 2].map(|()| Server::start_with(&scratch, &["--builtin-pace", "20", "--builtin-words", "60"]));
+    let [a, b] =
+        [(); 2].map(|()| Server::start_with(&scratch, &["--builtin-pace", "20", "--builtin-words", "60"]));
     let chat = a.create_chat("A chat").await;
     let first = a.send(&chat, "First").await;
     let input = json!({ "input": { "chatId": chat, "text": "Second" } });
@@ -132,7 +133,9 @@ async fn a_prompt_that_is_deleted_before_its_turn_ends_its_reply_without_a_call(
     let query = "subscription ($id: ID!) { reply(messageId: $id) { ... on ReplyFinished { message { text
         reply { state error { code } usage { prompt { tokens } } } } } } }";
     let mut socket = crate::support::socket::Socket::acknowledged(&b).await;
-    socket.subscribe("1", query, json!({ "id": sent["reply"]["id"] })).await;
+    socket
+        .subscribe("1", query, json!({ "id": sent["reply"]["id"] }))
+        .await;
     let end = loop {
         let message = socket.message().await;
         let end = &message["payload"]["data"]["reply"]["message"];

@@ -45,7 +45,9 @@ async fn a_deleted_chat_leaves_nothing_whatever_was_on_its_way(scratch: &Scratch
     let server = Server::start_with(scratch, &["--builtin-pace", "20"]);
     let chats = delete_beside(&server, &server).await;
     for chat in &chats {
-        let gone = server.code(SEND, json!({ "input": { "chatId": chat, "text": "still?" } })).await;
+        let gone = server
+            .code(SEND, json!({ "input": { "chatId": chat, "text": "still?" } }))
+            .await;
         assert_eq!(gone, "NOT_FOUND");
     }
     until_nothing_is_left(scratch, Some(server)).await;
@@ -100,7 +102,8 @@ async fn nothing_of_a_deleted_message_follows_its_deletion(scratch: &Scratch) {
         let delete = "mutation ($id: ID!) { deleteMessage(input: { id: $id }) { deletedMessageId } }";
         server.data(delete, json!({ "id": reply })).await;
         follower.expect("MessageDeleted").await;
-        let rename = "mutation ($id: ID!) { updateChat(input: { id: $id, title: \"Later\" }) { chat { id } } }";
+        let rename =
+            "mutation ($id: ID!) { updateChat(input: { id: $id, title: \"Later\" }) { chat { id } } }";
         server.data(rename, json!({ "id": chat })).await;
         let next = follower.next().await.unwrap();
         assert_eq!(next["__typename"], "ChatUpdated", "{next}");

@@ -11,8 +11,10 @@ use crate::support::server::Server;
 
 const SEND: &str = "mutation ($input: SendMessageInput!) {
     sendMessage(input: $input) { message { id text } reply { id reply { inReplyTo { id } } } } }";
-const CREATE: &str = "mutation ($input: CreateMessageInput!) { createMessage(input: $input) { message { id } } }";
-const MESSAGES: &str = "query ($id: ID!, $after: String) { chat(id: $id) { messages(first: 100, after: $after) {
+const CREATE: &str =
+    "mutation ($input: CreateMessageInput!) { createMessage(input: $input) { message { id } } }";
+const MESSAGES: &str =
+    "query ($id: ID!, $after: String) { chat(id: $id) { messages(first: 100, after: $after) {
     pageInfo { hasNextPage endCursor } nodes { id author text reply { state inReplyTo { id text } } } } } }";
 
 /// All messages of a chat, in its order.
