@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::{chats, messages, migrate, replies, search, usage};
+use super::{chats, exchanges, ledger, messages, migrate, replies, search};
 use crate::domain::{
     Author, ChatFilter, ChatId, ChatStatus, DocumentId, MessageFilter, ObjectId, PageRequest, Position,
     SearchScope, SearchWords, Timestamp, UserId,
@@ -46,7 +46,10 @@ fn statements() -> Vec<String> {
         messages::TOKENS.to_owned(),
         replies::claimable(Claim::Lapsed).0,
         replies::active(),
-        "DELETE FROM messages WHERE chat_id = ?".to_owned(),
+        replies::up_to(),
+        exchanges::LATEST.to_owned(),
+        ledger::ROWS.to_owned(),
+        chats::SWEEP.to_owned(),
     ];
     let chat_filter = ChatFilter {
         status: Some(ChatStatus::active()),
@@ -133,16 +136,4 @@ fn a_search_reads_the_messages_that_have_the_words_and_sorts_them() {
             }
         }
     }
-}
-
-/// Grouping needs a place to gather the groups in. They are few, and every row that goes into them is asked for.
-#[test]
-fn usage_reads_the_messages_of_its_time_and_gathers_them() {
-    let steps = plan(&migrated(), usage::ROWS);
-    let expected = [
-        "SEARCH chats USING COVERING INDEX chats_by_creation (user_id=?)",
-        "SEARCH messages USING INDEX messages_of_chat (chat_id=? AND created_at>? AND created_at<?)",
-        "USE TEMP B-TREE FOR GROUP BY",
-    ];
-    assert_eq!(steps, expected);
 }

@@ -63,8 +63,8 @@ mod tests {
     use std::time::Duration;
 
     use crate::domain::{
-        Author, ChatId, Message, MessageChange, MessageId, ObjectId, Reply, ReplyOutcome, ReplyState,
-        Timestamp,
+        Author, Chat, ChatId, ChatStatus, EndState, Message, MessageChange, MessageId, ObjectId, Reply,
+        ReplyOutcome, Timestamp, UserId,
     };
     use crate::store::{ChatStore, Claim, EmbeddedStore, MessageStore, ReplyStore};
 
@@ -122,7 +122,7 @@ mod tests {
         check(&store, "after inserts").await;
         assert_eq!(searchable(&store).await, 10);
 
-        let id = |n| message(n, None).id;
+        let (id, chat) = (|n| message(n, None).id, |n| message(n, None).chat_id);
         for (n, text) in [
             (0, Some("a")),
             (1, None),
@@ -134,12 +134,15 @@ mod tests {
                 reaction: Some(Some("x".to_owned())),
                 ..MessageChange::default()
             };
-            store.update_message(id(n), &change, now).await.unwrap();
+            store.update_message(chat(n), id(n), &change, now).await.unwrap();
         }
         check(&store, "after edits").await;
         for n in 10..20 {
             for text in ["begun", "begun to"] {
-                store.checkpoint(id(n), "us", text, Duration::ZERO).await.unwrap();
+                store
+                    .checkpoint(chat(n), id(n), "us", text, Duration::ZERO)
+                    .await
+                    .unwrap();
             }
         }
         check(&store, "after checkpoints").await;
@@ -147,18 +150,34 @@ mod tests {
         for n in 10..16 {
             let outcome = ReplyOutcome {
                 text: (n % 2 == 0).then(|| "the end".to_owned()),
-                ..ReplyOutcome::bare(ReplyState::Stopped, now)
+                ..ReplyOutcome::bare(EndState::Stopped, now)
             };
-            store.finish_reply(id(n), Claim::Alone, &outcome).await.unwrap();
+            store
+                .finish_reply(chat(n), id(n), Claim::Alone, &outcome, None)
+                .await
+                .unwrap();
         }
         check(&store, "after ends").await;
         assert_eq!(searchable(&store).await, 16);
         for n in [0, 4, 10, 18] {
-            assert!(store.delete_message(id(n)).await.unwrap());
+            assert!(store.delete_message(chat(n), id(n)).await.unwrap());
         }
         check(&store, "after deletions").await;
         assert_eq!(searchable(&store).await, 13);
-        store.delete_chat(message(1, None).chat_id).await.unwrap();
+        let deleted = Chat {
+            id: chat(1),
+            user_id: UserId::Int(1),
+            document_id: None,
+            title: String::new(),
+            status: ChatStatus::active(),
+            created_at: now,
+            updated_at: now,
+        };
+        store.insert_chat(&deleted).await.unwrap();
+        assert!(store.delete_chat(deleted.id).await.unwrap());
+        while store.sweep_deleted(2).await.unwrap() {
+            check(&store, "amid a sweep").await;
+        }
         check(&store, "after a chat's deletion").await;
         assert_eq!(searchable(&store).await, 5);
     }
