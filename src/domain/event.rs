@@ -18,11 +18,9 @@ pub enum ChatEvent {
     ChatUpdated,
     /// The chat was deleted, and nothing follows.
     ChatDeleted,
-    /// A user began to type or ceased.
-    TypingChanged(Typing),
 }
 
-/// Whether a user types.
+/// Whether a user types. No [`ChatEvent`]: it is sent to current subscribers only, and kept nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Typing {
     /// Who.

@@ -9,10 +9,12 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{Followed, Follower};
-use crate::domain::{ChatEvent, ChatId, FeedPosition};
+use crate::domain::{ChatEvent, ChatId, FeedPosition, Typing};
 
 /// Events that a chat's ring holds. A follower that lags by more is told of a gap.
 pub const EVENTS_MAX: usize = 256;
+/// Users of a chat whose latest typing state a subscriber that is behind still receives; of more, the last to change.
+pub const TYPISTS_MAX: usize = 16;
 /// How long a chat's events outlive its last follower, so that one who was cut off finds its place again.
 pub const RETAINED_FOR: Duration = Duration::from_secs(300);
 
@@ -44,11 +46,24 @@ struct Log {
     /// How many events came before the oldest one held.
     forgotten: u64,
     events: VecDeque<ChatEvent>,
+    /// The latest typing state of each user, in the order in which they changed.
+    typing: VecDeque<TypingChange>,
+    /// How many typing states there were.
+    typing_count: u64,
     touched: Instant,
     /// Whether all that happened elsewhere up to the last event is known. Of no meaning where nothing happens elsewhere.
     is_whole: bool,
     /// The last event that came while it was not.
     awaited: Option<FeedPosition>,
+}
+
+/// A typing state, for the subscribers that have not received it yet.
+struct TypingChange {
+    /// Counts the typing states of the ring, from 1.
+    number: u64,
+    /// The sequence of the last event before it: a subscriber receives that event first.
+    behind: u64,
+    typing: Typing,
 }
 
 impl Rings {
@@ -114,6 +129,8 @@ impl Ring {
                 epoch: start.epoch,
                 forgotten: start.sequence,
                 events: VecDeque::new(),
+                typing: VecDeque::new(),
+                typing_count: 0,
                 touched: Instant::now(),
                 is_whole: false,
                 awaited: None,
@@ -125,6 +142,12 @@ impl Ring {
     /// Adds an event behind all others.
     pub(super) fn push(&self, event: ChatEvent) {
         lock(&self.log).push(event);
+        self.changes.send_replace(());
+    }
+
+    /// Sends a typing state to current subscribers. It takes the place of the user's last one, and none in the log.
+    pub(super) fn show_typing(&self, typing: Typing) {
+        lock(&self.log).show_typing(typing);
         self.changes.send_replace(());
     }
 
@@ -176,19 +199,21 @@ impl Ring {
 
     /// Follows from the place `after` on, or from now on behind a gap.
     pub(super) fn follow(self: Arc<Self>, after: Option<FeedPosition>) -> Follower {
-        let place = {
+        let (place, typing_seen) = {
             let mut log = lock(&self.log);
             log.touched = Instant::now();
-            match after.filter(|after| log.knows(*after)) {
+            let place = match after.filter(|after| log.knows(*after)) {
                 Some(after) => Place::Behind(after),
                 // What is told next begins here, however late the gap itself is read.
                 None => Place::Lost(log.position()),
-            }
+            };
+            (place, log.typing_count)
         };
         let reader = Reader {
             changes: self.changes.subscribe(),
             ring: self,
             place,
+            typing_seen,
         };
         stream::unfold(reader, |mut reader| async {
             let followed = reader.next().await;
@@ -206,6 +231,26 @@ impl Log {
         }
         self.events.push_back(event);
         self.touched = Instant::now();
+    }
+
+    fn show_typing(&mut self, typing: Typing) {
+        self.typing
+            .retain(|change| change.typing.user_id != typing.user_id);
+        if self.typing.len() == TYPISTS_MAX {
+            self.typing.pop_front();
+        }
+        self.typing_count += 1;
+        self.typing.push_back(TypingChange {
+            number: self.typing_count,
+            behind: self.position().sequence,
+            typing,
+        });
+    }
+
+    /// The first typing state after `seen` that is due to a subscriber that has received the events up to `sequence`.
+    fn typing_after(&self, seen: u64, sequence: u64) -> Option<&TypingChange> {
+        let change = self.typing.iter().find(|change| change.number > seen)?;
+        (change.behind <= sequence).then_some(change)
     }
 
     fn place(&mut self, position: FeedPosition, event: ChatEvent) -> Placed {
@@ -247,6 +292,8 @@ impl Log {
         self.epoch = position.epoch;
         self.forgotten = position.sequence;
         self.events.clear();
+        // The numbers of before mean nothing any more.
+        self.typing.iter_mut().for_each(|change| change.behind = 0);
         self.is_whole = is_whole;
     }
 
@@ -275,6 +322,8 @@ struct Reader {
     ring: Arc<Ring>,
     changes: watch::Receiver<()>,
     place: Place,
+    /// The number of the last typing state that was received, or that came before this subscriber.
+    typing_seen: u64,
 }
 
 enum Place {
@@ -310,6 +359,10 @@ impl Reader {
                 Some(Followed::Gap(now))
             }
             Place::Behind(place) => {
+                if let Some(change) = log.typing_after(self.typing_seen, place.sequence) {
+                    self.typing_seen = change.number;
+                    return Some(Followed::Typing(change.typing.clone()));
+                }
                 let event = log.event(place.sequence)?.clone();
                 let behind = FeedPosition {
                     sequence: place.sequence + 1,

@@ -124,6 +124,7 @@ impl ChatFollower {
                 self.position = position;
                 self.tell(event).await
             }
+            Followed::Typing(typing) => Ok(Some(ChatUpdate::TypingChanged(typing))),
         };
         match told {
             Ok(told) => told,
@@ -149,7 +150,6 @@ impl ChatFollower {
                 self.is_over = true;
                 ChatUpdate::ChatDeleted(self.chat)
             }
-            ChatEvent::TypingChanged(typing) => ChatUpdate::TypingChanged(typing),
             ChatEvent::ReplyStarted(id) => {
                 if !self.found.remove(&id) {
                     self.attach(id, None).await?;

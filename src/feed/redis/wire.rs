@@ -14,12 +14,15 @@ enum Event {
     ReplyStarted(String),
     ChatUpdated,
     ChatDeleted,
-    #[serde(rename_all = "camelCase")]
-    TypingChanged {
-        user: User,
-        is_typing: bool,
-        until: i64,
-    },
+}
+
+/// A [`Typing`].
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TypingState {
+    user: User,
+    is_typing: bool,
+    until: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -38,14 +41,6 @@ pub(super) fn encode(event: &ChatEvent) -> String {
         ChatEvent::ReplyStarted(id) => Event::ReplyStarted(id.to_string()),
         ChatEvent::ChatUpdated => Event::ChatUpdated,
         ChatEvent::ChatDeleted => Event::ChatDeleted,
-        ChatEvent::TypingChanged(typing) => Event::TypingChanged {
-            user: match &typing.user_id {
-                UserId::Int(id) => User::Int(*id),
-                UserId::Text(id) => User::Text(id.clone()),
-            },
-            is_typing: typing.is_typing,
-            until: typing.until.millis(),
-        },
     };
     // Strings and numbers always are JSON.
     serde_json::to_string(&event).unwrap_or_default()
@@ -61,19 +56,49 @@ pub(super) fn decode(event: &str) -> Option<ChatEvent> {
         Event::ReplyStarted(id) => ChatEvent::ReplyStarted(message(id)?),
         Event::ChatUpdated => ChatEvent::ChatUpdated,
         Event::ChatDeleted => ChatEvent::ChatDeleted,
-        Event::TypingChanged {
-            user,
-            is_typing,
-            until,
-        } => ChatEvent::TypingChanged(Typing {
-            user_id: match user {
-                User::Int(id) => UserId::Int(id),
-                User::Text(id) => UserId::Text(id),
-            },
-            is_typing,
-            until: Timestamp::from_millis(until),
-        }),
     })
+}
+
+/// What comes before a typing state in a chat's channel, where an event has its id.
+pub(super) const TYPING: &str = "typing";
+
+/// Writes a typing state as a chat's channel carries it.
+pub(super) fn encode_typing(typing: &Typing) -> String {
+    let state = TypingState {
+        user: (&typing.user_id).into(),
+        is_typing: typing.is_typing,
+        until: typing.until.millis(),
+    };
+    let state = serde_json::to_string(&state).unwrap_or_default();
+    format!("{TYPING} {state}")
+}
+
+/// Reads a typing state; `None` for anything else.
+pub(super) fn decode_typing(state: &str) -> Option<Typing> {
+    let state: TypingState = serde_json::from_str(state).ok()?;
+    Some(Typing {
+        user_id: state.user.into(),
+        is_typing: state.is_typing,
+        until: Timestamp::from_millis(state.until),
+    })
+}
+
+impl From<&UserId> for User {
+    fn from(id: &UserId) -> Self {
+        match id {
+            UserId::Int(id) => Self::Int(*id),
+            UserId::Text(id) => Self::Text(id.clone()),
+        }
+    }
+}
+
+impl From<User> for UserId {
+    fn from(id: User) -> Self {
+        match id {
+            User::Int(id) => Self::Int(id),
+            User::Text(id) => Self::Text(id),
+        }
+    }
 }
 
 /// Reads the id of an entry.
@@ -99,13 +124,6 @@ mod tests {
     #[test]
     fn every_event_is_read_as_it_was_written() {
         let id = MessageId(ObjectId::from_bytes([9; 12]));
-        let typing = |user_id| {
-            ChatEvent::TypingChanged(Typing {
-                user_id,
-                is_typing: true,
-                until: Timestamp::from_millis(-5),
-            })
-        };
         for event in [
             ChatEvent::MessageAdded(id),
             ChatEvent::MessageUpdated(id),
@@ -113,17 +131,29 @@ mod tests {
             ChatEvent::ReplyStarted(id),
             ChatEvent::ChatUpdated,
             ChatEvent::ChatDeleted,
-            typing(UserId::Int(7)),
-            typing(UserId::Text("7".to_owned())),
         ] {
             assert_eq!(decode(&encode(&event)), Some(event));
+        }
+    }
+
+    #[test]
+    fn a_typing_state_is_read_as_it_was_written() {
+        for user_id in [UserId::Int(7), UserId::Text("7".to_owned())] {
+            let typing = Typing {
+                user_id,
+                is_typing: true,
+                until: Timestamp::from_millis(-5),
+            };
+            let told = encode_typing(&typing);
+            let (kind, state) = split(told.as_bytes()).unwrap();
+            assert_eq!((kind, decode_typing(state)), (TYPING, Some(typing)));
         }
     }
 
     proptest! {
         #[test]
         fn reading_anything_is_harmless(text in ".{0,60}") {
-            let _ = (decode(&text), position(&text), split(text.as_bytes()));
+            let _ = (decode(&text), decode_typing(&text), position(&text), split(text.as_bytes()));
         }
     }
 }
