@@ -177,7 +177,10 @@ impl Engine {
         let engine = self.clone();
         let generation = async move {
             let _live = replies::live();
-            engine.feed.publish(chat_id, ChatEvent::ReplyStarted(id)).await;
+            engine
+                .feed
+                .publish(chat_id, ChatEvent::reply_started(&reply))
+                .await;
             let fleet = engine.feed.fleet();
             if let Some(fleet) = fleet.clone() {
                 let live = live.clone();
@@ -210,10 +213,15 @@ impl Engine {
             return Ok(Some(live.read_from(cursor)));
         }
         let message = self.store.messages(&[id]).await?.pop();
-        Ok(message.map(|message| {
-            let mirror = self.mirror(message);
-            mirror.read_from(cursor).patient(MIRROR_LAG_MAX)
-        }))
+        Ok(message.map(|message| self.follow_message(message, cursor)))
+    }
+
+    /// [`Engine::follow`], of a reply that is at hand.
+    pub fn follow_message(self: &Arc<Self>, message: Message, cursor: Option<ReplyCursor>) -> ReplyReader {
+        match self.live(message.id) {
+            Some(live) => live.read_from(cursor),
+            None => self.mirror(message).read_from(cursor).patient(MIRROR_LAG_MAX),
+        }
     }
 
     /// The replies of a chat that are under way: those of this server in the order of their turns, and the oldest of

@@ -9,12 +9,15 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{Followed, Follower};
-use crate::domain::{ChatEvent, ChatId, FeedPosition, Typing};
+use crate::domain::{ChatEvent, ChatId, FeedPosition, Timestamp, Typing};
 
 /// Events that a chat's ring holds. A follower that lags by more is told of a gap.
 pub const EVENTS_MAX: usize = 256;
 /// Users of a chat whose latest typing state a subscriber that is behind still receives; of more, the last to change.
 pub const TYPISTS_MAX: usize = 16;
+/// Two changes of one message or chat that are nearer than this may be published in another order than they were
+/// stored, on two servers whose clocks differ. In milliseconds.
+const REORDERED_WITHIN_MS: i64 = 1_000;
 /// How long a chat's events outlive its last follower, so that one who was cut off finds its place again.
 pub const RETAINED_FOR: Duration = Duration::from_secs(300);
 
@@ -45,7 +48,7 @@ struct Log {
     epoch: u64,
     /// How many events came before the oldest one held.
     forgotten: u64,
-    events: VecDeque<ChatEvent>,
+    events: VecDeque<Held>,
     /// The latest typing state of each user, in the order in which they changed.
     typing: VecDeque<TypingChange>,
     /// How many typing states there were.
@@ -55,6 +58,13 @@ struct Log {
     is_whole: bool,
     /// The last event that came while it was not.
     awaited: Option<FeedPosition>,
+}
+
+/// An event of the log.
+struct Held {
+    event: ChatEvent,
+    /// When what it came with was last changed, also where that is not kept.
+    changed_at: Option<Timestamp>,
 }
 
 /// A typing state, for the subscribers that have not received it yet.
@@ -229,8 +239,26 @@ impl Log {
             self.events.pop_front();
             self.forgotten += 1;
         }
-        self.events.push_back(event);
+        let changed_at = event.content_changed_at();
+        let event = match self.is_latest(&event, changed_at) {
+            true => event,
+            false => event.without_content(),
+        };
+        self.events.push_back(Held { event, changed_at });
         self.touched = Instant::now();
+    }
+
+    /// Whether the content of a new event is surely the latest of its message or chat. If not, subscribers read the
+    /// store: what they receive last must be what is stored.
+    fn is_latest(&self, event: &ChatEvent, changed_at: Option<Timestamp>) -> bool {
+        let id = event.message_id();
+        let same = |held: &&Held| held.event.message_id() == id;
+        let (Some(before), Some(changed_at)) = (self.events.iter().rev().find(same), changed_at) else {
+            return true;
+        };
+        before
+            .changed_at
+            .is_some_and(|before| before.plus_millis(REORDERED_WITHIN_MS) <= changed_at)
     }
 
     fn show_typing(&mut self, typing: Typing) {
@@ -313,7 +341,7 @@ impl Log {
     /// The event behind this many others, or `None` if it has not happened yet. The place is held.
     fn event(&self, sequence: u64) -> Option<&ChatEvent> {
         let index = usize::try_from(sequence.checked_sub(self.forgotten)?).ok()?;
-        self.events.get(index)
+        self.events.get(index).map(|held| &held.event)
     }
 }
 
@@ -382,10 +410,10 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{MessageId, ObjectId};
+    use crate::domain::{Chat, ChatStatus, MessageId, ObjectId, UserId};
 
     fn event(n: u8) -> ChatEvent {
-        ChatEvent::MessageAdded(MessageId(ObjectId::from_bytes([n; 12])))
+        ChatEvent::MessageDeleted(MessageId(ObjectId::from_bytes([n; 12])))
     }
 
     fn position(epoch: u64, sequence: u64) -> FeedPosition {
@@ -414,6 +442,43 @@ mod tests {
             assert!(ring.bring(start, vec![event(n)]));
             let behind = position(2, start.sequence + 1);
             assert_eq!(follower.next().await.unwrap(), Followed::Gap(behind));
+        }
+    }
+
+    #[tokio::test]
+    async fn content_that_may_not_be_the_latest_is_left_to_be_read_in_the_store() {
+        let chat = ChatId(ObjectId::from_bytes([1; 12]));
+        let renamed = |title: &str, at| {
+            ChatEvent::chat_updated(&Chat {
+                id: chat,
+                user_id: UserId::Int(1),
+                document_id: None,
+                title: title.to_owned(),
+                status: ChatStatus::active(),
+                created_at: Timestamp::from_millis(0),
+                updated_at: Timestamp::from_millis(at),
+            })
+        };
+        let ring = Arc::new(Ring::at(position(1, 0)));
+        let mut follower = ring.clone().follow(Some(position(1, 0)));
+        for (title, at, is_kept) in [
+            ("a", 10_000, true),
+            ("b", 10_000 + REORDERED_WITHIN_MS, true),
+            ("near", 10_001 + REORDERED_WITHIN_MS, false),
+            ("before", 9_000, false),
+            ("c", 20_000, true),
+        ] {
+            let event = renamed(title, at);
+            ring.push(event.clone());
+            let expected = if is_kept {
+                event
+            } else {
+                ChatEvent::ChatUpdated(None)
+            };
+            let Some(Followed::Event(_, told)) = follower.next().await else {
+                panic!("no event");
+            };
+            assert_eq!(told, expected, "{title}");
         }
     }
 }

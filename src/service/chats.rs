@@ -85,7 +85,7 @@ impl Service {
         self.chat(viewer, id).await?;
         let changed = self.store.update_chat(id, change, self.clock.now()).await?;
         let changed = changed.ok_or(Error::NotFound(Subject::Chat))?;
-        self.feed.publish(id, ChatEvent::ChatUpdated).await;
+        self.feed.publish(id, ChatEvent::chat_updated(&changed)).await;
         Ok(changed)
     }
 

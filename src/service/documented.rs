@@ -191,7 +191,7 @@ impl Service {
         if let Inserted::Existing(existing) = self.store.insert_message(&message).await? {
             return Ok(*existing);
         }
-        let added = ChatEvent::MessageAdded(message.id);
+        let added = ChatEvent::message_added(&message);
         self.feed.publish(message.chat_id, added).await;
         if message.author == Author::User {
             self.name_pending_chat(&chat, &message).await;

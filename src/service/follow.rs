@@ -142,17 +142,35 @@ impl ChatFollower {
     async fn tell(&mut self, event: ChatEvent) -> Result<Option<ChatUpdate>, Error> {
         let (service, viewer) = (&self.service, &self.viewer);
         Ok(Some(match event {
-            ChatEvent::MessageAdded(id) => ChatUpdate::MessageAdded(service.message(viewer, id).await?),
-            ChatEvent::MessageUpdated(id) => ChatUpdate::MessageUpdated(service.message(viewer, id).await?),
+            // What an event carries needs no read: the right to the chat was checked, and its owner never changes.
+            ChatEvent::MessageAdded(message) => {
+                ChatUpdate::MessageAdded(match message.content_in(self.chat) {
+                    Ok(message) => message,
+                    Err(id) => service.message(viewer, id).await?,
+                })
+            }
+            ChatEvent::MessageUpdated(message) => {
+                ChatUpdate::MessageUpdated(match message.content_in(self.chat) {
+                    Ok(message) => message,
+                    Err(id) => service.message(viewer, id).await?,
+                })
+            }
             ChatEvent::MessageDeleted(id) => ChatUpdate::MessageDeleted(id),
-            ChatEvent::ChatUpdated => ChatUpdate::ChatUpdated(service.chat(viewer, self.chat).await?),
+            ChatEvent::ChatUpdated(chat) => ChatUpdate::ChatUpdated(match chat {
+                Some(chat) if chat.id == self.chat => Arc::unwrap_or_clone(chat),
+                _ => service.chat(viewer, self.chat).await?,
+            }),
             ChatEvent::ChatDeleted => {
                 self.is_over = true;
                 ChatUpdate::ChatDeleted(self.chat)
             }
-            ChatEvent::ReplyStarted(id) => {
-                if !self.found.remove(&id) {
-                    self.attach(id, None).await?;
+            ChatEvent::ReplyStarted(message) => {
+                let id = message.id();
+                if !self.found.remove(&id) && !self.is_attached(id) {
+                    match message.content_in(self.chat) {
+                        Ok(message) => self.push(id, None, service.engine.follow_message(message, None)),
+                        Err(id) => drop(self.attach(id, None).await?),
+                    }
                 }
                 return Ok(None);
             }
@@ -181,7 +199,7 @@ impl ChatFollower {
 
     /// Whether the reply is followed: there may be no such message, or not yet.
     async fn attach(&mut self, id: MessageId, cursor: Option<ReplyCursor>) -> Result<bool, Error> {
-        if self.replies.iter().any(|(followed, _)| *followed == id) {
+        if self.is_attached(id) {
             return Ok(true);
         }
         let Some(reader) = self.service.engine.follow(id, cursor).await? else {
@@ -191,9 +209,17 @@ impl ChatFollower {
         if reader.chat() != self.chat {
             return Ok(false);
         }
+        self.push(id, cursor, reader);
+        Ok(true)
+    }
+
+    fn is_attached(&self, id: MessageId) -> bool {
+        self.replies.iter().any(|(followed, _)| *followed == id)
+    }
+
+    fn push(&mut self, id: MessageId, cursor: Option<ReplyCursor>, reader: ReplyReader) {
         self.told.insert(id, cursor);
         self.replies.push((id, updates(reader)));
-        Ok(true)
     }
 
     fn note(&mut self, id: MessageId, update: &ReplyUpdate) {

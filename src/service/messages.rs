@@ -173,7 +173,7 @@ impl Service {
         match self.store.insert_message(message).await? {
             Inserted::New => {
                 self.touch(message.chat_id, message.created_at).await;
-                let added = ChatEvent::MessageAdded(message.id);
+                let added = ChatEvent::message_added(message);
                 self.feed.publish(message.chat_id, added).await;
                 Ok(message.clone())
             }
@@ -195,7 +195,7 @@ impl Service {
             .update_message(message.id, change, self.clock.now())
             .await?
             .ok_or(Error::NotFound(Subject::Message))?;
-        let updated = ChatEvent::MessageUpdated(changed.id);
+        let updated = ChatEvent::message_updated(&changed);
         self.feed.publish(changed.chat_id, updated).await;
         Ok(changed)
     }

@@ -6,6 +6,7 @@
 //! the connection was away, when the numbers show a hole. So the work for an event does not depend on how many chats a
 //! server follows.
 
+mod content;
 mod link;
 mod names;
 mod probe;

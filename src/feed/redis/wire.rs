@@ -1,19 +1,37 @@
 //! Events as they stand in a stream: JSON, so that an operator can read them.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{ChatEvent, FeedPosition, MessageId, Timestamp, Typing, UserId};
+use super::content::{ChatContent, MessageContent, User};
+use crate::domain::{ChatEvent, EventMessage, FeedPosition, MessageId, Timestamp, Typing};
 
 /// A [`ChatEvent`]. What a later version adds is not understood by this one, which then says that something is missing.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Event {
-    MessageAdded(String),
-    MessageUpdated(String),
+    MessageAdded(About),
+    MessageUpdated(About),
     MessageDeleted(String),
-    ReplyStarted(String),
+    ReplyStarted(About),
+    /// By its name alone, as earlier versions wrote it.
     ChatUpdated,
+    ChatChanged(ChatContent),
     ChatDeleted,
+}
+
+/// An [`EventMessage`].
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum About {
+    /// As earlier versions wrote it.
+    Id(String),
+    Content(Box<MessageContent>),
+    /// What a later version says of the message is not understood, but its id is.
+    Unknown {
+        id: String,
+    },
 }
 
 /// A [`Typing`].
@@ -25,21 +43,15 @@ struct TypingState {
     until: i64,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum User {
-    Int(i64),
-    Text(String),
-}
-
 /// Writes an event.
 pub(super) fn encode(event: &ChatEvent) -> String {
     let event = match event {
-        ChatEvent::MessageAdded(id) => Event::MessageAdded(id.to_string()),
-        ChatEvent::MessageUpdated(id) => Event::MessageUpdated(id.to_string()),
+        ChatEvent::MessageAdded(message) => Event::MessageAdded(message.into()),
+        ChatEvent::MessageUpdated(message) => Event::MessageUpdated(message.into()),
         ChatEvent::MessageDeleted(id) => Event::MessageDeleted(id.to_string()),
-        ChatEvent::ReplyStarted(id) => Event::ReplyStarted(id.to_string()),
-        ChatEvent::ChatUpdated => Event::ChatUpdated,
+        ChatEvent::ReplyStarted(message) => Event::ReplyStarted(message.into()),
+        ChatEvent::ChatUpdated(None) => Event::ChatUpdated,
+        ChatEvent::ChatUpdated(Some(chat)) => Event::ChatChanged((&**chat).into()),
         ChatEvent::ChatDeleted => Event::ChatDeleted,
     };
     // Strings and numbers always are JSON.
@@ -48,15 +60,37 @@ pub(super) fn encode(event: &ChatEvent) -> String {
 
 /// Reads what [`encode`] wrote; `None` for anything else.
 pub(super) fn decode(event: &str) -> Option<ChatEvent> {
-    let message = |id: String| MessageId::parse(&id).ok();
     Some(match serde_json::from_str(event).ok()? {
-        Event::MessageAdded(id) => ChatEvent::MessageAdded(message(id)?),
-        Event::MessageUpdated(id) => ChatEvent::MessageUpdated(message(id)?),
-        Event::MessageDeleted(id) => ChatEvent::MessageDeleted(message(id)?),
-        Event::ReplyStarted(id) => ChatEvent::ReplyStarted(message(id)?),
-        Event::ChatUpdated => ChatEvent::ChatUpdated,
+        Event::MessageAdded(message) => ChatEvent::MessageAdded(message.read()?),
+        Event::MessageUpdated(message) => ChatEvent::MessageUpdated(message.read()?),
+        Event::MessageDeleted(id) => ChatEvent::MessageDeleted(MessageId::parse(&id).ok()?),
+        Event::ReplyStarted(message) => ChatEvent::ReplyStarted(message.read()?),
+        Event::ChatUpdated => ChatEvent::ChatUpdated(None),
+        Event::ChatChanged(chat) => ChatEvent::ChatUpdated(chat.read().map(Arc::new)),
         Event::ChatDeleted => ChatEvent::ChatDeleted,
     })
+}
+
+impl From<&EventMessage> for About {
+    fn from(message: &EventMessage) -> Self {
+        match message {
+            EventMessage::Id(id) => Self::Id(id.to_string()),
+            EventMessage::Content(message) => Self::Content(Box::new((&**message).into())),
+        }
+    }
+}
+
+impl About {
+    fn read(self) -> Option<EventMessage> {
+        let id = match self {
+            Self::Id(id) | Self::Unknown { id } => id,
+            Self::Content(content) => match content.read() {
+                Ok(message) => return Some(EventMessage::Content(Arc::new(message))),
+                Err(id) => id,
+            },
+        };
+        MessageId::parse(&id).ok().map(EventMessage::Id)
+    }
 }
 
 /// What comes before a typing state in a chat's channel, where an event has its id.
@@ -83,24 +117,6 @@ pub(super) fn decode_typing(state: &str) -> Option<Typing> {
     })
 }
 
-impl From<&UserId> for User {
-    fn from(id: &UserId) -> Self {
-        match id {
-            UserId::Int(id) => Self::Int(*id),
-            UserId::Text(id) => Self::Text(id.clone()),
-        }
-    }
-}
-
-impl From<User> for UserId {
-    fn from(id: User) -> Self {
-        match id {
-            User::Int(id) => Self::Int(id),
-            User::Text(id) => Self::Text(id),
-        }
-    }
-}
-
 /// Reads the id of an entry.
 pub(super) fn position(id: &str) -> Option<FeedPosition> {
     let (epoch, sequence) = id.split_once('-')?;
@@ -117,23 +133,39 @@ pub(super) fn split(told: &[u8]) -> Option<(&str, &str)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::content::tests::{chats, messages};
     use super::*;
-    use crate::domain::ObjectId;
+    use crate::domain::{ObjectId, UserId};
     use proptest::prelude::*;
 
     #[test]
     fn every_event_is_read_as_it_was_written() {
         let id = MessageId(ObjectId::from_bytes([9; 12]));
         for event in [
-            ChatEvent::MessageAdded(id),
-            ChatEvent::MessageUpdated(id),
+            ChatEvent::MessageAdded(EventMessage::Id(id)),
+            ChatEvent::MessageUpdated(EventMessage::Id(id)),
             ChatEvent::MessageDeleted(id),
-            ChatEvent::ReplyStarted(id),
-            ChatEvent::ChatUpdated,
+            ChatEvent::ReplyStarted(EventMessage::Id(id)),
+            ChatEvent::ChatUpdated(None),
             ChatEvent::ChatDeleted,
         ] {
             assert_eq!(decode(&encode(&event)), Some(event));
         }
+    }
+
+    #[test]
+    fn an_event_of_another_version_is_read_as_far_as_it_is_understood() {
+        let id = "5f7c8ec7c33c6c004bbafe82";
+        let added = ChatEvent::MessageAdded(EventMessage::Id(MessageId::parse(id).unwrap()));
+        for told in [
+            format!(r#"{{"messageAdded":"{id}"}}"#),
+            format!(r#"{{"messageAdded":{{"id":"{id}","text":{{"parts":[]}}}}}}"#),
+        ] {
+            assert_eq!(decode(&told), Some(added.clone()), "{told}");
+        }
+        assert_eq!(decode(r#""chatUpdated""#), Some(ChatEvent::ChatUpdated(None)));
+        assert_eq!(decode(r#"{"messageAdded":"x"}"#), None);
+        assert_eq!(decode(r#"{"chatArchived":true}"#), None);
     }
 
     #[test]
@@ -151,6 +183,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn content_is_read_exactly_as_it_was_written(message in messages(), chat in chats()) {
+            let message = EventMessage::Content(Arc::new(message));
+            for event in [
+                ChatEvent::MessageAdded(message.clone()),
+                ChatEvent::MessageUpdated(message.clone()),
+                ChatEvent::ReplyStarted(message),
+                ChatEvent::ChatUpdated(Some(Arc::new(chat))),
+            ] {
+                prop_assert_eq!(decode(&encode(&event)), Some(event));
+            }
+        }
+
         #[test]
         fn reading_anything_is_harmless(text in ".{0,60}") {
             let _ = (decode(&text), decode_typing(&text), position(&text), split(text.as_bytes()));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use colloquy::domain::{ChatEvent, ChatId, FeedPosition, MessageId, Timestamp, Typing, UserId};
+use colloquy::domain::{ChatEvent, ChatId, FeedPosition, Timestamp, Typing, UserId};
 use colloquy::feed::{EVENTS_MAX, Feed, Followed, Follower, LocalFeed, RedisFeed, TYPISTS_MAX};
 use futures_util::{FutureExt, StreamExt};
 
@@ -70,7 +70,7 @@ fn chat() -> ChatId {
 }
 
 fn event() -> ChatEvent {
-    ChatEvent::MessageAdded(MessageId(make::id()))
+    ChatEvent::message_added(&make::message(chat()))
 }
 
 async fn next(follower: &mut Follower) -> Followed {
