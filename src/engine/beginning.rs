@@ -257,10 +257,13 @@ impl Beginning {
         };
         let (until, prompt_id) = until.unwrap_or((reply.position(), None));
         if let Some(prompt) = prompt {
-            let added = ChatEvent::MessageAdded(prompt.id);
+            let added = ChatEvent::message_added(prompt);
             engine.feed.publish(chat_id, added).await;
         }
-        engine.feed.publish(chat_id, ChatEvent::ReplyStarted(id)).await;
+        engine
+            .feed
+            .publish(chat_id, ChatEvent::reply_started(reply))
+            .await;
         let ask = Ask {
             until,
             prompt: prompt_id,

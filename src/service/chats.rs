@@ -94,7 +94,7 @@ impl Service {
                 .update_chat(id, &change, service.clock.now())
                 .await?;
             let changed = changed.ok_or(Error::NotFound(Subject::Chat))?;
-            service.feed.publish(id, ChatEvent::ChatUpdated).await;
+            service.feed.publish(id, ChatEvent::chat_updated(&changed)).await;
             Ok(changed)
         })
         .await
