@@ -21,7 +21,7 @@ EXAMPLE_MODULES := examples/typescript/node_modules/.colloquy-stamp
 
 NPM_CI := npm ci --no-audit --no-fund
 
-.PHONY: help run test check bench fuzz schema released-schema types web fmt clean require-npm
+.PHONY: help run test lint check bench fuzz schema released-schema types web fmt clean require-npm
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12
@@ -41,9 +41,11 @@ test: web $(CLIENT_MODULES) $(EXAMPLE_MODULES) ## Run every test, against a real
 	chromium=$$(scripts/ensure-chromium.sh) && export COLLOQUY_TEST_CHROMIUM=$$chromium && \
 	scripts/with-mongod.sh cargo test --locked
 
-check: web ## Everything that must pass before a change is merged
+lint: web ## Check the format, and what clippy says
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
+
+check: lint ## Everything that must pass before a change is merged
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --locked
 	$(MAKE) test
 	cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked

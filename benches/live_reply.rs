@@ -171,7 +171,7 @@ fn cost_of_appending(readers: usize) -> Appending {
                 tokio::task::yield_now().await;
             }
             let in_a_row = started.elapsed() / u32::try_from(APPENDS_IN_A_ROW).unwrap();
-            audience.live.end_as_it_is();
+            audience.live.abandon();
             Appending {
                 own: percentile(&own, 50),
                 told: percentile(&told, 50),

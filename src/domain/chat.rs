@@ -38,6 +38,13 @@ pub struct Chat {
     pub updated_at: Timestamp,
 }
 
+impl Chat {
+    /// The bytes of all its text.
+    pub fn text_bytes(&self) -> usize {
+        self.title.len() + self.status.0.len()
+    }
+}
+
 /// What to change of a chat; `None` leaves a field as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChatChange {

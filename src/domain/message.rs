@@ -73,6 +73,20 @@ impl Message {
         }
     }
 
+    /// The bytes of all its text, what is noted of its reply included.
+    pub fn text_bytes(&self) -> usize {
+        let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let reply = self.reply.as_ref().map_or(0, |reply| {
+            let error = reply.error.as_ref();
+            reply.owner.len()
+                + optional(&reply.model)
+                + optional(&reply.reasoning)
+                + error.map_or(0, |error| error.code.len() + error.message.len())
+        });
+        let key = self.client_key.as_ref().map_or(0, |key| key.as_str().len());
+        self.text.len() + self.kind.len() + optional(&self.reaction) + optional(&self.citation) + key + reply
+    }
+
     /// The type of an ordinary message.
     pub const TEXT: &'static str = "text";
 }

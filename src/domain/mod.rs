@@ -20,13 +20,15 @@ pub use author::Author;
 pub use chat::{Chat, ChatChange, ChatFilter, ChatStatus};
 pub use clock::{Clock, SystemClock, Timestamp, whole_millis};
 pub use cursor::{ChatCursor, ReplyCursor, TextDigest};
-pub use event::{ChatEvent, FeedPosition, Typing};
+pub use event::{CONTENT_BYTES_MAX, ChatEvent, EventMessage, FeedPosition, Typing};
 pub use id::{ChatId, DocumentId, IdSource, MalformedId, MessageId, ObjectId, UserId};
 pub use language::Language;
 pub use locale::{LanguageTag, TimeZone};
 pub use message::{ClientKey, EndedMessage, Message, MessageChange, MessageFilter};
 pub use page::{Page, PageRequest, Position, Slice};
-pub use reply::{EndState, FinishReason, Reply, ReplyError, ReplyOutcome, ReplyState, StopRequest, WhileReplying};
+pub use reply::{
+    EndState, FinishReason, Reply, ReplyError, ReplyOutcome, ReplyState, StopRequest, WhileReplying,
+};
 pub use search::{SearchScope, SearchWords};
 pub use tokens::{TokenCount, Usage};
 pub use usage::{Bill, UsageRow};

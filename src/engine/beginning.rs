@@ -9,10 +9,8 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument;
 
 use super::{Ask, Ended, Engine, LEASE, LiveReply, Running};
-use crate::domain::{
-    Chat, ChatEvent, LanguageTag, Message, MessageId, Position, TimeZone, UserId,
-};
 use crate::config::FaultScript;
+use crate::domain::{Chat, ChatEvent, LanguageTag, Message, MessageId, Position, TimeZone, UserId};
 use crate::store::{ACTIVE_REPLIES_MAX, Asking, Begun, Exchange, StoreError};
 use crate::telemetry::{replies, spans};
 
@@ -168,7 +166,6 @@ impl Engine {
             }
         }
     }
-
 }
 
 /// A reply between its admission and its beginning.
@@ -260,10 +257,13 @@ impl Beginning {
         };
         let (until, prompt_id) = until.unwrap_or((reply.position(), None));
         if let Some(prompt) = prompt {
-            let added = ChatEvent::MessageAdded(prompt.id);
+            let added = ChatEvent::message_added(prompt);
             engine.feed.publish(chat_id, added).await;
         }
-        engine.feed.publish(chat_id, ChatEvent::ReplyStarted(id)).await;
+        engine
+            .feed
+            .publish(chat_id, ChatEvent::reply_started(reply))
+            .await;
         let ask = Ask {
             until,
             prompt: prompt_id,

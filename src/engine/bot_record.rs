@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::bot::BotError;
-use crate::domain::{ReplyOutcome, EndState};
+use crate::domain::{EndState, ReplyOutcome};
 
 /// So many replies in a row that fail are more than bad luck.
 const FAILURES_MIN: u32 = 3;

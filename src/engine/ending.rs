@@ -42,12 +42,7 @@ impl Engine {
     }
 
     /// The end as it is stored; `None` if it could not be.
-    async fn write_end(
-        &self,
-        reply: &Message,
-        outcome: &ReplyOutcome,
-        bill: Option<&Bill>,
-    ) -> Option<Ended> {
+    async fn write_end(&self, reply: &Message, outcome: &ReplyOutcome, bill: Option<&Bill>) -> Option<Ended> {
         let mut deadline = Instant::now() + TRIED_FOR;
         let mut is_shutting_down = false;
         let (wait_min, wait_max) = WAITS;

@@ -12,9 +12,7 @@ use tracing::Instrument;
 use super::turn::Awaited;
 use super::{Ask, Ended, Engine, LiveReply, Manner, REASONING_BYTES_MAX, REPLY_BYTES_MAX, count_tokens};
 use crate::bot::{BotEvent, Prompt, Turn};
-use crate::domain::{
-    Bill, EndState, FinishReason, Message, ReplyError, ReplyOutcome, TokenCount, Usage,
-};
+use crate::domain::{Bill, EndState, FinishReason, Message, ReplyError, ReplyOutcome, TokenCount, Usage};
 use crate::telemetry::{replies, spans};
 
 impl Engine {

@@ -31,6 +31,10 @@ pub fn message(text: &str, state: ReplyState) -> Message {
     }
 }
 
+fn ended(text: &str, state: ReplyState) -> Ended {
+    Ended::As(EndedMessage::of(message(text, state)).unwrap())
+}
+
 /// A client by the documented rule: a snapshot replaces, a partial appends, the end ends.
 #[derive(Default)]
 struct Client {
@@ -53,10 +57,11 @@ impl Client {
                 cursor
             }
             ReplyUpdate::Finished { message, cursor } => {
-                assert_eq!(self.text, message.text);
+                assert_eq!(self.text, message.message().text);
                 self.is_finished = true;
                 cursor
             }
+            ReplyUpdate::Deleted { .. } => panic!("nothing is deleted here"),
         };
         assert_eq!(cursor, TextDigest::of(&self.text).cursor());
         self.cursor = Some(cursor);
@@ -114,7 +119,7 @@ proptest! {
             }
         }
         let text = live.text();
-        live.end(message(&text, if is_stopped { ReplyState::Stopped } else { ReplyState::Complete }));
+        live.end(ended(&text, if is_stopped { ReplyState::Stopped } else { ReplyState::Complete }));
         for (client, reader) in &mut viewers {
             client.drain(reader, usize::MAX);
             prop_assert!(client.is_finished);
@@ -163,7 +168,7 @@ proptest! {
         }
         // The end is the store's word, also where it is less than what was shown.
         let text = before(surviving);
-        mirror.end(message(&text, ReplyState::Interrupted));
+        mirror.end(ended(&text, ReplyState::Interrupted));
         for (client, reader) in &mut viewers {
             client.drain(reader, usize::MAX);
             prop_assert!(client.is_finished);
@@ -259,7 +264,7 @@ async fn very_many_readers_all_get_the_exact_text() {
         }
     }
     let text = live.text();
-    live.end(message(&text, ReplyState::Complete));
+    live.end(ended(&text, ReplyState::Complete));
     let told = tokio::time::timeout(Duration::from_secs(60), join_all(readers)).await;
     for client in told.expect("a reader was not woken") {
         let client = client.unwrap();
@@ -298,6 +303,28 @@ async fn a_cursor_of_another_text_is_answered_with_a_snapshot() {
     };
     client.drain(&mut live.read_from(client.cursor), usize::MAX);
     assert!(client.is_finished);
+}
+
+#[tokio::test]
+async fn a_deleted_reply_shows_nothing_more_to_whoever_reads_it() {
+    let live = Arc::new(LiveReply::new(message("one", ReplyState::Streaming)));
+    let mut readers = [(); 2].map(|()| live.read_from(None));
+    assert!(readers[0].next().now_or_never().is_some());
+    live.append(" two");
+    live.abandon();
+    live.append(" three");
+    for reader in &mut readers {
+        let update = reader.next().now_or_never().unwrap();
+        assert!(matches!(update, Some(ReplyUpdate::Deleted { id, .. }) if id == live.id));
+        assert!(reader.next().now_or_never().unwrap().is_none());
+    }
+    assert_eq!(live.ended().await, Ended::Deleted);
+    assert!(live.stopped().now_or_never().is_some());
+}
+
+#[test]
+fn what_goes_on_is_no_end() {
+    assert_eq!(EndedMessage::of(message("", ReplyState::Streaming)), None);
 }
 
 #[tokio::test]

@@ -236,7 +236,9 @@ impl Engine {
             return Ok(Some(message));
         }
         if self.answers.may_judge()
-            && let Some(stopped) = self.close(&message, EndState::Stopped, Claim::Lapsed, None).await?
+            && let Some(stopped) = self
+                .close(&message, EndState::Stopped, Claim::Lapsed, None)
+                .await?
         {
             return Ok(Some(stopped));
         }
@@ -251,7 +253,10 @@ impl Engine {
     pub async fn stop_all(self: &Arc<Self>, chat: ChatId, by: UserId) -> Result<Vec<Message>, StoreError> {
         let active = self.active_replies(chat).await?;
         // From the end of the queue: one that waits must not have its turn when the one before it stops.
-        let stops = active.iter().rev().map(|reply| self.stop(chat, reply.id, by.clone()));
+        let stops = active
+            .iter()
+            .rev()
+            .map(|reply| self.stop(chat, reply.id, by.clone()));
         let stopped = try_join_all(stops).await?;
         Ok(stopped.into_iter().flatten().collect())
     }

@@ -8,9 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{Engine, LEASE, SWEEP_EVERY, count_tokens};
-use crate::domain::{
-    Bill, ChatEvent, EndState, Message, MessageId, ReplyOutcome, TokenCount, Usage, UserId,
-};
+use crate::domain::{Bill, ChatEvent, EndState, Message, MessageId, ReplyOutcome, TokenCount, Usage, UserId};
 use crate::store::{Claim, StoreError};
 use crate::telemetry::replies;
 

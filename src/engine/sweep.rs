@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{Engine, SWEEP_EVERY};
 
 /// Messages of one piece: few enough that nobody who writes meanwhile waits for long.
-const PIECE_MESSAGES: usize = 500;
+const PIECE_MESSAGES: usize = 100;
 /// The shortest pause between two pieces; a piece that takes longer is followed by a pause as long as it.
 const PAUSE_MIN: Duration = Duration::from_millis(5);
 

@@ -59,7 +59,9 @@ impl Engine {
         let (mut next_waits, mut deadline) = (waits.build(), Instant::now() + ASKED_FOR);
         loop {
             let since = Instant::now();
-            let asked = self.store.before_reply(reply.chat_id, reply.id, ask.until, bounds);
+            let asked = self
+                .store
+                .before_reply(reply.chat_id, reply.id, ask.until, bounds);
             let mut before = match asked.await {
                 Ok(Some(before)) => before,
                 Ok(None) => return Awaited::Gone,
@@ -86,11 +88,7 @@ impl Engine {
             if turns.is_empty() {
                 return Awaited::NoPrompt;
             }
-            return Awaited::Turn {
-                turns,
-                tokens,
-                since,
-            };
+            return Awaited::Turn { turns, tokens, since };
         }
     }
 }
@@ -98,7 +96,10 @@ impl Engine {
 /// The history without what the bot said after the last question: a bot is asked a user's words, never its own.
 fn up_to_a_question(messages: Vec<Message>) -> Vec<Message> {
     let mut arranged = arrange(messages);
-    while arranged.last().is_some_and(|message| message.author == Author::Bot) {
+    while arranged
+        .last()
+        .is_some_and(|message| message.author == Author::Bot)
+    {
         arranged.pop();
     }
     arranged

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::ring::{RETAINED_FOR, Rings};
 use super::{Feed, Follower};
-use crate::domain::{ChatEvent, ChatId, FeedPosition};
+use crate::domain::{ChatEvent, ChatId, FeedPosition, Typing};
 
 /// Rings below which nobody looks for those that can go.
 const RINGS_SWEPT_FROM: usize = 64;
@@ -44,6 +44,12 @@ impl Feed for LocalFeed {
     async fn publish(&self, chat: ChatId, event: ChatEvent) {
         if let Some(ring) = self.rings.find(chat) {
             ring.push(event);
+        }
+    }
+
+    async fn publish_typing(&self, chat: ChatId, typing: Typing) {
+        if let Some(ring) = self.rings.find(chat) {
+            ring.show_typing(typing);
         }
     }
 

@@ -14,12 +14,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
-use crate::domain::{ChatEvent, ChatId, FeedPosition};
+use crate::domain::{ChatEvent, ChatId, FeedPosition, Typing};
 
 pub use self::redis::{RedisFeed, RedisFeedError, RedisProbed};
 pub use fleet::{Away, Fleet, Heard, Hearing};
 pub use local::LocalFeed;
-pub use ring::{EVENTS_MAX, RETAINED_FOR};
+pub use ring::{EVENTS_MAX, RETAINED_FOR, TYPISTS_MAX};
 
 /// What a follower is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub enum Followed {
     Gap(FeedPosition),
     /// An event, and the place behind it.
     Event(FeedPosition, ChatEvent),
+    /// A user began or stopped typing. It has no position: a subscriber that resumes does not receive it again.
+    Typing(Typing),
 }
 
 /// The events of one chat from a place on. It never ends by itself, and dropping it ends the following.
@@ -38,6 +40,10 @@ pub type Follower = BoxStream<'static, Followed>;
 pub trait Feed: Send + Sync {
     /// Tells the followers of a chat. Waits for nobody and never fails: an event that cannot be carried shows as a gap.
     async fn publish(&self, chat: ChatId, event: ChatEvent);
+
+    /// Sends a typing state to those who follow the chat at this moment, on every server. Nothing is kept, and a lost
+    /// state is no gap: it expires by itself.
+    async fn publish_typing(&self, chat: ChatId, typing: Typing);
 
     /// Follows a chat from the place `after` on. Where that place is not known, or none is given, a gap comes first,
     /// and then what happens from this moment on.

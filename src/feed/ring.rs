@@ -9,10 +9,15 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{Followed, Follower};
-use crate::domain::{ChatEvent, ChatId, FeedPosition};
+use crate::domain::{ChatEvent, ChatId, FeedPosition, Timestamp, Typing};
 
 /// Events that a chat's ring holds. A follower that lags by more is told of a gap.
 pub const EVENTS_MAX: usize = 256;
+/// Users of a chat whose latest typing state a subscriber that is behind still receives; of more, the last to change.
+pub const TYPISTS_MAX: usize = 16;
+/// Two changes of one message or chat that are nearer than this may be published in another order than they were
+/// stored, on two servers whose clocks differ. In milliseconds.
+const REORDERED_WITHIN_MS: i64 = 1_000;
 /// How long a chat's events outlive its last follower, so that one who was cut off finds its place again.
 pub const RETAINED_FOR: Duration = Duration::from_secs(300);
 
@@ -43,12 +48,32 @@ struct Log {
     epoch: u64,
     /// How many events came before the oldest one held.
     forgotten: u64,
-    events: VecDeque<ChatEvent>,
+    events: VecDeque<Held>,
+    /// The latest typing state of each user, in the order in which they changed.
+    typing: VecDeque<TypingChange>,
+    /// How many typing states there were.
+    typing_count: u64,
     touched: Instant,
     /// Whether all that happened elsewhere up to the last event is known. Of no meaning where nothing happens elsewhere.
     is_whole: bool,
     /// The last event that came while it was not.
     awaited: Option<FeedPosition>,
+}
+
+/// An event of the log.
+struct Held {
+    event: ChatEvent,
+    /// When what it came with was last changed, also where that is not kept.
+    changed_at: Option<Timestamp>,
+}
+
+/// A typing state, for the subscribers that have not received it yet.
+struct TypingChange {
+    /// Counts the typing states of the ring, from 1.
+    number: u64,
+    /// The sequence of the last event before it: a subscriber receives that event first.
+    behind: u64,
+    typing: Typing,
 }
 
 impl Rings {
@@ -114,6 +139,8 @@ impl Ring {
                 epoch: start.epoch,
                 forgotten: start.sequence,
                 events: VecDeque::new(),
+                typing: VecDeque::new(),
+                typing_count: 0,
                 touched: Instant::now(),
                 is_whole: false,
                 awaited: None,
@@ -125,6 +152,12 @@ impl Ring {
     /// Adds an event behind all others.
     pub(super) fn push(&self, event: ChatEvent) {
         lock(&self.log).push(event);
+        self.changes.send_replace(());
+    }
+
+    /// Sends a typing state to current subscribers. It takes the place of the user's last one, and none in the log.
+    pub(super) fn show_typing(&self, typing: Typing) {
+        lock(&self.log).show_typing(typing);
         self.changes.send_replace(());
     }
 
@@ -176,19 +209,21 @@ impl Ring {
 
     /// Follows from the place `after` on, or from now on behind a gap.
     pub(super) fn follow(self: Arc<Self>, after: Option<FeedPosition>) -> Follower {
-        let place = {
+        let (place, typing_seen) = {
             let mut log = lock(&self.log);
             log.touched = Instant::now();
-            match after.filter(|after| log.knows(*after)) {
+            let place = match after.filter(|after| log.knows(*after)) {
                 Some(after) => Place::Behind(after),
                 // What is told next begins here, however late the gap itself is read.
                 None => Place::Lost(log.position()),
-            }
+            };
+            (place, log.typing_count)
         };
         let reader = Reader {
             changes: self.changes.subscribe(),
             ring: self,
             place,
+            typing_seen,
         };
         stream::unfold(reader, |mut reader| async {
             let followed = reader.next().await;
@@ -204,8 +239,46 @@ impl Log {
             self.events.pop_front();
             self.forgotten += 1;
         }
-        self.events.push_back(event);
+        let changed_at = event.content_changed_at();
+        let event = match self.is_latest(&event, changed_at) {
+            true => event,
+            false => event.without_content(),
+        };
+        self.events.push_back(Held { event, changed_at });
         self.touched = Instant::now();
+    }
+
+    /// Whether the content of a new event is surely the latest of its message or chat. If not, subscribers read the
+    /// store: what they receive last must be what is stored.
+    fn is_latest(&self, event: &ChatEvent, changed_at: Option<Timestamp>) -> bool {
+        let id = event.message_id();
+        let same = |held: &&Held| held.event.message_id() == id;
+        let (Some(before), Some(changed_at)) = (self.events.iter().rev().find(same), changed_at) else {
+            return true;
+        };
+        before
+            .changed_at
+            .is_some_and(|before| before.plus_millis(REORDERED_WITHIN_MS) <= changed_at)
+    }
+
+    fn show_typing(&mut self, typing: Typing) {
+        self.typing
+            .retain(|change| change.typing.user_id != typing.user_id);
+        if self.typing.len() == TYPISTS_MAX {
+            self.typing.pop_front();
+        }
+        self.typing_count += 1;
+        self.typing.push_back(TypingChange {
+            number: self.typing_count,
+            behind: self.position().sequence,
+            typing,
+        });
+    }
+
+    /// The first typing state after `seen` that is due to a subscriber that has received the events up to `sequence`.
+    fn typing_after(&self, seen: u64, sequence: u64) -> Option<&TypingChange> {
+        let change = self.typing.iter().find(|change| change.number > seen)?;
+        (change.behind <= sequence).then_some(change)
     }
 
     fn place(&mut self, position: FeedPosition, event: ChatEvent) -> Placed {
@@ -247,6 +320,8 @@ impl Log {
         self.epoch = position.epoch;
         self.forgotten = position.sequence;
         self.events.clear();
+        // The numbers of before mean nothing any more.
+        self.typing.iter_mut().for_each(|change| change.behind = 0);
         self.is_whole = is_whole;
     }
 
@@ -266,7 +341,7 @@ impl Log {
     /// The event behind this many others, or `None` if it has not happened yet. The place is held.
     fn event(&self, sequence: u64) -> Option<&ChatEvent> {
         let index = usize::try_from(sequence.checked_sub(self.forgotten)?).ok()?;
-        self.events.get(index)
+        self.events.get(index).map(|held| &held.event)
     }
 }
 
@@ -275,6 +350,8 @@ struct Reader {
     ring: Arc<Ring>,
     changes: watch::Receiver<()>,
     place: Place,
+    /// The number of the last typing state that was received, or that came before this subscriber.
+    typing_seen: u64,
 }
 
 enum Place {
@@ -310,6 +387,10 @@ impl Reader {
                 Some(Followed::Gap(now))
             }
             Place::Behind(place) => {
+                if let Some(change) = log.typing_after(self.typing_seen, place.sequence) {
+                    self.typing_seen = change.number;
+                    return Some(Followed::Typing(change.typing.clone()));
+                }
                 let event = log.event(place.sequence)?.clone();
                 let behind = FeedPosition {
                     sequence: place.sequence + 1,
@@ -329,10 +410,10 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{MessageId, ObjectId};
+    use crate::domain::{Chat, ChatStatus, MessageId, ObjectId, UserId};
 
     fn event(n: u8) -> ChatEvent {
-        ChatEvent::MessageAdded(MessageId(ObjectId::from_bytes([n; 12])))
+        ChatEvent::MessageDeleted(MessageId(ObjectId::from_bytes([n; 12])))
     }
 
     fn position(epoch: u64, sequence: u64) -> FeedPosition {
@@ -361,6 +442,43 @@ mod tests {
             assert!(ring.bring(start, vec![event(n)]));
             let behind = position(2, start.sequence + 1);
             assert_eq!(follower.next().await.unwrap(), Followed::Gap(behind));
+        }
+    }
+
+    #[tokio::test]
+    async fn content_that_may_not_be_the_latest_is_left_to_be_read_in_the_store() {
+        let chat = ChatId(ObjectId::from_bytes([1; 12]));
+        let renamed = |title: &str, at| {
+            ChatEvent::chat_updated(&Chat {
+                id: chat,
+                user_id: UserId::Int(1),
+                document_id: None,
+                title: title.to_owned(),
+                status: ChatStatus::active(),
+                created_at: Timestamp::from_millis(0),
+                updated_at: Timestamp::from_millis(at),
+            })
+        };
+        let ring = Arc::new(Ring::at(position(1, 0)));
+        let mut follower = ring.clone().follow(Some(position(1, 0)));
+        for (title, at, is_kept) in [
+            ("a", 10_000, true),
+            ("b", 10_000 + REORDERED_WITHIN_MS, true),
+            ("near", 10_001 + REORDERED_WITHIN_MS, false),
+            ("before", 9_000, false),
+            ("c", 20_000, true),
+        ] {
+            let event = renamed(title, at);
+            ring.push(event.clone());
+            let expected = if is_kept {
+                event
+            } else {
+                ChatEvent::ChatUpdated(None)
+            };
+            let Some(Followed::Event(_, told)) = follower.next().await else {
+                panic!("no event");
+            };
+            assert_eq!(told, expected, "{title}");
         }
     }
 }

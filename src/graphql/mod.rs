@@ -16,11 +16,12 @@ mod subscription;
 pub mod ws;
 
 use std::collections::HashSet;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection};
 use async_graphql::{Request, Response, ServerError, Value};
-use futures_util::stream::{BoxStream, StreamExt};
+use futures_util::stream::{self, BoxStream, StreamExt};
 use tracing::{Instrument, Span};
 
 use crate::config::{Limits, TrustedDocuments, TrustedDocumentsError};
@@ -115,6 +116,9 @@ impl Schema {
 
     /// Executes any operation as a stream of responses; a query or mutation gives one.
     pub fn execute_stream(&self, prepared: Prepared, viewer: Viewer) -> BoxStream<'static, Response> {
+        if prepared.can_be(OperationType::Mutation) {
+            return self.execute_to_its_end(prepared, viewer);
+        }
         let is_subscription = prepared.can_be(OperationType::Subscription);
         let span = self.span(&prepared);
         let loads = Loads::default();
@@ -129,6 +133,24 @@ impl Schema {
             }
             Err(refused) => only(*refused),
         }
+    }
+
+    /// Executes a mutation on a task of its own: what began runs to its end, whether or not its client waits for it.
+    fn execute_to_its_end(&self, prepared: Prepared, viewer: Viewer) -> BoxStream<'static, Response> {
+        let schema = self.clone();
+        let execution = async move { schema.execute(prepared, viewer).await };
+        let execution = tokio::spawn(execution.in_current_span());
+        stream::once(async move {
+            match execution.await {
+                Ok(response) => response,
+                // As where it runs on the caller's own task; this one is never aborted.
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => resume_unwind(panic),
+                    Err(_) => *refused(ServerError::new("Something went wrong.", None)),
+                },
+            }
+        })
+        .boxed()
     }
 
     /// The span of an operation.

@@ -5,8 +5,9 @@ use futures_util::stream::{self, Stream};
 
 use super::Error;
 use super::context;
-use super::object::{AtOnce, ChatEvent, ReplyEvent};
+use super::object::{AtOnce, ChatEvent, ReplyDeleted, ReplyEvent};
 use crate::domain::{ChatId, MessageId};
+use crate::service::{self, Subject};
 
 /// What can be watched.
 #[derive(Description)]
@@ -15,7 +16,8 @@ pub struct Subscription;
 #[async_graphql::Subscription(use_type_description)]
 impl Subscription {
     /// A bot's reply as it grows, from its beginning or from a cursor, to its end. It makes no difference whether
-    /// the reply has ended, or where it is generated.
+    /// the reply has ended, or where it is generated. If its message is deleted meanwhile, the subscription ends with
+    /// the error `NOT_FOUND`.
     async fn reply(
         &self,
         context: &Context<'_>,
@@ -23,7 +25,7 @@ impl Subscription {
         #[graphql(desc = "The latest cursor you have; without one a snapshot comes first.")] after: Option<
             String,
         >,
-    ) -> Result<impl Stream<Item = AtOnce<ReplyEvent>> + use<>, Error> {
+    ) -> Result<impl Stream<Item = Result<AtOnce<ReplyEvent>, Error>> + use<>, Error> {
         let context = context::of(context);
         let id = MessageId::parse(&message_id)?;
         // What it takes to begin is not kept for as long as it lasts.
@@ -33,7 +35,9 @@ impl Subscription {
         let reader = Box::pin(reader).await?;
         Ok(stream::unfold(reader, |mut reader| async move {
             let update = reader.next().await?;
-            Some((AtOnce(update.into()), reader))
+            let event = update.try_into().map(AtOnce);
+            let gone = service::Error::NotFound(Subject::Message);
+            Some((event.map_err(|ReplyDeleted| gone.into()), reader))
         }))
     }
 

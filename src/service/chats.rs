@@ -89,9 +89,12 @@ impl Service {
         self.chat(viewer, id).await?;
         let (service, change) = (self.clone(), change.clone());
         to_its_end(async move {
-            let changed = service.store.update_chat(id, &change, service.clock.now()).await?;
+            let changed = service
+                .store
+                .update_chat(id, &change, service.clock.now())
+                .await?;
             let changed = changed.ok_or(Error::NotFound(Subject::Chat))?;
-            service.feed.publish(id, ChatEvent::ChatUpdated).await;
+            service.feed.publish(id, ChatEvent::chat_updated(&changed)).await;
             Ok(changed)
         })
         .await

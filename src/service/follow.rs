@@ -126,6 +126,7 @@ impl ChatFollower {
                 self.position = position;
                 self.tell(event).await
             }
+            Followed::Typing(typing) => Ok(Some(ChatUpdate::TypingChanged(typing))),
         };
         match told {
             Ok(told) => told,
@@ -143,22 +144,39 @@ impl ChatFollower {
     async fn tell(&mut self, event: ChatEvent) -> Result<Option<ChatUpdate>, Error> {
         let (service, viewer) = (&self.service, &self.viewer);
         Ok(Some(match event {
-            ChatEvent::MessageAdded(id) => ChatUpdate::MessageAdded(service.message(viewer, id).await?),
-            ChatEvent::MessageUpdated(id) => ChatUpdate::MessageUpdated(service.message(viewer, id).await?),
+            // What an event carries needs no read: the right to the chat was checked, and its owner never changes.
+            ChatEvent::MessageAdded(message) => {
+                ChatUpdate::MessageAdded(match message.content_in(self.chat) {
+                    Ok(message) => message,
+                    Err(id) => service.message(viewer, id).await?,
+                })
+            }
+            ChatEvent::MessageUpdated(message) => {
+                ChatUpdate::MessageUpdated(match message.content_in(self.chat) {
+                    Ok(message) => message,
+                    Err(id) => service.message(viewer, id).await?,
+                })
+            }
             ChatEvent::MessageDeleted(id) => {
                 // Nothing of it is told any more.
                 self.detach(id);
                 ChatUpdate::MessageDeleted(id)
             }
-            ChatEvent::ChatUpdated => ChatUpdate::ChatUpdated(service.chat(viewer, self.chat).await?),
+            ChatEvent::ChatUpdated(chat) => ChatUpdate::ChatUpdated(match chat {
+                Some(chat) if chat.id == self.chat => Arc::unwrap_or_clone(chat),
+                _ => service.chat(viewer, self.chat).await?,
+            }),
             ChatEvent::ChatDeleted => {
                 self.is_over = true;
                 ChatUpdate::ChatDeleted(self.chat)
             }
-            ChatEvent::TypingChanged(typing) => ChatUpdate::TypingChanged(typing),
-            ChatEvent::ReplyStarted(id) => {
-                if !self.found.remove(&id) {
-                    self.attach(id, None).await?;
+            ChatEvent::ReplyStarted(message) => {
+                let id = message.id();
+                if !self.found.remove(&id) && !self.is_attached(id) {
+                    match message.content_in(self.chat) {
+                        Ok(message) => self.push(id, None, service.engine.follow_message(message, None)),
+                        Err(id) => drop(self.attach(id, None).await?),
+                    }
                 }
                 return Ok(None);
             }

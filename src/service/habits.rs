@@ -85,8 +85,9 @@ impl Service {
             title: title_of(text),
             status: Some(ChatStatus::active()),
         };
-        self.store.update_chat(chat, &change, self.clock.now()).await?;
-        self.feed.publish(chat, ChatEvent::ChatUpdated).await;
+        if let Some(named) = self.store.update_chat(chat, &change, self.clock.now()).await? {
+            self.feed.publish(chat, ChatEvent::chat_updated(&named)).await;
+        }
         Ok(())
     }
 }

@@ -191,7 +191,7 @@ impl Service {
     pub(super) async fn write(&self, writing: &Writing) -> Result<(Option<Box<Chat>>, Message), Error> {
         match self.store.write_message(writing).await? {
             Written::New { chat, message } => {
-                let added = ChatEvent::MessageAdded(message.id);
+                let added = ChatEvent::message_added(&message);
                 self.feed.publish(message.chat_id, added).await;
                 Ok((Some(chat), *message))
             }
@@ -209,9 +209,11 @@ impl Service {
         let service = self.clone();
         to_its_end(async move {
             let now = service.clock.now();
-            let update = service.store.update_message(message.chat_id, message.id, &change, now);
+            let update = service
+                .store
+                .update_message(message.chat_id, message.id, &change, now);
             let changed = update.await?.ok_or(Error::NotFound(Subject::Message))?;
-            let updated = ChatEvent::MessageUpdated(changed.id);
+            let updated = ChatEvent::message_updated(&changed);
             service.feed.publish(changed.chat_id, updated).await;
             Ok(changed)
         })

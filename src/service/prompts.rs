@@ -87,8 +87,8 @@ impl Service {
     async fn send(&self, viewer: &Viewer, prompt: Prompt, manner: engine::Manner) -> Result<Sent, Error> {
         // A user's own chat is found by the store as it begins the exchange; of anybody else's it has to be known whose it
         // is, where that matters.
-        let is_owner_needed = prompt.while_replying == WhileReplying::Interrupt
-            || matches!(viewer, Viewer::Service(_));
+        let is_owner_needed =
+            prompt.while_replying == WhileReplying::Interrupt || matches!(viewer, Viewer::Service(_));
         let by = match (viewer.user(), is_owner_needed) {
             (_, true) => {
                 let chat = self.chat(viewer, prompt.chat_id).await?;
@@ -98,8 +98,15 @@ impl Service {
             (None, false) => viewer.default_user(),
         };
         let message = self.prompt_of(&prompt).await?;
-        self.exchange(viewer, &by, Asking::New(Box::new(message)), None, prompt.while_replying, manner)
-            .await
+        self.exchange(
+            viewer,
+            &by,
+            Asking::New(Box::new(message)),
+            None,
+            prompt.while_replying,
+            manner,
+        )
+        .await
     }
 
     /// A documented client's prompt. It may have been posted a moment ago by the other way, and then is that message.
@@ -291,9 +298,7 @@ impl Service {
         };
         match self.engine.begin(admission, request).await? {
             Started::Now { reply, .. } => Ok(*reply),
-            Started::Before { reply, .. } => {
-                made_before(*reply.ok_or(Error::NotFound(Subject::Message))?)
-            }
+            Started::Before { reply, .. } => made_before(*reply.ok_or(Error::NotFound(Subject::Message))?),
         }
     }
 

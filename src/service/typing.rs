@@ -1,14 +1,14 @@
 //! Who types.
 
 use super::{Error, Service};
-use crate::domain::{ChatEvent, ChatId, Typing, Viewer};
+use crate::domain::{ChatId, Typing, Viewer};
 
 /// How long it is believed that somebody types who said so, in milliseconds: a client repeats it in time while it is
 /// so, and one that died is forgotten.
 pub const TYPING_MS: i64 = 8_000;
 
 impl Service {
-    /// Tells a chat's followers that the viewer types, or no longer does. Nothing is stored.
+    /// Tells a chat's current subscribers that the viewer types, or no longer does. Nothing is stored.
     pub async fn set_typing(&self, viewer: &Viewer, id: ChatId, is_typing: bool) -> Result<Typing, Error> {
         let chat = self.chat(viewer, id).await?;
         let now = self.clock.now();
@@ -21,9 +21,7 @@ impl Service {
                 now
             },
         };
-        self.feed
-            .publish(id, ChatEvent::TypingChanged(typing.clone()))
-            .await;
+        self.feed.publish_typing(id, typing.clone()).await;
         Ok(typing)
     }
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    Before, Begun, ChatStore, Checkpointed, Claim, Exchange, HistoryBounds, Inserted, MessageStore, ReplyStore,
-    RevocationStore, SearchStore, Store, StoreError, UsageStore, Writing, Written,
+    Before, Begun, ChatStore, Checkpointed, Claim, Exchange, HistoryBounds, Inserted, MessageStore,
+    ReplyStore, RevocationStore, SearchStore, Store, StoreError, UsageStore, Writing, Written,
 };
 use crate::domain::{
-    Bill, Chat, ChatChange, ChatFilter, ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page,
-    PageRequest, Position, ReplyOutcome, Revocation, SearchScope, SearchWords, Slice, StopRequest, Timestamp, UsageRow,
-    UserId,
+    Bill, Chat, ChatChange, ChatFilter, ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId,
+    Page, PageRequest, Position, ReplyOutcome, Revocation, SearchScope, SearchWords, Slice, StopRequest,
+    Timestamp, UsageRow, UserId,
 };
 use crate::telemetry::store::operation;
 
@@ -195,12 +195,7 @@ impl ReplyStore for MeteredStore {
         operation("finish_reply", finished, kind_of).await
     }
 
-    async fn remove_reply(
-        &self,
-        chat: ChatId,
-        id: MessageId,
-        claim: Claim<'_>,
-    ) -> Result<bool, StoreError> {
+    async fn remove_reply(&self, chat: ChatId, id: MessageId, claim: Claim<'_>) -> Result<bool, StoreError> {
         operation("remove_reply", self.0.remove_reply(chat, id, claim), kind_of).await
     }
 

@@ -18,9 +18,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::domain::{
-    Bill, Chat, ChatChange, ChatFilter, ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page,
-    PageRequest, Position, ReplyOutcome, Revocation, SearchScope, SearchWords, Slice, StopRequest, Timestamp,
-    UsageRow, UserId,
+    Bill, Chat, ChatChange, ChatFilter, ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId,
+    Page, PageRequest, Position, ReplyOutcome, Revocation, SearchScope, SearchWords, Slice, StopRequest,
+    Timestamp, UsageRow, UserId,
 };
 
 pub use embedded::EmbeddedStore;
@@ -333,12 +333,7 @@ pub trait ReplyStore: Send + Sync {
 
     /// Removes a streaming reply of which the claim holds: half of an exchange whose prompt was never stored, or that
     /// was left over in a chat that is gone. Whether it did.
-    async fn remove_reply(
-        &self,
-        chat: ChatId,
-        id: MessageId,
-        claim: Claim<'_>,
-    ) -> Result<bool, StoreError>;
+    async fn remove_reply(&self, chat: ChatId, id: MessageId, claim: Claim<'_>) -> Result<bool, StoreError>;
 
     /// The streaming replies of each chat that has any, in the order in which they were asked for.
     async fn active_replies(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Vec<Message>>, StoreError>;
@@ -405,6 +400,12 @@ pub(crate) fn is_same_content(stored: &Message, sent: &Message) -> bool {
     };
     let is_reply = stored.reply.is_some();
     (is_reply || stored.is_edited || stored.text == sent.text) && content(stored) == content(sent)
+}
+
+/// The first moment of a moment's UTC day.
+fn day_of(moment: Timestamp) -> Timestamp {
+    const DAY_MS: i64 = 86_400_000;
+    moment.plus_millis(-moment.millis().rem_euclid(DAY_MS))
 }
 
 /// Whether two messages of one id are one sending: what the server changes later is not compared.

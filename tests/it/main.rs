@@ -14,6 +14,7 @@ mod docs;
 mod doctor;
 mod drain;
 mod examples;
+mod exchanges;
 mod fleet;
 mod graphql;
 mod health;

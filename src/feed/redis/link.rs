@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::untold::Untold;
 use super::wire::{self, encode};
 use super::{ALIVE_MS, RETAINED_MS, Shared};
-use crate::domain::{ChatEvent, ChatId, FeedPosition, MessageId};
+use crate::domain::{ChatEvent, ChatId, FeedPosition, MessageId, Typing};
 use crate::feed::ring::{EVENTS_MAX, lock};
 use crate::telemetry::feed::{failed, operation};
 
@@ -50,6 +50,8 @@ const BATCH_MAX: usize = 256;
 pub(super) enum Op {
     /// Tells an event.
     Publish(ChatId, ChatEvent),
+    /// Sends a typing state to current subscribers.
+    Typing(ChatId, Typing),
     /// Sees to it that a chat's ring is whole, and heard.
     Open(ChatId, oneshot::Sender<()>),
     /// Sees to it that a reply is heard.
@@ -129,6 +131,7 @@ impl Link {
     fn do_without(&mut self, op: Op) {
         match op {
             Op::Publish(chat, event) => self.tell_ourselves(chat, event),
+            Op::Typing(chat, typing) => self.show_typing(chat, typing),
             // Whoever waits for it does without as well; nobody may wait any more.
             Op::Open(_, done) | Op::Hear(_, done) => drop(done.send(())),
         }
@@ -143,6 +146,13 @@ impl Link {
                 ring.begin_alone_at(self.shared.place_of_our_own());
             }
             ring.push(event);
+        }
+    }
+
+    /// The typing state reaches this server's subscribers.
+    fn show_typing(&self, chat: ChatId, typing: Typing) {
+        if let Some(ring) = self.shared.rings.find(chat) {
+            ring.show_typing(typing);
         }
     }
 
@@ -286,7 +296,8 @@ impl Link {
             match op {
                 // It is not known what of it was done: it may be told once more than needed, but not once less.
                 Op::Publish(chat, event) if done.is_err() => self.tell_ourselves(chat, event),
-                Op::Publish(..) => {}
+                Op::Typing(chat, typing) if done.is_err() => self.show_typing(chat, typing),
+                Op::Publish(..) | Op::Typing(..) => {}
                 Op::Open(_, asker) | Op::Hear(_, asker) => drop(asker.send(())),
             }
         }
@@ -299,7 +310,7 @@ impl Link {
         let channels: Vec<_> = batch
             .iter()
             .filter_map(|op| match op {
-                Op::Publish(..) => None,
+                Op::Publish(..) | Op::Typing(..) => None,
                 Op::Open(chat, _) => is_missing(*chat).then(|| names.chat(*chat)),
                 Op::Hear(reply, _) => Some(names.reply(*reply)),
             })
@@ -316,6 +327,12 @@ impl Link {
                     let scripts = &self.shared.scripts;
                     asked
                         .add_command(scripts.publish(&stream, &encode(event), EVENTS_MAX, RETAINED_MS))
+                        .ignore();
+                }
+                Op::Typing(chat, typing) => {
+                    // Not kept, so that it takes no event's place and is not received again.
+                    asked
+                        .publish(names.chat(*chat), wire::encode_typing(typing))
                         .ignore();
                 }
                 Op::Open(chat, _) if is_missing(*chat) => {

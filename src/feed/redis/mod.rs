@@ -6,6 +6,7 @@
 //! the connection was away, when the numbers show a hole. So the work for an event does not depend on how many chats a
 //! server follows.
 
+mod content;
 mod link;
 mod names;
 mod probe;
@@ -28,7 +29,7 @@ use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 
 use super::ring::{Placed, RETAINED_FOR, Rings, lock};
 use super::{Away, Feed, Fleet, Follower, Heard, Hearing};
-use crate::domain::{ChatEvent, ChatId, FeedPosition, MessageId};
+use crate::domain::{ChatEvent, ChatId, FeedPosition, MessageId, Typing};
 use crate::telemetry::feed::{failed, operation};
 use link::{Link, Op};
 pub use probe::RedisProbed;
@@ -150,6 +151,11 @@ impl Feed for RedisFeed {
             failed("publish");
             lock(&self.shared.overrun).add(chat);
         }
+    }
+
+    async fn publish_typing(&self, chat: ChatId, typing: Typing) {
+        // Where there is no room for it, its loss is noticed by nobody for long.
+        let _ = self.ops.try_send(Op::Typing(chat, typing));
     }
 
     async fn follow(&self, chat: ChatId, after: Option<FeedPosition>) -> Follower {
@@ -287,6 +293,11 @@ impl Shared {
             return;
         };
         match (self.names.channel(channel), wire::split(told)) {
+            (Some(Channel::Chat(chat)), Some((wire::TYPING, state))) => {
+                if let (Some(ring), Some(typing)) = (self.rings.find(chat), wire::decode_typing(state)) {
+                    ring.show_typing(typing);
+                }
+            }
             (Some(Channel::Chat(chat)), Some((id, event))) => self.heard_event(chat, id, event),
             (Some(Channel::Reply(reply)), Some((offset, text))) => {
                 let heard = match offset.parse() {

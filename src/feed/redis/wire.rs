@@ -1,51 +1,58 @@
 //! Events as they stand in a stream: JSON, so that an operator can read them.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{ChatEvent, FeedPosition, MessageId, Timestamp, Typing, UserId};
+use super::content::{ChatContent, MessageContent, User};
+use crate::domain::{ChatEvent, EventMessage, FeedPosition, MessageId, Timestamp, Typing};
 
 /// A [`ChatEvent`]. What a later version adds is not understood by this one, which then says that something is missing.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Event {
-    MessageAdded(String),
-    MessageUpdated(String),
+    MessageAdded(About),
+    MessageUpdated(About),
     MessageDeleted(String),
-    ReplyStarted(String),
+    ReplyStarted(About),
+    /// By its name alone, as earlier versions wrote it.
     ChatUpdated,
+    ChatChanged(ChatContent),
     ChatDeleted,
-    #[serde(rename_all = "camelCase")]
-    TypingChanged {
-        user: User,
-        is_typing: bool,
-        until: i64,
+}
+
+/// An [`EventMessage`].
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum About {
+    /// As earlier versions wrote it.
+    Id(String),
+    Content(Box<MessageContent>),
+    /// What a later version says of the message is not understood, but its id is.
+    Unknown {
+        id: String,
     },
 }
 
+/// A [`Typing`].
 #[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum User {
-    Int(i64),
-    Text(String),
+#[serde(rename_all = "camelCase")]
+struct TypingState {
+    user: User,
+    is_typing: bool,
+    until: i64,
 }
 
 /// Writes an event.
 pub(super) fn encode(event: &ChatEvent) -> String {
     let event = match event {
-        ChatEvent::MessageAdded(id) => Event::MessageAdded(id.to_string()),
-        ChatEvent::MessageUpdated(id) => Event::MessageUpdated(id.to_string()),
+        ChatEvent::MessageAdded(message) => Event::MessageAdded(message.into()),
+        ChatEvent::MessageUpdated(message) => Event::MessageUpdated(message.into()),
         ChatEvent::MessageDeleted(id) => Event::MessageDeleted(id.to_string()),
-        ChatEvent::ReplyStarted(id) => Event::ReplyStarted(id.to_string()),
-        ChatEvent::ChatUpdated => Event::ChatUpdated,
+        ChatEvent::ReplyStarted(message) => Event::ReplyStarted(message.into()),
+        ChatEvent::ChatUpdated(None) => Event::ChatUpdated,
+        ChatEvent::ChatUpdated(Some(chat)) => Event::ChatChanged((&**chat).into()),
         ChatEvent::ChatDeleted => Event::ChatDeleted,
-        ChatEvent::TypingChanged(typing) => Event::TypingChanged {
-            user: match &typing.user_id {
-                UserId::Int(id) => User::Int(*id),
-                UserId::Text(id) => User::Text(id.clone()),
-            },
-            is_typing: typing.is_typing,
-            until: typing.until.millis(),
-        },
     };
     // Strings and numbers always are JSON.
     serde_json::to_string(&event).unwrap_or_default()
@@ -53,26 +60,60 @@ pub(super) fn encode(event: &ChatEvent) -> String {
 
 /// Reads what [`encode`] wrote; `None` for anything else.
 pub(super) fn decode(event: &str) -> Option<ChatEvent> {
-    let message = |id: String| MessageId::parse(&id).ok();
     Some(match serde_json::from_str(event).ok()? {
-        Event::MessageAdded(id) => ChatEvent::MessageAdded(message(id)?),
-        Event::MessageUpdated(id) => ChatEvent::MessageUpdated(message(id)?),
-        Event::MessageDeleted(id) => ChatEvent::MessageDeleted(message(id)?),
-        Event::ReplyStarted(id) => ChatEvent::ReplyStarted(message(id)?),
-        Event::ChatUpdated => ChatEvent::ChatUpdated,
+        Event::MessageAdded(message) => ChatEvent::MessageAdded(message.read()?),
+        Event::MessageUpdated(message) => ChatEvent::MessageUpdated(message.read()?),
+        Event::MessageDeleted(id) => ChatEvent::MessageDeleted(MessageId::parse(&id).ok()?),
+        Event::ReplyStarted(message) => ChatEvent::ReplyStarted(message.read()?),
+        Event::ChatUpdated => ChatEvent::ChatUpdated(None),
+        Event::ChatChanged(chat) => ChatEvent::ChatUpdated(chat.read().map(Arc::new)),
         Event::ChatDeleted => ChatEvent::ChatDeleted,
-        Event::TypingChanged {
-            user,
-            is_typing,
-            until,
-        } => ChatEvent::TypingChanged(Typing {
-            user_id: match user {
-                User::Int(id) => UserId::Int(id),
-                User::Text(id) => UserId::Text(id),
+    })
+}
+
+impl From<&EventMessage> for About {
+    fn from(message: &EventMessage) -> Self {
+        match message {
+            EventMessage::Id(id) => Self::Id(id.to_string()),
+            EventMessage::Content(message) => Self::Content(Box::new((&**message).into())),
+        }
+    }
+}
+
+impl About {
+    fn read(self) -> Option<EventMessage> {
+        let id = match self {
+            Self::Id(id) | Self::Unknown { id } => id,
+            Self::Content(content) => match content.read() {
+                Ok(message) => return Some(EventMessage::Content(Arc::new(message))),
+                Err(id) => id,
             },
-            is_typing,
-            until: Timestamp::from_millis(until),
-        }),
+        };
+        MessageId::parse(&id).ok().map(EventMessage::Id)
+    }
+}
+
+/// What comes before a typing state in a chat's channel, where an event has its id.
+pub(super) const TYPING: &str = "typing";
+
+/// Writes a typing state as a chat's channel carries it.
+pub(super) fn encode_typing(typing: &Typing) -> String {
+    let state = TypingState {
+        user: (&typing.user_id).into(),
+        is_typing: typing.is_typing,
+        until: typing.until.millis(),
+    };
+    let state = serde_json::to_string(&state).unwrap_or_default();
+    format!("{TYPING} {state}")
+}
+
+/// Reads a typing state; `None` for anything else.
+pub(super) fn decode_typing(state: &str) -> Option<Typing> {
+    let state: TypingState = serde_json::from_str(state).ok()?;
+    Some(Typing {
+        user_id: state.user.into(),
+        is_typing: state.is_typing,
+        until: Timestamp::from_millis(state.until),
     })
 }
 
@@ -92,38 +133,72 @@ pub(super) fn split(told: &[u8]) -> Option<(&str, &str)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::content::tests::{chats, messages};
     use super::*;
-    use crate::domain::ObjectId;
+    use crate::domain::{ObjectId, UserId};
     use proptest::prelude::*;
 
     #[test]
     fn every_event_is_read_as_it_was_written() {
         let id = MessageId(ObjectId::from_bytes([9; 12]));
-        let typing = |user_id| {
-            ChatEvent::TypingChanged(Typing {
-                user_id,
-                is_typing: true,
-                until: Timestamp::from_millis(-5),
-            })
-        };
         for event in [
-            ChatEvent::MessageAdded(id),
-            ChatEvent::MessageUpdated(id),
+            ChatEvent::MessageAdded(EventMessage::Id(id)),
+            ChatEvent::MessageUpdated(EventMessage::Id(id)),
             ChatEvent::MessageDeleted(id),
-            ChatEvent::ReplyStarted(id),
-            ChatEvent::ChatUpdated,
+            ChatEvent::ReplyStarted(EventMessage::Id(id)),
+            ChatEvent::ChatUpdated(None),
             ChatEvent::ChatDeleted,
-            typing(UserId::Int(7)),
-            typing(UserId::Text("7".to_owned())),
         ] {
             assert_eq!(decode(&encode(&event)), Some(event));
         }
     }
 
+    #[test]
+    fn an_event_of_another_version_is_read_as_far_as_it_is_understood() {
+        let id = "5f7c8ec7c33c6c004bbafe82";
+        let added = ChatEvent::MessageAdded(EventMessage::Id(MessageId::parse(id).unwrap()));
+        for told in [
+            format!(r#"{{"messageAdded":"{id}"}}"#),
+            format!(r#"{{"messageAdded":{{"id":"{id}","text":{{"parts":[]}}}}}}"#),
+        ] {
+            assert_eq!(decode(&told), Some(added.clone()), "{told}");
+        }
+        assert_eq!(decode(r#""chatUpdated""#), Some(ChatEvent::ChatUpdated(None)));
+        assert_eq!(decode(r#"{"messageAdded":"x"}"#), None);
+        assert_eq!(decode(r#"{"chatArchived":true}"#), None);
+    }
+
+    #[test]
+    fn a_typing_state_is_read_as_it_was_written() {
+        for user_id in [UserId::Int(7), UserId::Text("7".to_owned())] {
+            let typing = Typing {
+                user_id,
+                is_typing: true,
+                until: Timestamp::from_millis(-5),
+            };
+            let told = encode_typing(&typing);
+            let (kind, state) = split(told.as_bytes()).unwrap();
+            assert_eq!((kind, decode_typing(state)), (TYPING, Some(typing)));
+        }
+    }
+
     proptest! {
         #[test]
+        fn content_is_read_exactly_as_it_was_written(message in messages(), chat in chats()) {
+            let message = EventMessage::Content(Arc::new(message));
+            for event in [
+                ChatEvent::MessageAdded(message.clone()),
+                ChatEvent::MessageUpdated(message.clone()),
+                ChatEvent::ReplyStarted(message),
+                ChatEvent::ChatUpdated(Some(Arc::new(chat))),
+            ] {
+                prop_assert_eq!(decode(&encode(&event)), Some(event));
+            }
+        }
+
+        #[test]
         fn reading_anything_is_harmless(text in ".{0,60}") {
-            let _ = (decode(&text), position(&text), split(text.as_bytes()));
+            let _ = (decode(&text), decode_typing(&text), position(&text), split(text.as_bytes()));
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::graphql::scalar::{DateTime, UserId};
 use crate::service::{ChatUpdate, ReplyUpdate};
 
 /// What happens to a reply. A client's whole rule: a snapshot replaces its text, a partial appends to it, the end
-/// ends it, a deletion removes it; and it keeps the latest cursor, to subscribe again after.
+/// ends it; and it keeps the latest cursor, to subscribe again after.
 #[derive(Union)]
 pub enum ReplyEvent {
     /// Replaces.
@@ -18,8 +18,6 @@ pub enum ReplyEvent {
     Partial(ReplyPartial),
     /// Ends.
     Finished(ReplyFinished),
-    /// Ends, because the message is gone.
-    Deleted(MessageDeleted),
 }
 
 /// The text so far, or the first 16 KiB of it, whose rest follows as partials: it replaces whatever the client had.
@@ -62,25 +60,30 @@ impl AtHand for ReplyEvent {
     fn at_hand(&self, field: &Context<'_>) -> Option<Value> {
         match self {
             Self::Partial(partial) => plain(partial, field, &PARTIAL),
-            Self::Snapshot(_) | Self::Finished(_) | Self::Deleted(_) => None,
+            Self::Snapshot(_) | Self::Finished(_) => None,
         }
     }
 }
 
-impl From<ReplyUpdate> for ReplyEvent {
-    fn from(update: ReplyUpdate) -> Self {
+/// The reply was deleted: that is no event of it, but the end of what can be watched.
+pub struct ReplyDeleted;
+
+impl TryFrom<ReplyUpdate> for ReplyEvent {
+    type Error = ReplyDeleted;
+
+    fn try_from(update: ReplyUpdate) -> Result<Self, ReplyDeleted> {
         let cursor = match &update {
             ReplyUpdate::Snapshot { cursor, .. }
             | ReplyUpdate::Partial { cursor, .. }
             | ReplyUpdate::Finished { cursor, .. }
             | ReplyUpdate::Deleted { cursor, .. } => cursor.encode(),
         };
-        match Part::new(update, cursor) {
+        Ok(match Part::new(update, cursor) {
             Part::Snapshot(snapshot) => Self::Snapshot(snapshot),
             Part::Partial(partial) => Self::Partial(partial),
             Part::Finished(finished) => Self::Finished(finished),
-            Part::Deleted(deleted) => Self::Deleted(deleted),
-        }
+            Part::Deleted(_) => return Err(ReplyDeleted),
+        })
     }
 }
 
@@ -169,7 +172,7 @@ pub struct MessageUpdated {
     cursor: String,
 }
 
-/// A message was deleted. If it is the reply that is followed, nothing follows.
+/// A message was deleted. If it was a reply that grew, nothing more of it follows.
 #[derive(SimpleObject)]
 pub struct MessageDeleted {
     /// The id of the message that is gone.

@@ -349,7 +349,9 @@ impl Stage {
             .map_or(ReplyState::Complete, |reply| reply.state);
         let has_failed = match state {
             ReplyState::Complete | ReplyState::Length | ReplyState::Stopped => false,
-            ReplyState::Streaming | ReplyState::Truncated | ReplyState::Failed | ReplyState::Interrupted => true,
+            ReplyState::Streaming | ReplyState::Truncated | ReplyState::Failed | ReplyState::Interrupted => {
+                true
+            }
         };
         let stream = self.streams.remove(&id);
         // Nobody is shown an empty reply before the apology for it.

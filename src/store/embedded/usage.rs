@@ -6,7 +6,7 @@ use rusqlite::{Connection, Result as SqlResult, Row, params};
 
 use super::EmbeddedStore;
 use crate::domain::{Bill, Timestamp, TokenCount, UsageRow, UserId};
-use crate::store::{StoreError, UsageStore};
+use crate::store::{StoreError, UsageStore, day_of};
 
 /// The rows of a user in a time.
 pub(super) const ROWS: &str = "
@@ -22,8 +22,6 @@ const ADD: &str = "
         prompt_tokens = prompt_tokens + min(excluded.prompt_tokens, 9223372036854775807 - prompt_tokens),
         completion_tokens
             = completion_tokens + min(excluded.completion_tokens, 9223372036854775807 - completion_tokens)";
-
-const DAY_MILLIS: i64 = 86_400_000;
 
 #[async_trait]
 impl UsageStore for EmbeddedStore {
@@ -59,11 +57,6 @@ pub(super) fn add(connection: &Connection, bill: &Bill) -> SqlResult<()> {
         completion.tokens.max(0),
     ])?;
     Ok(())
-}
-
-/// The first moment of the day of a moment.
-fn day_of(at: Timestamp) -> Timestamp {
-    at.plus_millis(at.millis().rem_euclid(DAY_MILLIS).saturating_neg())
 }
 
 fn read_row(row: &Row<'_>) -> SqlResult<UsageRow> {

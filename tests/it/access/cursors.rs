@@ -17,10 +17,9 @@ on_both_stores! {
 }
 
 const FOLLOW: &str = "subscription ($id: ID!, $after: String) { chat(id: $id, after: $after) { __typename
-    ... on ChatResync { cursor } ... on MessageAdded { cursor } ... on TypingChanged { cursor }
+    ... on ChatResync { cursor } ... on MessageAdded { cursor } ... on ChatUpdated { cursor }
     ... on ReplySnapshot { cursor text } ... on ReplyPartial { cursor text } ... on ReplyFinished { cursor } } }";
-const TYPE: &str =
-    "mutation ($id: ID!) { setTyping(input: {chatId: $id, isTyping: true}) { typing { isTyping } } }";
+const RENAME: &str = "mutation ($id: ID!) { updateChat(input: {id: $id, title: \"x\"}) { chat { id } } }";
 /// A bot that does not come to an end.
 const SLOW: [&str; 4] = ["--builtin-pace", "30", "--builtin-words", "100000"];
 
@@ -62,7 +61,7 @@ impl Scene {
         cursors.map(|cursor| cursor.encode()).collect()
     }
 
-    /// What a follower of the own chat is told from a cursor on, until the viewer has typed twice: types of events,
+    /// What a follower of the own chat is told from a cursor on, until the viewer has renamed it twice: types of events,
     /// and the replies that the last cursor names.
     async fn told(&self, after: Option<&str>) -> (Vec<Value>, ChatCursor) {
         let mut line = GraphqlWs::Message
@@ -83,14 +82,14 @@ impl Scene {
         for _ in 0..2 {
             // Answered on the same socket, so nothing is waited for by the clock.
             let variables = json!({ "id": self.own });
-            self.server.data(&self.token, TYPE, variables).await;
+            self.server.data(&self.token, RENAME, variables).await;
             loop {
                 let mut message = line.receive().await.json();
                 assert_eq!(message["type"], "next", "{message}");
                 let event = message["payload"]["data"]["chat"].take();
-                let is_typing = event["__typename"] == "TypingChanged";
+                let is_renamed = event["__typename"] == "ChatUpdated";
                 events.push(event);
-                if is_typing {
+                if is_renamed {
                     break;
                 }
             }
@@ -116,7 +115,7 @@ async fn a_cursor_that_names_a_foreign_reply_tells_nothing_of_it(scratch: &Scrat
             let cursor = scene.cursors(reply, begun.position).swap_remove(nth);
             let (events, last) = scene.told(Some(&cursor)).await;
             let types: Vec<_> = events.iter().map(|event| &event["__typename"]).collect();
-            assert_eq!(types, ["TypingChanged", "TypingChanged"], "{cursor}");
+            assert_eq!(types, ["ChatUpdated", "ChatUpdated"], "{cursor}");
             // One that is followed would be in it before anything is told of it.
             assert!(last.replies.is_empty(), "{last:?}");
         }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use colloquy::domain::{ChatEvent, ChatId, FeedPosition, MessageId};
-use colloquy::feed::{EVENTS_MAX, Feed, Followed, Follower, LocalFeed, RedisFeed};
+use colloquy::domain::{ChatEvent, ChatId, FeedPosition, Timestamp, Typing, UserId};
+use colloquy::feed::{EVENTS_MAX, Feed, Followed, Follower, LocalFeed, RedisFeed, TYPISTS_MAX};
 use futures_util::{FutureExt, StreamExt};
 
 use crate::support::make;
@@ -38,6 +38,8 @@ on_every_feed! {
     a_place_of_another_feed_is_a_gap,
     a_follower_that_lags_too_far_is_told_of_a_gap_and_hears_what_comes,
     a_publisher_waits_for_no_follower,
+    typing_is_sent_once_in_order_and_takes_no_place,
+    typing_of_many_users_is_bounded,
 }
 
 /// Where feeds are opened.
@@ -68,7 +70,7 @@ fn chat() -> ChatId {
 }
 
 fn event() -> ChatEvent {
-    ChatEvent::MessageAdded(MessageId(make::id()))
+    ChatEvent::message_added(&make::message(chat()))
 }
 
 async fn next(follower: &mut Follower) -> Followed {
@@ -79,7 +81,7 @@ async fn next(follower: &mut Follower) -> Followed {
 async fn gap(follower: &mut Follower) -> FeedPosition {
     match next(follower).await {
         Followed::Gap(position) => position,
-        Followed::Event(..) => panic!("no gap"),
+        other => panic!("no gap: {other:?}"),
     }
 }
 
@@ -89,7 +91,7 @@ async fn heard(follower: &mut Follower, event: &ChatEvent) -> FeedPosition {
             assert_eq!(&heard, event);
             position
         }
-        Followed::Gap(_) => panic!("a gap"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -207,4 +209,66 @@ async fn a_publisher_waits_for_no_follower(bus: &Bus) {
     for _ in 0..10 * EVENTS_MAX {
         assert!(feed.publish(chat, event()).now_or_never().is_some());
     }
+}
+
+fn typing(user: i64, is_typing: bool) -> Typing {
+    Typing {
+        user_id: UserId::Int(user),
+        is_typing,
+        until: Timestamp::from_millis(8_000),
+    }
+}
+
+async fn typing_is_sent_once_in_order_and_takes_no_place(bus: &Bus) {
+    let (feed, chat) = (bus.open().await, chat());
+    let mut follower = feed.follow(chat, None).await;
+    let start = gap(&mut follower).await;
+    let (first, second) = (event(), event());
+    feed.publish(chat, first.clone()).await;
+    // More than the log could hold.
+    for n in 0..=EVENTS_MAX {
+        feed.publish_typing(chat, typing(7, n % 2 == 0)).await;
+    }
+    feed.publish(chat, second.clone()).await;
+    let behind = heard(&mut follower, &first).await;
+    let mut states = Vec::new();
+    let last = loop {
+        match next(&mut follower).await {
+            Followed::Typing(state) => states.push(state),
+            Followed::Event(position, event) => {
+                assert_eq!(event, second);
+                break position;
+            }
+            Followed::Gap(_) => panic!("a gap"),
+        }
+    };
+    // A subscriber that is late receives the latest state alone.
+    assert_eq!(states.last(), Some(&typing(7, true)));
+    assert_eq!(last.sequence, behind.sequence + 1);
+    // Whoever resumes receives each event, and no old typing.
+    let mut resumed = feed.follow(chat, Some(start)).await;
+    heard(&mut resumed, &first).await;
+    heard(&mut resumed, &second).await;
+    assert!(resumed.next().now_or_never().is_none());
+    feed.publish_typing(chat, typing(8, true)).await;
+    for follower in [&mut follower, &mut resumed] {
+        assert_eq!(next(follower).await, Followed::Typing(typing(8, true)));
+    }
+}
+
+async fn typing_of_many_users_is_bounded(bus: &Bus) {
+    let (feed, chat) = (bus.open().await, chat());
+    let mut late = feed.follow(chat, None).await;
+    gap(&mut late).await;
+    let mut witness = feed.follow(chat, None).await;
+    gap(&mut witness).await;
+    let users = TYPISTS_MAX as i64 + 4;
+    for user in 0..users {
+        feed.publish_typing(chat, typing(user, true)).await;
+        assert_eq!(next(&mut witness).await, Followed::Typing(typing(user, true)));
+    }
+    for user in users - TYPISTS_MAX as i64..users {
+        assert_eq!(next(&mut late).await, Followed::Typing(typing(user, true)));
+    }
+    assert!(late.next().now_or_never().is_none());
 }

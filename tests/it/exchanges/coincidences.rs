@@ -1,0 +1,151 @@
+//! Calls that coincide.
+
+use colloquy::bot::BuiltinBot;
+use futures_util::future::join_all;
+use serde_json::json;
+
+use super::{CREATE, SEND, messages};
+use crate::on_both_stores;
+use crate::support::figures::Figures;
+use crate::support::follow::follow;
+use crate::support::scratch::Scratch;
+use crate::support::server::Server;
+
+/// Pairs of calls: of the code that let them interfere, a tenth did.
+const PAIRS: usize = 100;
+
+on_both_stores! {
+    a_reply_answers_its_prompt_whatever_is_written_in_the_same_moment,
+    no_more_replies_of_a_chat_are_under_way_than_may_be,
+}
+
+/// Writes beside a prompt in the same moment, on these servers, and looks at what each reply answers.
+async fn write_beside(senders: &Server, writers: &Server) {
+    let bot = BuiltinBot::new(0.0, 0);
+    let chats: Vec<_> = join_all((0..PAIRS).map(|_| senders.create_chat("A chat"))).await;
+    for (n, chat) in chats.iter().enumerate() {
+        let prompt = format!("What is {n} times two?");
+        let send = json!({ "input": { "chatId": chat, "text": prompt } });
+        let create = json!({ "input": { "chatId": chat, "text": format!("A note beside {n}") } });
+        let (sent, _) = tokio::join!(senders.data(SEND, send), writers.data(CREATE, create));
+        let reply = sent["sendMessage"]["reply"]["id"].as_str().unwrap();
+        let (text, _) = follow(senders, reply).await;
+        assert_eq!(text, bot.answer(&prompt, None), "pair {n}");
+    }
+}
+
+async fn a_reply_answers_its_prompt_whatever_is_written_in_the_same_moment(scratch: &Scratch) {
+    let server = Server::start(scratch);
+    write_beside(&server, &server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_answers_its_prompt_also_where_another_server_writes_beside_it() {
+    let scratch = Scratch::mongo_and_redis().await;
+    let (a, b) = (Server::start(&scratch), Server::start(&scratch));
+    write_beside(&a, &b).await;
+    scratch.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_key_sent_to_two_servers_at_once_is_one_exchange() {
+    let scratch = Scratch::mongo_and_redis().await;
+    let (a, b) = (Server::start(&scratch), Server::start(&scratch));
+    let chats: Vec<_> = join_all((0..PAIRS).map(|_| a.create_chat("A chat"))).await;
+    for (n, chat) in chats.iter().enumerate() {
+        let input = json!({ "input": { "chatId": chat, "text": "Hello", "clientKey": format!("key-{n}") } });
+        let (one, other) = tokio::join!(a.data(SEND, input.clone()), b.data(SEND, input));
+        assert_eq!(one["sendMessage"], other["sendMessage"]);
+        let reply = one["sendMessage"]["reply"]["id"].as_str().unwrap();
+        let (texts, ends): (Vec<_>, Vec<_>) = join_all([&a, &b].map(|server| follow(server, reply)))
+            .await
+            .into_iter()
+            .unzip();
+        assert_eq!(texts[0], texts[1]);
+        assert!(ends.iter().all(|end| end["reply"]["state"] == "COMPLETE"));
+        assert_eq!(messages(&a, chat).await.len(), 2, "pair {n}");
+    }
+    // Each prompt was answered by one of the two, once.
+    let mut answered = 0.0;
+    for server in [&a, &b] {
+        let figures = Figures::of(server).await;
+        answered += figures.sum("colloquy_replies_total", &[]).unwrap();
+    }
+    assert_eq!(answered, PAIRS as f64);
+    scratch.remove().await;
+}
+
+async fn no_more_replies_of_a_chat_are_under_way_than_may_be(scratch: &Scratch) {
+    let endless = ["--builtin-pace", "1", "--builtin-words", "1000"];
+    let server = Server::start_with(scratch, &endless);
+    let chat = server.create_chat("A chat").await;
+    let sends = (0..24).map(|n| {
+        let input = json!({ "input": { "chatId": chat, "text": format!("Prompt {n}") } });
+        server.request(SEND, input)
+    });
+    let answers = join_all(sends).await;
+    let begun = answers.iter().filter(|answer| answer["errors"].is_null());
+    assert_eq!(begun.count(), 8);
+    let refused = answers.iter().filter(|answer| !answer["errors"].is_null());
+    for answer in refused {
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "TOO_MANY_REPLIES");
+    }
+    // What is refused is not stored.
+    assert_eq!(messages(&server, &chat).await.len(), 16);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_server_knows_all_that_is_under_way_and_bounds_and_stops_it() {
+    let scratch = Scratch::mongo_and_redis().await;
+    let endless = ["--builtin-pace", "20", "--builtin-words", "10000"];
+    let [a, b] = [(); 2].map(|()| Server::start_with(&scratch, &endless));
+    let chat = a.create_chat("A chat").await;
+    let mut replies = Vec::new();
+    for n in 0..8 {
+        replies.push(a.send(&chat, &format!("Prompt {n}")).await);
+    }
+    let input = json!({ "input": { "chatId": chat, "text": "One too many" } });
+    assert_eq!(b.code(SEND, input).await, "TOO_MANY_REPLIES");
+    let reject = json!({ "input": { "chatId": chat, "text": "Now", "whileReplying": "REJECT" } });
+    assert_eq!(b.code(SEND, reject).await, "REPLY_UNDER_WAY");
+    let interrupt = json!({ "input": { "chatId": chat, "text": "Now", "whileReplying": "INTERRUPT" } });
+    b.data(SEND, interrupt).await;
+    for reply in &replies {
+        let (_, message) = follow(&b, reply).await;
+        assert_eq!(message["reply"]["state"], "STOPPED");
+    }
+    scratch.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_that_is_deleted_before_its_turn_ends_its_reply_without_a_call() {
+    let scratch = Scratch::mongo_and_redis().await;
+    let [a, b] =
+        [(); 2].map(|()| Server::start_with(&scratch, &["--builtin-pace", "20", "--builtin-words", "60"]));
+    let chat = a.create_chat("A chat").await;
+    let first = a.send(&chat, "First").await;
+    let input = json!({ "input": { "chatId": chat, "text": "Second" } });
+    let sent = a.data(SEND, input).await["sendMessage"].take();
+    let delete = "mutation ($id: ID!) { deleteMessage(input: { id: $id }) { deletedMessageId } }";
+    b.data(delete, json!({ "id": sent["message"]["id"] })).await;
+    let stop = "mutation ($id: ID!) { stopReply(input: { messageId: $id }) { receipt { outcome } } }";
+    b.data(stop, json!({ "id": first })).await;
+    let query = "subscription ($id: ID!) { reply(messageId: $id) { ... on ReplyFinished { message { text
+        reply { state error { code } usage { prompt { tokens } } } } } } }";
+    let mut socket = crate::support::socket::Socket::acknowledged(&b).await;
+    socket
+        .subscribe("1", query, json!({ "id": sent["reply"]["id"] }))
+        .await;
+    let end = loop {
+        let message = socket.message().await;
+        let end = &message["payload"]["data"]["reply"]["message"];
+        if !end.is_null() {
+            break end.clone();
+        }
+    };
+    assert_eq!(end["text"], "");
+    assert_eq!(end["reply"]["state"], "FAILED");
+    assert_eq!(end["reply"]["error"]["code"], "PROMPT_DELETED");
+    assert_eq!(end["reply"]["usage"]["prompt"]["tokens"], 0);
+    scratch.remove().await;
+}

@@ -1,0 +1,32 @@
+//! An exchange is one act: a prompt and its reply are stored both or neither, answered once, by one server, and a chat
+//! that is deleted leaves nothing behind. Many coincidences of each kind, on real servers.
+
+mod callers_who_leave;
+mod coincidences;
+mod deletions;
+
+use serde_json::{Value, json};
+
+use crate::support::server::Server;
+
+const SEND: &str = "mutation ($input: SendMessageInput!) {
+    sendMessage(input: $input) { message { id text } reply { id reply { inReplyTo { id } } } } }";
+const CREATE: &str =
+    "mutation ($input: CreateMessageInput!) { createMessage(input: $input) { message { id } } }";
+const MESSAGES: &str =
+    "query ($id: ID!, $after: String) { chat(id: $id) { messages(first: 100, after: $after) {
+    pageInfo { hasNextPage endCursor } nodes { id author text reply { state inReplyTo { id text } } } } } }";
+
+/// All messages of a chat, in its order.
+async fn messages(server: &Server, chat: &str) -> Vec<Value> {
+    let (mut messages, mut after) = (Vec::new(), Value::Null);
+    loop {
+        let mut data = server.data(MESSAGES, json!({ "id": chat, "after": after })).await;
+        let mut page = data["chat"]["messages"].take();
+        messages.extend(page["nodes"].as_array_mut().unwrap().drain(..));
+        if page["pageInfo"]["hasNextPage"] != true {
+            return messages;
+        }
+        after = page["pageInfo"]["endCursor"].take();
+    }
+}
