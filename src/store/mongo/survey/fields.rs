@@ -101,7 +101,11 @@ pub(super) const OF_CHATS: &[Field] = &[
     plain("status", TEXT, Default(r#""active""#)),
     plain("created_at", DATE, MINTED),
     plain("updated_at", DATE, MINTED),
-    plain("moments", &[(MISSING, Documented), ("object", Documented)], Unread),
+    plain(
+        "moments",
+        &[(MISSING, Documented), ("object", Documented)],
+        Unread,
+    ),
 ];
 
 /// The fields of `chat_messages`, those that Colloquy adds included.
