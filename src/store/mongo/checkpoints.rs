@@ -358,4 +358,30 @@ mod tests {
         assert_eq!(counts, [1, 1, COUNT_MAX, 2]);
         assert!(!waiting.0.lock().unwrap().is_storing);
     }
+
+    #[tokio::test]
+    async fn a_panic_while_storing_leaves_nobody_waiting_and_nothing_stuck() {
+        let waiting = Checkpoints::default();
+        let (answer, answered) = oneshot::channel();
+        let checkpoint = Checkpoint {
+            chat: ChatId(ID),
+            id: MessageId(ID),
+            owner: "us".to_owned(),
+            text: String::new(),
+            lease: Duration::ZERO,
+        };
+        {
+            let mut waiting = waiting.0.lock().unwrap();
+            waiting.is_storing = true;
+            waiting.checkpoints.push((checkpoint, answer));
+        }
+        let stored = waiting.clone();
+        let panicked = tokio::spawn(async move {
+            let _storing = Storing(&stored);
+            panic!("a batch");
+        });
+        assert!(panicked.await.unwrap_err().is_panic());
+        assert!(answered.await.is_err());
+        assert!(!waiting.0.lock().unwrap().is_storing);
+    }
 }

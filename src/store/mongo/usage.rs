@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
-use mongodb::bson::{RawDocument, RawDocumentBuf, doc};
+use mongodb::bson::{Document, RawDocument, RawDocumentBuf, doc};
 use mongodb::options::Hint;
 
 use super::fields::{Fields, stored_date, stored_user_id};
@@ -59,14 +59,17 @@ impl MongoStore {
             "model": bill.model.as_deref(),
             "is_estimated": prompt.is_estimated || completion.is_estimated,
         };
-        let update = doc! {
-            "$inc": {
-                "replies": 1_i64,
-                "prompt_tokens": entered(prompt.tokens),
-                "completion_tokens": entered(completion.tokens),
-            },
-            "$setOnInsert": row.clone(),
-        };
+        let sums = [
+            ("replies", 1),
+            ("prompt_tokens", prompt.tokens),
+            ("completion_tokens", completion.tokens),
+        ];
+        let sums = sums.map(|(name, more)| (name.to_owned(), plus(name, more).into()));
+        // A user's or a model's name may look like an expression.
+        let names = row
+            .iter()
+            .map(|(name, value)| (name.clone(), doc! { "$literal": value }.into()));
+        let update = vec![doc! { "$set": names.chain(sums).collect::<Document>() }];
         let filter = doc! { "_id": row };
         let written = self.ledger.write(|ledger| async move {
             let mut attempts = 1;
@@ -83,9 +86,10 @@ impl MongoStore {
     }
 }
 
-/// A figure as it is added: so small that no number of replies passes what a sum holds.
-fn entered(tokens: i64) -> i64 {
-    tokens.clamp(0, i32::MAX.into())
+/// A sum and so much more, but never past what an integer holds: the server makes such a sum a double, which is greater.
+fn plus(name: &str, more: i64) -> Document {
+    let sum = doc! { "$add": [{ "$ifNull": [format!("${name}"), 0_i64] }, more.max(0)] };
+    doc! { "$min": [sum, i64::MAX] }
 }
 
 /// The first moment of a UTC day.
@@ -99,8 +103,7 @@ fn order(row: &UsageRow) -> (Timestamp, Option<&str>, bool) {
 
 fn read_row(row: &RawDocument) -> Option<UsageRow> {
     let row = Fields::of(row);
-    // A sum past what an integer holds is a double, and no longer exact.
-    let sum = |name| row.integer(name).unwrap_or(i64::MAX);
+    let sum = |name| row.integer(name).unwrap_or_default();
     Some(UsageRow {
         day: row.date("day")?,
         model: row.text("model").map(str::to_owned),

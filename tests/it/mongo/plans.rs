@@ -191,6 +191,67 @@ async fn a_search_reads_no_document_of_another_user_and_the_ids_of_chats_from_ke
     scratch.remove().await;
 }
 
+#[tokio::test]
+async fn a_search_of_a_user_with_more_chats_than_one_command_takes_sees_them_all() {
+    const CHATS: i64 = 10_050;
+    let scratch = Scratch::mongo().await;
+    let (store, recorder) = Recorder::open(&scratch).await;
+    let database = scratch.database().await;
+    let ids: Vec<_> = (0..CHATS).map(|_| oid::ObjectId::new()).collect();
+    let chats = ids.iter().zip(0..).map(|(id, n)| {
+        let at = DateTime::from_millis(n);
+        doc! { "_id": id, "user_id": 9, "created_at": at, "updated_at": at }
+    });
+    let chats: Vec<_> = chats.collect();
+    database.collection("chats").insert_many(chats).await.unwrap();
+    // Of the chats that are searched first and last, in turn, so that a page has some of both.
+    let last = usize::try_from(CHATS - 1).unwrap();
+    let messages: Vec<_> = (0..20)
+        .map(|n| {
+            let chat = ids[if n % 2 == 0 { 0 } else { last }];
+            let at = DateTime::from_millis(n);
+            doc! { "_id": oid::ObjectId::new(), "chat_id": chat, "message": format!("the sea {n}"), "created_ts": at }
+        })
+        .collect();
+    database
+        .collection("chat_messages")
+        .insert_many(messages)
+        .await
+        .unwrap();
+    recorder.take();
+    let words = SearchWords::parse("sea").unwrap();
+    let scope = SearchScope::User(UserId::Int(9));
+    let search = async |request: PageRequest| {
+        let page = store.search_messages(&scope, &words, &request).await.unwrap();
+        let texts = page.items.iter().map(|message| message.text.clone());
+        (texts.collect::<Vec<_>>(), page)
+    };
+    let texts = |places: &mut dyn Iterator<Item = i64>| -> Vec<_> {
+        places.map(|n| format!("the sea {n}")).collect()
+    };
+    let (first, page) = search(PageRequest::first(7)).await;
+    assert_eq!(first, texts(&mut (13..20).rev()));
+    assert!(page.has_more);
+    let searches = recorder
+        .take()
+        .iter()
+        .filter(|command| is_search(command))
+        .count();
+    assert_eq!(searches, 2);
+    let after = page.items.last().map(Message::position);
+    let (second, page) = search(PageRequest {
+        after,
+        ..PageRequest::first(13)
+    })
+    .await;
+    assert_eq!(second, texts(&mut (0..13).rev()));
+    assert!(!page.has_more);
+    let (last, page) = search(PageRequest::last(5)).await;
+    assert_eq!(last, texts(&mut (0..5).rev()));
+    assert!(page.has_more);
+    scratch.remove().await;
+}
+
 /// Twenty chats of fifty messages, and a reply that streams.
 pub async fn fill(store: &colloquy::store::MongoStore) -> (Vec<Chat>, MessageId) {
     let mut chats = Vec::new();
