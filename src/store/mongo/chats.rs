@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use mongodb::bson::{Document, doc, oid};
-use mongodb::error::Result as DriverResult;
 use mongodb::options::{Hint, ReturnDocument};
 
 use super::document::{encode_chat, read_chat, read_list, read_one};
 use super::fields::{Fields, stored_date, stored_id, stored_user_id};
 use super::keyset::Keyset;
 use super::lists::{self, List};
+use super::moments::{MOMENTS, of_new_chat};
 use super::operation::{ANSWER_TIMEOUT, is_duplicate_key};
 use super::{MongoStore, indexes};
 use crate::domain::{Chat, ChatChange, ChatFilter, ChatId, Page, PageRequest, Slice, Timestamp, UserId};
@@ -20,14 +20,14 @@ const BY_UPDATE: Keyset = Keyset {
     is_descending: true,
 };
 
-/// The most chats of a user that are searched, or looked at for their usage: their ids are sent with the command, a
-/// few hundred kilobytes at most.
-const USER_CHATS_MAX: u32 = 10_000;
+/// Ids of a user's chats that are read in one batch: of hardly any user there are more.
+const IDS_EXPECTED: u32 = 10_000;
 
 #[async_trait]
 impl ChatStore for MongoStore {
     async fn insert_chat(&self, chat: &Chat) -> Result<(), StoreError> {
-        let document = encode_chat(chat);
+        let mut document = encode_chat(chat);
+        document.insert(MOMENTS, of_new_chat());
         let inserted = self.chats.write(|chats| async move {
             // Nobody but us mints this id for this user at this moment, so such a chat is our own earlier attempt.
             let own = ["_id", "user_id", "created_at"];
@@ -57,14 +57,15 @@ impl ChatStore for MongoStore {
         filter: &ChatFilter,
         request: &PageRequest,
     ) -> Result<Page<Chat>, StoreError> {
-        let mut scope = doc! { "user_id": stored_user_id(user) };
+        let of_user = doc! { "user_id": stored_user_id(user) };
+        let mut scope = of_user.clone();
         if let Some(status) = &filter.status {
             scope.insert("status", &status.0);
         }
         if let Some(document_id) = filter.document_id {
             scope.insert("document_id", stored_id(document_id.0));
         }
-        let edges = BY_UPDATE.edges(&self.chats, request).await?;
+        let edges = BY_UPDATE.edges(&self.chats, &of_user, request).await?;
         let Some(filter) = BY_UPDATE.filter(&scope, &edges) else {
             return Ok(Page::empty());
         };
@@ -136,22 +137,16 @@ impl ChatStore for MongoStore {
     }
 
     async fn delete_chat(&self, id: ChatId) -> Result<bool, StoreError> {
-        let (store, id) = (self.clone(), doc! { "_id": stored_id(id.0) });
-        let deleted = self.deletions.write(|deletions| async move {
-            deletions
-                .clone_with_type::<Document>()
-                .replace_one(id.clone(), doc! {})
-                .upsert(true)
-                .await?;
-            store.finish_deletion(id).await
-        });
-        deleted.await
+        self.delete(id).await
+    }
+
+    async fn sweep_deleted(&self, messages_max: usize) -> Result<bool, StoreError> {
+        self.sweep(messages_max).await
     }
 }
 
 impl MongoStore {
-    /// The ids of a user's chats, the latest changed first; beyond [`USER_CHATS_MAX`] the rest is left out.
-    /// Read from the keys of an index.
+    /// The ids of a user's chats, the latest changed first. Read from the keys of an index.
     pub(super) async fn chat_ids(&self, user: &UserId) -> Result<Vec<oid::ObjectId>, StoreError> {
         let filter = doc! { "user_id": stored_user_id(user) };
         let read = self.chats.read(|chats| async move {
@@ -160,11 +155,7 @@ impl MongoStore {
                 .projection(doc! { "_id": 1 })
                 .sort(doc! { "updated_at": -1, "_id": -1 })
                 .hint(Hint::Name(indexes::CHAT_LIST.to_owned()));
-            let found = find
-                .limit(USER_CHATS_MAX.into())
-                .batch_size(USER_CHATS_MAX + 1)
-                .max_time(ANSWER_TIMEOUT)
-                .await?;
+            let found = find.batch_size(IDS_EXPECTED).max_time(ANSWER_TIMEOUT).await?;
             found.try_collect::<Vec<_>>().await
         });
         let ids = read
@@ -172,35 +163,5 @@ impl MongoStore {
             .into_iter()
             .filter_map(|chat| Fields::of(&chat).id("_id"));
         Ok(ids.map(stored_id).collect())
-    }
-
-    /// Finishes the deletions that have a record.
-    pub(super) async fn finish_deletions(&self) -> DriverResult<()> {
-        let records: Vec<Document> = self
-            .deletions
-            .bare
-            .clone_with_type::<Document>()
-            .find(doc! {})
-            .await?
-            .try_collect()
-            .await?;
-        for record in records {
-            self.finish_deletion(record).await?;
-        }
-        Ok(())
-    }
-
-    /// Deletes the chat of a record, its messages, and then the record; whether there was such a chat. The chat goes
-    /// first, as nothing leads to its messages without it.
-    async fn finish_deletion(&self, record: Document) -> DriverResult<bool> {
-        let chats = self.chats.bare.delete_one(record.clone()).await?.deleted_count;
-        if let Some(chat_id) = record.get("_id") {
-            self.messages
-                .bare
-                .delete_many(doc! { "chat_id": chat_id })
-                .await?;
-        }
-        self.deletions.bare.delete_one(record).await?;
-        Ok(chats > 0)
     }
 }

@@ -9,9 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use mongodb::Collection;
-use mongodb::bson::{Document, RawDocumentBuf, deserialize_from_document, doc};
-use mongodb::error::{ErrorKind, Result as DriverResult, WriteConcernError, WriteError, WriteFailure};
+use mongodb::bson::{Bson, Document, RawDocumentBuf, deserialize_from_document, doc};
+use mongodb::error::{ErrorKind, WriteConcernError, WriteError, WriteFailure};
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
@@ -19,10 +18,11 @@ use super::SERVER_TIMEOUT;
 use super::calls::Documents;
 use super::fields::{Fields, stored_id};
 use super::lists::batch_size;
-use super::operation::store_error;
+use super::messages::within;
+use super::operation::{ANSWER_TIMEOUT, store_error};
 use super::replies::{from_now, streaming, text_so_far};
 use super::reply_document::GROWING_TEXT;
-use crate::domain::{ObjectId, ReplyState, whole_millis};
+use crate::domain::{ChatId, MessageId, ReplyState, whole_millis};
 use crate::store::{Checkpointed, StoreError};
 
 /// The most checkpoints of one command.
@@ -32,8 +32,10 @@ const BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// What the owner of a reply wants stored.
 pub(super) struct Checkpoint {
+    /// The chat of the reply.
+    pub(super) chat: ChatId,
     /// The reply.
-    pub(super) id: ObjectId,
+    pub(super) id: MessageId,
     /// Who has to own it.
     pub(super) owner: String,
     /// Its text so far.
@@ -73,9 +75,10 @@ impl Checkpoints {
 
     /// Stores what waits until nothing does.
     async fn store_all(self, messages: Documents) {
+        let _storing = Storing(&self);
         while let Some(batch) = self.next() {
             let (checkpoints, answers): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-            for (answer, to) in together(&messages, checkpoints).await.into_iter().zip(answers) {
+            for (answer, to) in together(&messages, &checkpoints).await.into_iter().zip(answers) {
                 // Whoever does not wait any more is told nothing.
                 let _ = to.send(answer);
             }
@@ -102,80 +105,163 @@ impl Checkpoints {
     }
 }
 
-/// Stores checkpoints in one command, and asks in another what became of their replies: an answer for each.
-async fn together(messages: &Documents, checkpoints: Vec<Checkpoint>) -> Vec<Answer> {
-    let asked: Vec<_> = checkpoints
-        .iter()
-        .map(|checkpoint| (checkpoint.id, checkpoint.owner.clone()))
-        .collect();
-    match messages.write(|messages| write(messages, checkpoints)).await {
-        Ok((outcome, replies)) => asked
-            .into_iter()
-            .enumerate()
-            .map(|(place, (id, owner))| {
-                outcome.of(place)?;
-                let held = replies.get(&id).filter(|reply| reply.owner == owner);
-                Ok(held.map_or(Checkpointed::Lost, |reply| Checkpointed::Held {
-                    is_stop_requested: reply.is_stop_requested,
-                }))
-            })
-            .collect(),
-        Err(error) => asked.iter().map(|_| Err(same(&error))).collect(),
+/// Somebody who stores what waits. However that ends, nobody waits for an answer that will not come, and the next
+/// checkpoint begins anew.
+struct Storing<'a>(&'a Checkpoints);
+
+impl Drop for Storing<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Otherwise nothing waits, or another one stores it already.
+        if std::thread::panicking() {
+            waiting.is_storing = false;
+            waiting.checkpoints.clear();
+        }
     }
 }
 
-/// A reply that is streaming.
-struct Reply {
-    owner: String,
-    is_stop_requested: bool,
+/// What an answer is made of.
+#[derive(Clone, Copy)]
+enum Found {
+    Stored,
+    /// Not stored, but still the owner's: somebody asked for it to stop.
+    ToStop,
+    Lost,
 }
 
-async fn write(
-    messages: Collection<RawDocumentBuf>,
-    checkpoints: Vec<Checkpoint>,
-) -> DriverResult<(Outcome, HashMap<ObjectId, Reply>)> {
+/// Stores checkpoints in one command. Only if it did not find them all, because they are to be stopped or somebody else's
+/// or gone, another one asks which, and a third stores those that are to be stopped.
+async fn together(messages: &Documents, checkpoints: &[Checkpoint]) -> Vec<Answer> {
+    match try_together(messages, checkpoints).await {
+        Ok(answers) => answers,
+        Err(error) => checkpoints.iter().map(|_| Err(same(&error))).collect(),
+    }
+}
+
+async fn try_together(messages: &Documents, checkpoints: &[Checkpoint]) -> Result<Vec<Answer>, StoreError> {
+    let all: Vec<_> = checkpoints.iter().collect();
+    let outcome = store_some(messages, &all, false).await?;
+    let refused = outcome.write_errors.len();
+    let found = match outcome.found.saturating_add(refused) >= all.len() {
+        true => all.iter().map(|_| Found::Stored).collect(),
+        false => look_for(messages, &all).await?,
+    };
+    let to_stop: Vec<_> = all
+        .iter()
+        .zip(&found)
+        .filter(|(_, found)| matches!(found, Found::ToStop))
+        .map(|(checkpoint, _)| *checkpoint)
+        .collect();
+    let mut stopped = Vec::new();
+    if !to_stop.is_empty() {
+        let outcome = store_some(messages, &to_stop, true).await?;
+        let refused = outcome.write_errors.len();
+        let are_held: Vec<_> = match outcome.found.saturating_add(refused) >= to_stop.len() {
+            true => to_stop.iter().map(|_| true).collect(),
+            // One ended in between.
+            false => {
+                let found = look_for(messages, &to_stop).await?;
+                found.iter().map(|found| !matches!(found, Found::Lost)).collect()
+            }
+        };
+        stopped = are_held
+            .into_iter()
+            .enumerate()
+            .map(|(place, is_held)| {
+                outcome.of(place)?;
+                Ok(match is_held {
+                    true => Checkpointed::Held {
+                        is_stop_requested: true,
+                    },
+                    false => Checkpointed::Lost,
+                })
+            })
+            .collect();
+    }
+    let mut stopped = stopped.into_iter();
+    let answers = found.into_iter().enumerate().map(|(place, found)| match found {
+        Found::Stored => outcome.of(place).map(|()| Checkpointed::Held {
+            is_stop_requested: false,
+        }),
+        Found::ToStop => stopped.next().unwrap_or(Ok(Checkpointed::Lost)),
+        Found::Lost => Ok(Checkpointed::Lost),
+    });
+    Ok(answers.collect())
+}
+
+/// Sends the updates of some replies: of those that nobody asked to stop, or of any.
+async fn store_some(
+    messages: &Documents,
+    checkpoints: &[&Checkpoint],
+    may_be_stopped: bool,
+) -> Result<Outcome, StoreError> {
+    let statements = checkpoints
+        .iter()
+        .map(|checkpoint| statement(checkpoint, may_be_stopped));
+    let statements: Vec<_> = statements.collect();
+    let stored = messages.write(|messages| async move {
+        let command = doc! {
+            "update": messages.name(),
+            "updates": statements,
+            // One that cannot be stored holds up no other.
+            "ordered": false,
+            // A command that is made by hand does not take it from the client.
+            "writeConcern": { "w": "majority", "j": true, "wtimeout": whole_millis(SERVER_TIMEOUT) },
+        };
+        let database = messages.client().database(&messages.namespace().db);
+        Ok(deserialize_from_document(database.run_command(command).await?)?)
+    });
+    stored.await
+}
+
+/// What has become of some replies.
+async fn look_for(messages: &Documents, checkpoints: &[&Checkpoint]) -> Result<Vec<Found>, StoreError> {
+    let chats: Vec<_> = checkpoints.iter().map(|checkpoint| checkpoint.chat).collect();
     let ids: Vec<_> = checkpoints
         .iter()
-        .map(|checkpoint| stored_id(checkpoint.id))
+        .map(|checkpoint| stored_id(checkpoint.id.0))
         .collect();
     let all = batch_size(ids.len());
-    let command = doc! {
-        "update": messages.name(),
-        "updates": checkpoints.into_iter().map(statement).collect::<Vec<_>>(),
-        // One that cannot be stored holds up no other.
-        "ordered": false,
-        // A command that is made by hand does not take it from the client.
-        "writeConcern": { "w": "majority", "j": true, "wtimeout": whole_millis(SERVER_TIMEOUT) },
-    };
-    let database = messages.client().database(&messages.namespace().db);
-    let outcome = deserialize_from_document(database.run_command(command).await?)?;
-    let find = messages
-        .find(doc! { "_id": { "$in": ids }, "reply.state": ReplyState::Streaming.name() })
-        .projection(doc! { "reply.owner": 1, "reply.stop_requested_at": 1 });
-    let found: Vec<RawDocumentBuf> = find.batch_size(all).await?.try_collect().await?;
+    let mut filter = within(&chats);
+    filter.insert("_id", doc! { "$in": ids });
+    filter.insert("reply.state", ReplyState::Streaming.name());
+    let found = messages.read(|messages| async move {
+        let find = messages
+            .find(filter)
+            .projection(doc! { "reply.owner": 1, "reply.stop_requested_at": 1 });
+        let found = find.batch_size(all).max_time(ANSWER_TIMEOUT).await?;
+        found.try_collect::<Vec<RawDocumentBuf>>().await
+    });
+    let found = found.await?;
     let replies = found.iter().filter_map(|document| {
         let fields = Fields::of(document);
         let reply = fields.nested("reply")?;
-        let owner = reply.text("owner")?.to_owned();
-        let is_stop_requested = reply.date("stop_requested_at").is_some();
-        Some((
-            fields.id("_id")?,
-            Reply {
-                owner,
-                is_stop_requested,
-            },
-        ))
+        let owner = reply.text("owner")?;
+        let found = match reply.is_there("stop_requested_at") {
+            true => Found::ToStop,
+            false => Found::Stored,
+        };
+        Some((fields.id("_id")?, (owner, found)))
     });
-    Ok((outcome, replies.collect()))
+    let replies: HashMap<_, _> = replies.collect();
+    let found = checkpoints.iter().map(|checkpoint| {
+        let reply = replies.get(&checkpoint.id.0);
+        let held = reply.filter(|(owner, _)| *owner == checkpoint.owner);
+        held.map_or(Found::Lost, |(_, found)| *found)
+    });
+    Ok(found.collect())
 }
 
 /// The update of one reply.
-fn statement(checkpoint: Checkpoint) -> Document {
-    let mut filter = streaming(checkpoint.id);
-    filter.insert("reply.owner", checkpoint.owner);
+fn statement(checkpoint: &Checkpoint, may_be_stopped: bool) -> Document {
+    let mut filter = streaming(checkpoint.chat, checkpoint.id);
+    filter.insert("reply.owner", &checkpoint.owner);
+    if !may_be_stopped {
+        filter.insert("reply.stop_requested_at", Bson::Null);
+    }
     let is_longer = doc! { "$gt": [{ "$strLenBytes": "$$text" }, { "$strLenBytes": "$$stored" }] };
     let longer = doc! { "$let": {
-        "vars": { "text": { "$literal": checkpoint.text }, "stored": text_so_far() },
+        "vars": { "text": { "$literal": &checkpoint.text }, "stored": text_so_far() },
         "in": { "$cond": [is_longer, "$$text", "$$stored"] },
     } };
     let later = doc! { "$max": ["$reply.lease_until", from_now(checkpoint.lease)] };
@@ -187,6 +273,9 @@ fn statement(checkpoint: Checkpoint) -> Document {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Outcome {
+    /// How many documents were found, whether or not anything of them changed.
+    #[serde(default, rename = "n")]
+    found: usize,
     #[serde(default)]
     write_errors: Vec<Refused>,
     write_concern_error: Option<WriteConcernError>,
@@ -226,6 +315,9 @@ fn same(error: &StoreError) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ObjectId;
+
+    const ID: ObjectId = ObjectId::from_bytes([1; 12]);
 
     #[test]
     fn what_the_server_says_of_each_statement_is_told_to_its_owner() {
@@ -245,7 +337,8 @@ mod tests {
         let waiting = Checkpoints::default();
         let mut put = |bytes| {
             let checkpoint = Checkpoint {
-                id: ObjectId::from_bytes([1; 12]),
+                chat: ChatId(ID),
+                id: MessageId(ID),
                 owner: "us".to_owned(),
                 text: "x".repeat(bytes),
                 lease: Duration::ZERO,

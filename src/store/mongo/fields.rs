@@ -28,6 +28,11 @@ impl<'a> Fields<'a> {
             .map(|(_, value)| *value)
     }
 
+    /// Whether there is anything but null.
+    pub(super) fn is_there(&self, name: &str) -> bool {
+        self.value(name).is_some_and(|value| value != RawBsonRef::Null)
+    }
+
     /// A string.
     pub(super) fn text(&self, name: &str) -> Option<&'a str> {
         match self.value(name)? {

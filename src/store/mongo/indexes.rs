@@ -4,6 +4,7 @@ use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
 
+use super::reply_document::SLOT;
 use crate::store::REVOCATIONS_KEPT_FOR;
 
 /// The index that a user's list of chats is read from.
@@ -20,6 +21,15 @@ pub(super) const TOKEN_COUNT: &str = "chat_id_1_token_1";
 pub(super) const REPLY_LEASE: &str = "streaming_by_lease";
 /// The index of streaming replies by chat.
 pub(super) const REPLY_CHAT: &str = "streaming_by_chat";
+
+/// The index that keeps two replies of a chat from having one slot.
+pub(super) const REPLY_SLOT: &str = "streaming_by_slot";
+
+/// The index of deletions by when they are looked at next.
+pub(super) const DELETION_LOOKS: &str = "next_look_at_1";
+
+/// The index of a user's rows of the ledger.
+pub(super) const LEDGER_ROWS: &str = "user_1_day_1";
 
 /// The index of the messages' words.
 pub(super) const WORDS: &str = "message_text";
@@ -84,7 +94,23 @@ pub(super) fn of_messages() -> Vec<IndexModel> {
             is_streaming,
             false,
         ),
+        partial(
+            REPLY_SLOT,
+            doc! { "chat_id": 1, SLOT: 1 },
+            doc! { "reply.state": "STREAMING", SLOT: { "$exists": true } },
+            true,
+        ),
     ]
+}
+
+/// The indexes of `chat_deletions`.
+pub(super) fn of_deletions() -> Vec<IndexModel> {
+    vec![named(DELETION_LOOKS, doc! { "next_look_at": 1 })]
+}
+
+/// The indexes of `usage_ledger`.
+pub(super) fn of_ledger() -> Vec<IndexModel> {
+    vec![named(LEDGER_ROWS, doc! { "user": 1, "day": 1 })]
 }
 
 /// The indexes of `revocations`.

@@ -18,6 +18,12 @@ use crate::store::inspection::{IndexReview, MongoInspection, MongoPlace, MongoSt
 pub(super) const CHATS: &str = "chats";
 pub(super) const MESSAGES: &str = "chat_messages";
 
+/// Ours.
+pub(super) const DELETIONS: &str = "chat_deletions";
+pub(super) const REVOCATIONS: &str = "revocations";
+pub(super) const LEDGER: &str = "usage_ledger";
+pub(super) const HEALTH: &str = "health";
+
 /// What serving does with each collection, by the names of MongoDB's privilege actions.
 const RIGHTS: [&str; 5] = ["find", "insert", "update", "remove", "createIndex"];
 
@@ -189,7 +195,7 @@ fn rights_missing(status: &Document, database: &str) -> Vec<&'static str> {
     RIGHTS
         .into_iter()
         .filter(|action| {
-            ![CHATS, MESSAGES, "chat_deletions", "revocations"]
+            ![CHATS, MESSAGES, DELETIONS, REVOCATIONS, LEDGER, HEALTH]
                 .iter()
                 .all(|collection| has(action, collection))
         })

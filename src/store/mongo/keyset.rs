@@ -35,6 +35,8 @@ pub(super) struct Keyset {
 pub(super) struct Edges {
     low: Option<Edge>,
     high: Option<Edge>,
+    /// Whether what is at the high bound is within.
+    has_high: bool,
 }
 
 /// A row's place in the index.
@@ -66,11 +68,12 @@ impl Keyset {
         doc! { self.time: direction, "_id": direction }
     }
 
-    /// The bounds of the request. Asks the collection only about rows whose time is the moment of their id to the
+    /// The bounds of the request, of a list within `scope`. Asks the collection only about rows whose time is the moment of their id to the
     /// millisecond, which is how rows without a date are shown, and hardly any other.
     pub(super) async fn edges(
         &self,
         collection: &Documents,
+        scope: &Document,
         request: &PageRequest,
     ) -> Result<Edges, StoreError> {
         let (low, high) = match self.is_descending {
@@ -78,14 +81,30 @@ impl Keyset {
             true => (request.before, request.after),
         };
         Ok(Edges {
-            low: self.edge(collection, low).await?,
-            high: self.edge(collection, high).await?,
+            low: self.edge(collection, scope, low).await?,
+            high: self.edge(collection, scope, high).await?,
+            has_high: false,
+        })
+    }
+
+    /// The bounds of what lies at `position` and before it in the index. See [`Keyset::edges`].
+    pub(super) async fn up_to(
+        &self,
+        collection: &Documents,
+        scope: &Document,
+        position: Position,
+    ) -> Result<Edges, StoreError> {
+        Ok(Edges {
+            low: None,
+            high: self.edge(collection, scope, Some(position)).await?,
+            has_high: true,
         })
     }
 
     async fn edge(
         &self,
         collection: &Documents,
+        scope: &Document,
         position: Option<Position>,
     ) -> Result<Option<Edge>, StoreError> {
         let Some(position) = position else {
@@ -95,8 +114,10 @@ impl Keyset {
         let mut time = Time::Date(position.at.millis());
         if position.at == minted_at(position.id) {
             let fields = doc! { self.time: 1 };
+            let mut of_id = scope.clone();
+            of_id.insert("_id", id);
             let row = collection.read(|collection| async move {
-                let find = collection.find_one(doc! { "_id": id }).projection(fields);
+                let find = collection.find_one(of_id).projection(fields);
                 find.max_time(ANSWER_TIMEOUT).await
             });
             // Of a row that is gone there is nothing to find out.
@@ -137,10 +158,10 @@ impl Keyset {
         match (&edges.low, &edges.high) {
             (None, None) => vec![doc! {}],
             (Some(low), None) => self.above(low),
-            (None, Some(high)) => self.below(high),
+            (None, Some(high)) => self.below(high, edges.has_high),
             (Some(low), Some(high)) => match (&low.time, &high.time) {
                 (Time::Date(from), Time::Date(to)) => self.between((*from, low.id), (*to, high.id)),
-                _ => vec![doc! { "$and": [{ "$or": self.above(low) }, { "$or": self.below(high) }] }],
+                _ => vec![doc! { "$and": [{ "$or": self.above(low) }, { "$or": self.below(high, false) }] }],
             },
         }
     }
@@ -164,9 +185,10 @@ impl Keyset {
         ranges
     }
 
-    fn below(&self, edge: &Edge) -> Vec<Document> {
+    fn below(&self, edge: &Edge, has_edge: bool) -> Vec<Document> {
         let time = edge.time.stored();
-        let mut ranges = vec![doc! { self.time: time.clone(), "_id": { "$lt": edge.id } }];
+        let less = if has_edge { "$lte" } else { "$lt" };
+        let mut ranges = vec![doc! { self.time: time.clone(), "_id": { less: edge.id } }];
         match edge.time {
             Time::None => {}
             Time::Odd(place, _) => {
@@ -262,7 +284,12 @@ mod tests {
     }
 
     fn branches(low: Option<Edge>, high: Option<Edge>) -> Option<usize> {
-        let filter = LIST.filter(&doc! { "c": 1 }, &Edges { low, high })?;
+        let edges = Edges {
+            low,
+            high,
+            has_high: false,
+        };
+        let filter = LIST.filter(&doc! { "c": 1 }, &edges)?;
         Some(filter.get_array("$or").map_or(1, Vec::len))
     }
 

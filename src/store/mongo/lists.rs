@@ -133,7 +133,7 @@ async fn read_union(
 }
 
 /// A list as the stages of a pipeline, from its beginning.
-fn stages(list: List) -> Vec<Document> {
+pub(super) fn stages(list: List) -> Vec<Document> {
     let limit = i64::try_from(list.limit).unwrap_or(i64::MAX);
     vec![
         doc! { "$match": list.filter },

@@ -7,18 +7,21 @@ use mongodb::Collection;
 use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 use mongodb::error::Result as DriverResult;
 use mongodb::options::{ReturnDocument, UpdateModifications};
+use tokio::time::Instant;
 
 use super::document::{encode_message, read_list, read_message, read_one};
+use super::exchanges::at;
 use super::fields::{Fields, stored_date, stored_id, stored_integer};
 use super::keyset::{Keyset, is_id};
 use super::lists::{self, List};
+use super::moments::{MOMENT_HOLDS_FOR, Wish, undo_if_gone};
 use super::operation::is_duplicate_key;
 use super::reply_document::GROWING_TEXT;
 use super::{MongoStore, indexes};
 use crate::domain::{
     ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest, Slice, Timestamp,
 };
-use crate::store::{Inserted, MessageStore, StoreError, judge};
+use crate::store::{Inserted, MessageStore, StoreError, Writing, Written, is_same_content, judge};
 
 const BY_CREATION: Keyset = Keyset {
     time: "created_ts",
@@ -30,13 +33,62 @@ const INSERT_ATTEMPTS: usize = 3;
 
 #[async_trait]
 impl MessageStore for MongoStore {
+    async fn write_message(&self, writing: &Writing) -> Result<Written, StoreError> {
+        let wish = Wish {
+            chat: writing.message.chat_id,
+            chat_of: writing.chat_of.as_ref(),
+            at: writing.message.created_at,
+            is_pair: false,
+            moves_chat_up: writing.moves_chat_up,
+        };
+        let Some(moments) = self.take_moments(&wish).await? else {
+            return Ok(Written::NoChat);
+        };
+        let message = at(&writing.message, moments.first);
+        let rival = match self.insert_in_chat(&message).await? {
+            Placed::NoChat => return Ok(Written::NoChat),
+            Placed::New => {
+                return Ok(Written::New {
+                    chat: Box::new(moments.chat),
+                    message: Box::new(message),
+                });
+            }
+            Placed::Rival(rival) => rival,
+        };
+        if rival.id == message.id && rival.client_key == message.client_key && rival.author == message.author
+        {
+            // Our own attempt, whose outcome the caller was not told.
+            return Ok(Written::New {
+                chat: Box::new(moments.chat),
+                message: rival,
+            });
+        }
+        // Where the chat stands in a list is no reason to fail what is decided.
+        let _ = self.put_back(&moments).await;
+        if rival.id == message.id {
+            return Err(StoreError::Failed("the message's id is taken".into()));
+        }
+        Ok(match is_same_content(&rival, &message) {
+            true => Written::Existing(rival),
+            false => Written::KeyReused,
+        })
+    }
+
     async fn insert_message(&self, message: &Message) -> Result<Inserted, StoreError> {
-        let document = encode_message(message);
+        // Before it is there, so that nothing that is written once it is gets an earlier moment.
+        self.note_moment(message.chat_id, message.created_at).await?;
+        let document = match message.is_under_way() {
+            true => self.slotted(message).await?,
+            false => encode_message(message),
+        };
         let insert = move |messages: Collection<RawDocumentBuf>| {
             let (messages, document) = (messages.clone_with_type::<Document>(), document.clone());
-            async move { messages.insert_one(document).await.map(drop) }
+            async move { messages.insert_one(document).await.map(|_| Placed::New) }
         };
-        self.insert_or_find(message, insert).await
+        match self.insert_or_find(message, insert).await? {
+            Placed::Rival(rival) => judge(*rival, message),
+            Placed::New | Placed::NoChat => Ok(Inserted::New),
+        }
     }
 
     async fn message_of_key(&self, chat: ChatId, key: &ClientKey) -> Result<Option<Message>, StoreError> {
@@ -58,7 +110,7 @@ impl MessageStore for MongoStore {
         filter: &MessageFilter,
         request: &PageRequest,
     ) -> Result<HashMap<ChatId, Page<Message>>, StoreError> {
-        let edges = BY_CREATION.edges(&self.messages, request).await?;
+        let edges = BY_CREATION.edges(&self.messages, &within(chats), request).await?;
         let documents = lists::of_each_chat(&self.messages, chats, |chat| {
             let mut scope = doc! { "chat_id": chat };
             if let Some(author) = filter.author {
@@ -179,12 +231,12 @@ impl MessageStore for MongoStore {
         if !fields.is_empty() {
             update.insert("$set", fields);
         }
-        let filter = doc! { "_id": stored_id(id.0) };
+        let filter = of_chat(chat, id);
         read_one(self.update_one_message(filter, update).await?, read_message)
     }
 
     async fn delete_message(&self, chat: ChatId, id: MessageId) -> Result<bool, StoreError> {
-        let filter = doc! { "_id": stored_id(id.0) };
+        let filter = of_chat(chat, id);
         let deleted = self
             .messages
             .write(|messages| async move { messages.delete_one(filter).await });
@@ -192,44 +244,88 @@ impl MessageStore for MongoStore {
     }
 }
 
+/// Everything in these chats.
+pub(super) fn within(chats: &[ChatId]) -> Document {
+    let chats: Vec<_> = chats.iter().map(|chat| stored_id(chat.0)).collect();
+    doc! { "chat_id": { "$in": chats } }
+}
+
+/// The message of this id in this chat.
+pub(super) fn of_chat(chat: ChatId, id: MessageId) -> Document {
+    doc! { "chat_id": stored_id(chat.0), "_id": stored_id(id.0) }
+}
+
 /// The message of a client key. The type is told as well, or the planner would not see that the partial index holds
 /// every such key.
-fn of_key(chat: ChatId, key: &ClientKey) -> Document {
+pub(super) fn of_key(chat: ChatId, key: &ClientKey) -> Document {
     doc! { "chat_id": stored_id(chat.0), "client_key": { "$eq": key.as_str(), "$type": "string" } }
 }
 
+/// What came of an insert.
+pub(super) enum Placed {
+    /// It is stored.
+    New,
+    /// This message has its id or its client key.
+    Rival(Box<Message>),
+    /// Its chat is gone, and with it what was stored.
+    NoChat,
+}
+
 impl MongoStore {
+    /// Inserts a message whose moment was taken just now.
+    async fn insert_in_chat(&self, message: &Message) -> Result<Placed, StoreError> {
+        let (since, chat, id) = (Instant::now(), message.chat_id, stored_id(message.id.0));
+        let (document, chats) = (encode_message(message), self.chats.bare.clone());
+        let insert = move |messages: Collection<RawDocumentBuf>| {
+            let (document, chats) = (document.clone(), chats.clone());
+            async move {
+                messages
+                    .clone_with_type::<Document>()
+                    .insert_one(document)
+                    .await?;
+                let is_late = since.elapsed() > MOMENT_HOLDS_FOR;
+                match is_late && undo_if_gone(&chats, &messages, chat, vec![id]).await? {
+                    true => Ok(Placed::NoChat),
+                    false => Ok(Placed::New),
+                }
+            }
+        };
+        self.insert_or_find(message, insert).await
+    }
+
     /// Stores a message by `insert`, or finds the one that stands where it is to go.
-    pub(super) async fn insert_or_find<I>(
+    async fn insert_or_find<I>(
         &self,
         message: &Message,
         insert: impl Fn(Collection<RawDocumentBuf>) -> I + Send + 'static,
-    ) -> Result<Inserted, StoreError>
+    ) -> Result<Placed, StoreError>
     where
-        I: Future<Output = DriverResult<()>> + Send,
+        I: Future<Output = DriverResult<Placed>> + Send,
     {
-        let id = doc! { "_id": stored_id(message.id.0) };
+        let id = of_chat(message.chat_id, message.id);
         let rivals = match &message.client_key {
             Some(key) => doc! { "$or": [id, of_key(message.chat_id, key)] },
             None => id,
         };
-        let rival = self.messages.write(|messages| async move {
+        let placed = self.messages.write(|messages| async move {
             let mut attempts = 1;
             loop {
                 let error = match insert(messages.clone()).await {
-                    Ok(()) => return Ok(None),
                     Err(error) if is_duplicate_key(&error) => error,
-                    Err(error) => return Err(error),
+                    placed => return placed.map(Ok),
                 };
                 match messages.find_one(rivals.clone()).await? {
-                    Some(rival) => return Ok(Some(rival)),
+                    Some(rival) => return Ok(Err(rival)),
                     None if attempts == INSERT_ATTEMPTS => return Err(error),
                     None => attempts += 1,
                 }
             }
         });
-        let rival = read_one(rival.await?, read_message)?;
-        rival.map_or(Ok(Inserted::New), |rival| judge(rival, message))
+        let rival = match placed.await? {
+            Ok(placed) => return Ok(placed),
+            Err(rival) => read_one(Some(rival), read_message)?,
+        };
+        Ok(rival.map_or(Placed::New, |rival| Placed::Rival(Box::new(rival))))
     }
 
     /// Changes the message that `filter` finds, and returns its document as it then is.
@@ -258,8 +354,7 @@ impl MongoStore {
         if chats.is_empty() {
             return Ok(HashMap::new());
         }
-        let ids: Vec<_> = chats.iter().map(|chat| stored_id(chat.0)).collect();
-        let of_chats = doc! { "$match": { "chat_id": { "$in": ids } } };
+        let of_chats = doc! { "$match": within(chats) };
         let pipeline = std::iter::once(of_chats).chain(sum).collect();
         let sums = lists::aggregate(&self.messages, pipeline, chats.len(), index).await?;
         let read = |document: RawDocumentBuf| {

@@ -1,20 +1,29 @@
 //! MongoDB: the documented collections, read as the documented system left them.
 //!
 //! `chats` and `chat_messages` keep their documented fields and index names; what Colloquy adds are optional fields
-//! (see `document.rs`) and further indexes (see `indexes.rs`). `chat_deletions` holds the ids of chats whose deletion
-//! has begun, `revocations` the users whose earlier tokens are worth nothing. Nothing here needs a transaction, so a standalone server will do.
+//! (see `document.rs` and `moments.rs`) and further indexes (see `indexes.rs`). `chat_deletions` holds the chats that were
+//! deleted of late (see `deletions.rs`), `usage_ledger` what was used, `revocations` the users whose earlier tokens are
+//! worth nothing, `health` one document that is written to see whether writes are possible.
+//!
+//! Nothing here needs a transaction, so a standalone server will do. Every filter on messages names their chat, so that
+//! a collection that is sharded by chat answers from one shard; all but two: messages that are asked for by their ids
+//! alone, and the search for lapsed leases.
 
 mod calls;
 mod chats;
 mod checkpoints;
+mod deletions;
 mod document;
+mod exchanges;
 mod fields;
+mod history;
 mod index_review;
 mod indexes;
 mod inspect;
 mod keyset;
 mod lists;
 mod messages;
+mod moments;
 mod operation;
 mod replies;
 mod reply_document;
@@ -34,9 +43,9 @@ use mongodb::{Client, Database, IndexModel};
 
 use self::calls::{Calls, Documents};
 use self::checkpoints::Checkpoints;
-use self::operation::{ANSWER_TIMEOUT, is_no_utf8, run, run_for};
+use self::inspect::{CHATS, DELETIONS, HEALTH, LEDGER, MESSAGES, REVOCATIONS};
+use self::operation::{is_duplicate_key, is_no_utf8, run, run_for};
 use super::{Store, StoreError};
-use crate::domain::whole_millis;
 
 pub use self::scratch::ScratchDatabase;
 
@@ -65,8 +74,9 @@ pub struct MongoStore {
     messages: Documents,
     deletions: Documents,
     revocations: Documents,
+    ledger: Documents,
+    health: Documents,
     checkpoints: Checkpoints,
-    calls: Calls,
 }
 
 impl MongoStore {
@@ -92,12 +102,13 @@ impl MongoStore {
         let database = client.database(database);
         let documents = |name| Documents::new(database.collection(name), &calls);
         let store = Self {
-            chats: documents("chats"),
-            messages: documents("chat_messages"),
-            deletions: documents("chat_deletions"),
-            revocations: documents("revocations"),
+            chats: documents(CHATS),
+            messages: documents(MESSAGES),
+            deletions: documents(DELETIONS),
+            revocations: documents(REVOCATIONS),
+            ledger: documents(LEDGER),
+            health: documents(HEALTH),
             checkpoints: Checkpoints::default(),
-            calls,
             database,
         };
         store.warn_of_standalone().await?;
@@ -105,19 +116,20 @@ impl MongoStore {
         Ok(store)
     }
 
-    /// Creates the indexes that are missing and finishes the deletions that a crash interrupted. To repeat it is
-    /// harmless.
+    /// Creates the indexes that are missing. To repeat it is harmless.
     pub async fn setup(&self) -> Result<(), StoreError> {
         let store = self.clone();
         run_for(operation::SETUP_TIMEOUT, async move {
             store.chats.bare.create_indexes(indexes::of_chats()).await?;
             store.index_messages().await?;
-            store
-                .revocations
-                .bare
-                .create_indexes(indexes::of_revocations())
-                .await?;
-            store.finish_deletions().await
+            for (collection, indexes) in [
+                (&store.revocations, indexes::of_revocations()),
+                (&store.deletions, indexes::of_deletions()),
+                (&store.ledger, indexes::of_ledger()),
+            ] {
+                collection.bare.create_indexes(indexes).await?;
+            }
+            Ok(())
         })
         .await
     }
@@ -183,11 +195,16 @@ fn make_client(mut options: ClientOptions) -> Result<Client, StoreError> {
 #[async_trait]
 impl Store for MongoStore {
     async fn ping(&self) -> Result<(), StoreError> {
-        let database = self.database.clone();
-        let ping = doc! { "ping": 1, "maxTimeMS": whole_millis(ANSWER_TIMEOUT) };
-        let answered = self
-            .calls
-            .read(async move { database.run_command(ping).await.map(drop) });
-        answered.await
+        // As durable as any other write, or else a server that refuses writes passes for one that serves.
+        let written = self.health.write(|health| async move {
+            let update = vec![doc! { "$set": { "written_at": "$$NOW" } }];
+            let written = health.update_one(doc! { "_id": "ping" }, update).upsert(true);
+            match written.await {
+                // Another server made it at the same moment.
+                Err(error) if is_duplicate_key(&error) => Ok(()),
+                written => written.map(drop),
+            }
+        });
+        written.await
     }
 }

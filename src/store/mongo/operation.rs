@@ -3,7 +3,9 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
-use mongodb::error::{Error, ErrorKind, RETRYABLE_ERROR, RETRYABLE_WRITE_ERROR, Result, WriteFailure};
+use mongodb::error::{
+    Error, ErrorKind, InsertManyError, RETRYABLE_ERROR, RETRYABLE_WRITE_ERROR, Result, WriteFailure,
+};
 use tokio::task::JoinError;
 use tokio::time::error::Elapsed;
 
@@ -20,9 +22,11 @@ pub(super) const SETUP_TIMEOUT: Duration = Duration::from_secs(1800);
 pub(super) const REMOVAL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The server's codes for a state that passes: unreachable members, elections, shutdowns, deadlines, a majority that
-/// cannot be reached.
-const PASSING_CODES: [i32; 18] = [
-    6, 7, 50, 64, 89, 91, 100, 112, 134, 189, 262, 9001, 10058, 10107, 11600, 11602, 13435, 13436,
+/// cannot be reached, locks, writes that are refused for now (8000 and 16500 are what hosted ones say to too much at once,
+/// 14031 is a full disk), a plan or chunk that was dropped.
+const PASSING_CODES: [i32; 33] = [
+    6, 7, 24, 46, 50, 63, 64, 89, 91, 100, 112, 133, 134, 150, 175, 189, 202, 234, 246, 262, 365, 371, 462,
+    8000, 9001, 10058, 10107, 11600, 11602, 13435, 13436, 14031, 16500,
 ];
 
 /// The server's code for a key that an index has already.
@@ -60,7 +64,18 @@ pub(super) fn answered<T>(
 
 /// Whether a write failed because a unique index has its key already.
 pub(super) fn is_duplicate_key(error: &Error) -> bool {
-    matches!(*error.kind, ErrorKind::Write(WriteFailure::WriteError(ref error)) if error.code == DUPLICATE_KEY)
+    match &*error.kind {
+        ErrorKind::Write(WriteFailure::WriteError(error)) => error.code == DUPLICATE_KEY,
+        ErrorKind::InsertMany(error) => codes(error).any(|code| code == DUPLICATE_KEY),
+        // Of an update that also returns the document.
+        ErrorKind::Command(error) => error.code == DUPLICATE_KEY,
+        _ => false,
+    }
+}
+
+/// Why documents of several were not inserted.
+fn codes(error: &InsertManyError) -> impl Iterator<Item = i32> {
+    error.write_errors.iter().flatten().map(|error| error.code)
 }
 
 /// Whether an index of words could not be made because a text is no UTF-8.
@@ -81,6 +96,12 @@ pub(super) fn store_error(error: Error) -> StoreError {
             StoreError::Unavailable(source)
         }
         ErrorKind::Write(WriteFailure::WriteError(ref error)) if PASSING_CODES.contains(&error.code) => {
+            StoreError::Unavailable(source)
+        }
+        ErrorKind::InsertMany(ref error)
+            if error.write_concern_error.is_some()
+                || codes(error).any(|code| PASSING_CODES.contains(&code)) =>
+        {
             StoreError::Unavailable(source)
         }
         _ if [RETRYABLE_ERROR, RETRYABLE_WRITE_ERROR]
@@ -115,6 +136,10 @@ fn describe(error: &Error) -> String {
                 "the write is not acknowledged: {} ({})",
                 error.code_name, error.code
             )
+        }
+        ErrorKind::InsertMany(error) => {
+            let codes: Vec<_> = codes(error).map(|code| code.to_string()).collect();
+            format!("the server refused the writes ({})", codes.join(", "))
         }
         ErrorKind::BsonDeserialization(_) | ErrorKind::Bson(_) | ErrorKind::InvalidResponse { .. } => {
             "the server's answer cannot be read".to_owned()

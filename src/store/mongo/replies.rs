@@ -4,36 +4,37 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mongodb::Collection;
-use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
+use mongodb::bson::{Bson, Document, doc};
 
 use super::checkpoints::Checkpoint;
-use super::document::{encode_message, read_list, read_message, read_one};
-use super::fields::{stored_date, stored_id, stored_integer, stored_user_id};
+use super::document::{read_list, read_message, read_one};
+use super::fields::{stored_date, stored_integer, stored_user_id};
 use super::lists::{self, List};
-use super::reply_document::{GROWING_TEXT, outcome_fields};
+use super::messages::of_chat;
+use super::operation::ANSWER_TIMEOUT;
+use super::reply_document::{GROWING_TEXT, SLOT, outcome_fields};
 use super::{MongoStore, indexes};
 use crate::domain::{
-    ChatId, Message, MessageId, ObjectId, ReplyOutcome, ReplyState, StopRequest, whole_millis,
+    Bill, ChatId, Message, MessageId, Position, ReplyOutcome, ReplyState, StopRequest, whole_millis,
 };
-use crate::store::{Checkpointed, Claim, Inserted, ReplyStore, StoreError};
+use crate::store::{
+    ACTIVE_REPLIES_MAX, Before, Begun, Checkpointed, Claim, Exchange, HistoryBounds, ReplyStore, StoreError,
+};
 
 #[async_trait]
 impl ReplyStore for MongoStore {
-    async fn begin_reply(&self, message: &Message, lease: Duration) -> Result<Inserted, StoreError> {
-        // An insert cannot ask for the time, and an update can. No document of this id has no time of creation, so this
-        // one inserts, or fails for a key that is taken as an insert does.
-        let (id, chat) = (stored_id(message.id.0), stored_id(message.chat_id.0));
-        let new = doc! { "_id": id, "chat_id": chat, "created_ts": { "$exists": false } };
-        let document = vec![
-            doc! { "$replaceWith": { "$literal": encode_message(message) } },
-            doc! { "$set": { "reply.lease_until": from_now(lease) } },
-        ];
-        let insert = move |messages: Collection<RawDocumentBuf>| {
-            let (new, document) = (new.clone(), document.clone());
-            async move { messages.update_one(new, document).upsert(true).await.map(drop) }
-        };
-        self.insert_or_find(message, insert).await
+    async fn begin_exchange(&self, exchange: &Exchange) -> Result<Begun, StoreError> {
+        self.begin(exchange).await
+    }
+
+    async fn before_reply(
+        &self,
+        chat: ChatId,
+        id: MessageId,
+        until: Position,
+        bounds: HistoryBounds,
+    ) -> Result<Option<Before>, StoreError> {
+        self.before(chat, id, until, bounds).await
     }
 
     async fn checkpoint(
@@ -45,7 +46,8 @@ impl ReplyStore for MongoStore {
         lease: Duration,
     ) -> Result<Checkpointed, StoreError> {
         let checkpoint = Checkpoint {
-            id: id.0,
+            chat,
+            id,
             owner: owner.to_owned(),
             text: text.to_owned(),
             lease,
@@ -59,12 +61,12 @@ impl ReplyStore for MongoStore {
         id: MessageId,
         stop: &StopRequest,
     ) -> Result<Option<Message>, StoreError> {
-        let mut filter = streaming(id.0);
+        let mut filter = streaming(chat, id);
         filter.insert("reply.stop_requested_at", Bson::Null);
         let update = doc! { "$set": stop_fields(stop) };
         let mut message = self.update_one_message(filter, update).await?;
         if message.is_none() {
-            let filter = doc! { "_id": stored_id(id.0) };
+            let filter = of_chat(chat, id);
             let found = self
                 .messages
                 .read(|messages| async move { messages.find_one(filter).await });
@@ -81,45 +83,36 @@ impl ReplyStore for MongoStore {
         outcome: &ReplyOutcome,
         bill: Option<&Bill>,
     ) -> Result<Option<Message>, StoreError> {
-        let mut filter = streaming(id.0);
+        let mut filter = streaming(chat, id);
         filter.extend(holds(claim));
-        let (mut known, mut unset) = (Document::new(), vec![GROWING_TEXT]);
-        for (name, value) in outcome_fields(outcome) {
-            match value {
-                Some(value) => _ = known.insert(name, value),
-                None => unset.push(name),
+        let ended = self.update_one_message(filter, end(outcome)).await?;
+        let ended = read_one(ended, read_message)?;
+        let Some(bill) = bill else {
+            return Ok(ended);
+        };
+        // What was used was used, also for a reply that was deleted meanwhile. Who ended it before was billed for it.
+        if ended.is_some() || !self.is_stored(chat, id).await? {
+            let billed = self.enter(bill).await;
+            match (billed, &ended) {
+                (Ok(()), _) => {}
+                (Err(error), None) => return Err(error),
+                // It has ended, and its owner must know.
+                (Err(error), Some(_)) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, message = %id, "what a reply used could not be written down");
+                }
             }
         }
-        if let Some(usage) = outcome.usage {
-            known.insert("token", stored_integer(usage.completion.tokens));
-            known.insert("token_is_estimated", usage.completion.is_estimated);
-        }
-        let text = match &outcome.text {
-            Some(text) => literal(text),
-            None => text_so_far(),
-        };
-        let ended = |known: Document| {
-            let mut set: Document = known
-                .into_iter()
-                .map(|(name, value)| (name, literal(value).into()))
-                .collect();
-            set.insert("message", text.clone());
-            set.insert(
-                "updated_ts",
-                doc! { "$max": ["$updated_ts", stored_date(outcome.finished_at)] },
-            );
-            vec![doc! { "$set": set }, doc! { "$unset": unset.clone() }]
-        };
-        if let Some(stop) = &outcome.stop {
-            let (mut filter, mut known) = (filter.clone(), known.clone());
-            filter.insert("reply.stop_requested_at", Bson::Null);
-            known.extend(stop_fields(stop));
-            if let Some(ended) = self.update_one_message(filter, ended(known)).await? {
-                return read_one(Some(ended), read_message);
-            }
-            // Another wish was stored before: this one does not replace it.
-        }
-        read_one(self.update_one_message(filter, ended(known)).await?, read_message)
+        Ok(ended)
+    }
+
+    async fn remove_reply(&self, chat: ChatId, id: MessageId, claim: Claim<'_>) -> Result<bool, StoreError> {
+        let mut filter = streaming(chat, id);
+        filter.extend(holds(claim));
+        let removed = self
+            .messages
+            .write(|messages| async move { messages.delete_one(filter).await });
+        Ok(removed.await?.deleted_count > 0)
     }
 
     async fn claimable_replies(&self, claim: Claim<'_>, limit: usize) -> Result<Vec<Message>, StoreError> {
@@ -146,20 +139,75 @@ impl ReplyStore for MongoStore {
                 filter,
                 sort,
                 skip: 0,
-                limit: 1,
+                limit: ACTIVE_READ_MAX,
                 index: indexes::REPLY_CHAT,
             })
         });
-        let messages = read_list(documents.await?, read_message);
-        Ok(messages
-            .into_iter()
-            .map(|message| (message.chat_id, message))
-            .collect())
+        let mut active: HashMap<_, Vec<_>> = HashMap::new();
+        for message in read_list(documents.await?, read_message) {
+            active.entry(message.chat_id).or_default().push(message);
+        }
+        for replies in active.values_mut() {
+            replies.sort_unstable_by_key(Message::position);
+        }
+        Ok(active)
     }
 }
 
+/// The most replies under way that are read of a chat: more than there can be, unless other programs wrote them.
+pub(super) const ACTIVE_READ_MAX: usize = 8 * ACTIVE_REPLIES_MAX;
+
+impl MongoStore {
+    async fn is_stored(&self, chat: ChatId, id: MessageId) -> Result<bool, StoreError> {
+        let filter = of_chat(chat, id);
+        let found = self.messages.read(|messages| async move {
+            let find = messages.find_one(filter).projection(doc! { "_id": 1 });
+            find.max_time(ANSWER_TIMEOUT).await
+        });
+        Ok(found.await?.is_some())
+    }
+}
+
+/// What the end of a reply makes of its message.
+fn end(outcome: &ReplyOutcome) -> Vec<Document> {
+    let (mut set, mut unset) = (Document::new(), vec![GROWING_TEXT, SLOT]);
+    for (name, value) in outcome_fields(outcome) {
+        match value {
+            Some(value) => _ = set.insert(name, literal(value)),
+            None => unset.push(name),
+        }
+    }
+    let or_noted = |noted: Bson, otherwise: Bson| {
+        let is_noted = doc! { "$eq": [{ "$type": "$reply.stop_requested_at" }, "date"] };
+        doc! { "$cond": [is_noted, noted, otherwise] }
+    };
+    let stopped = ReplyState::Stopped.name();
+    set.insert(
+        "reply.state",
+        or_noted(stopped.into(), outcome.state.name().into()),
+    );
+    if let Some(stop) = &outcome.stop {
+        for (name, value) in stop_fields(stop) {
+            let noted = format!("${name}");
+            set.insert(name, or_noted(noted.into(), literal(value).into()));
+        }
+    }
+    if let Some(usage) = outcome.usage {
+        set.insert("token", literal(stored_integer(usage.completion.tokens)));
+        set.insert("token_is_estimated", literal(usage.completion.is_estimated));
+    }
+    let text = match &outcome.text {
+        Some(text) => literal(text),
+        None => text_so_far(),
+    };
+    set.insert("message", text);
+    let finished_at = stored_date(outcome.finished_at);
+    set.insert("updated_ts", doc! { "$max": ["$updated_ts", finished_at] });
+    vec![doc! { "$set": set }, doc! { "$unset": unset }]
+}
+
 /// The condition that a claim holds of a reply.
-fn holds(claim: Claim<'_>) -> Document {
+pub(super) fn holds(claim: Claim<'_>) -> Document {
     match claim {
         Claim::Owner(owner) => doc! { "reply.owner": owner },
         Claim::Lapsed => doc! { "$expr": { "$lt": ["$reply.lease_until", "$$NOW"] } },
@@ -190,6 +238,8 @@ fn stop_fields(stop: &StopRequest) -> Document {
 }
 
 /// The message of this id while its reply is streaming.
-pub(super) fn streaming(id: ObjectId) -> Document {
-    doc! { "_id": stored_id(id), "reply.state": ReplyState::Streaming.name() }
+pub(super) fn streaming(chat: ChatId, id: MessageId) -> Document {
+    let mut filter = of_chat(chat, id);
+    filter.insert("reply.state", ReplyState::Streaming.name());
+    filter
 }

@@ -11,6 +11,9 @@ use crate::domain::{
 /// index of words: it would make that anew twice a second, out of the whole text.
 pub(super) const GROWING_TEXT: &str = "reply.text";
 
+/// Which of its chat's slots a reply under way has.
+pub(super) const SLOT: &str = "reply.slot";
+
 /// A reply's sub-document.
 pub(super) fn encode_reply(reply: &Reply) -> Document {
     let fields = [

@@ -1,17 +1,21 @@
 //! Searching.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
-use mongodb::bson::{Bson, Document, doc};
+use mongodb::bson::{Bson, Document, RawDocumentBuf, doc, oid};
 use mongodb::options::{Collation, CollationStrength};
+use tokio::time::Instant;
 
 use super::MongoStore;
+use super::calls::Documents;
 use super::document::{read_list, read_message};
-use super::fields::stored_id;
+use super::fields::{Fields, stored_id};
 use super::keyset::{Keyset, is_id};
 use super::lists::batch_size;
 use super::operation::ANSWER_TIMEOUT;
-use crate::domain::{Message, Page, PageRequest, SearchScope, SearchWords};
+use crate::domain::{Message, ObjectId, Page, PageRequest, SearchScope, SearchWords, Timestamp};
 use crate::store::{SearchStore, StoreError};
 
 const NEWEST_FIRST: Keyset = Keyset {
@@ -26,6 +30,13 @@ const OF_WORDS: &str = r"[\p{L}\p{N}\p{Co}\p{Mn}\p{Mc}_]";
 /// The longest text that is cut into words, in bytes: past some megabytes the server fails the whole search.
 const CUT_BYTES_MAX: i32 = 1 << 18;
 
+/// Chats of one command: their ids are sent with it, a few hundred kilobytes at most. Of a user who has more, several
+/// commands look for the page, all within the time of one.
+const CHATS_MAX: usize = 10_000;
+
+/// The least time that is worth asking for.
+const TIME_MIN: Duration = Duration::from_millis(10);
+
 #[async_trait]
 impl SearchStore for MongoStore {
     async fn search_messages(
@@ -38,23 +49,61 @@ impl SearchStore for MongoStore {
             SearchScope::Chat(chat) => vec![stored_id(chat.0)],
             SearchScope::User(user) => self.chat_ids(user).await?,
         };
-        let edges = NEWEST_FIRST.edges(&self.messages, request).await?;
+        let within = doc! { "chat_id": { "$in": &chats } };
+        let edges = NEWEST_FIRST.edges(&self.messages, &within, request).await?;
         let Some(within) = NEWEST_FIRST.bounds(&edges) else {
             return Ok(Page::empty());
         };
-        if chats.is_empty() {
-            return Ok(Page::empty());
-        }
-        let mut filter = doc! {
-            "$text": { "$search": phrases(words) },
-            "chat_id": { "$in": chats },
-            "$expr": has_words(words),
-            "_id": is_id(),
+        let search = Search {
+            filter: filter(words, within),
+            sort: NEWEST_FIRST.sort(request),
+            size: request.size.saturating_add(1),
         };
-        filter.extend(within);
-        let sort = NEWEST_FIRST.sort(request);
-        let size = request.size.saturating_add(1);
-        let read = self.messages.read(|messages| async move {
+        let deadline = Instant::now() + ANSWER_TIMEOUT;
+        let mut found = Vec::new();
+        for chats in chats.chunks(CHATS_MAX) {
+            found.extend(search.within(&self.messages, chats, deadline).await?);
+        }
+        if chats.len() > CHATS_MAX {
+            found.sort_by_cached_key(place);
+            if !request.backward {
+                found.reverse();
+            }
+            found.truncate(search.size);
+        }
+        // As in a list, the page is cut before its documents are read.
+        let page = Page::from_read(found, request);
+        Ok(Page {
+            items: read_list(page.items, read_message),
+            has_more: page.has_more,
+        })
+    }
+}
+
+/// What is asked for, in whichever chats.
+struct Search {
+    filter: Document,
+    sort: Document,
+    size: usize,
+}
+
+impl Search {
+    /// The first messages of these chats.
+    async fn within(
+        &self,
+        messages: &Documents,
+        chats: &[oid::ObjectId],
+        deadline: Instant,
+    ) -> Result<Vec<RawDocumentBuf>, StoreError> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left < TIME_MIN {
+            return Err(StoreError::Unavailable(
+                "a search of many chats took too long".into(),
+            ));
+        }
+        let (mut filter, sort, size) = (self.filter.clone(), self.sort.clone(), self.size);
+        filter.insert("chat_id", doc! { "$in": chats });
+        let found = messages.read(|messages| async move {
             // The index ignores case and accents. So must the comparison of whole words, and it still tells apart
             // Hindi words that differ in a sign.
             let alike = Collation::builder()
@@ -63,18 +112,29 @@ impl SearchStore for MongoStore {
             let find = messages.find(filter).sort(sort).collation(alike.build());
             find.limit(i64::try_from(size).unwrap_or(i64::MAX))
                 .batch_size(batch_size(size))
-                .max_time(ANSWER_TIMEOUT)
+                .max_time(left)
                 .await?
                 .try_collect()
                 .await
         });
-        // As in a list, the page is cut before its documents are read.
-        let page = Page::from_read(read.await?, request);
-        Ok(Page {
-            items: read_list(page.items, read_message),
-            has_more: page.has_more,
-        })
+        found.await
     }
+}
+
+/// Where a message stands among those of other chats, as the server orders them: what has no date stands first.
+fn place(message: &RawDocumentBuf) -> (Option<Timestamp>, Option<ObjectId>) {
+    let fields = Fields::of(message);
+    (fields.date("created_ts"), fields.id("_id"))
+}
+
+fn filter(words: &SearchWords, within: Document) -> Document {
+    let mut filter = doc! {
+        "$text": { "$search": phrases(words) },
+        "$expr": has_words(words),
+        "_id": is_id(),
+    };
+    filter.extend(within);
+    filter
 }
 
 /// What the text index is asked for: all of several phrases, whereas of several words it takes any.

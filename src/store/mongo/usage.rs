@@ -1,15 +1,24 @@
-//! What was used.
+//! The ledger of what was used: a document for each user, day, model and kind of figures, which only ever grows.
 
 use async_trait::async_trait;
-use mongodb::bson::{Bson, Document, RawDocument, doc, oid};
+use futures_util::TryStreamExt;
+use mongodb::bson::{RawDocument, RawDocumentBuf, doc};
+use mongodb::options::Hint;
 
-use super::fields::{Fields, stored_date};
-use super::{MongoStore, indexes, lists};
-use crate::domain::{Author, ReplyState, Timestamp, TokenCount, UsageRow, UserId};
+use super::fields::{Fields, stored_date, stored_user_id};
+use super::lists::batch_size;
+use super::operation::{ANSWER_TIMEOUT, is_duplicate_key};
+use super::{MongoStore, indexes};
+use crate::domain::{Bill, Timestamp, TokenCount, UsageRow, UserId};
 use crate::store::{StoreError, UsageStore};
 
 /// Rows that one batch of the answer holds: years of days and a few models. More take another batch.
 const ROWS_EXPECTED: usize = 10_000;
+
+const DAY_MILLIS: i64 = 86_400_000;
+
+/// How often a row is written if somebody else makes it each time.
+const ATTEMPTS_MAX: usize = 3;
 
 #[async_trait]
 impl UsageStore for MongoStore {
@@ -19,12 +28,20 @@ impl UsageStore for MongoStore {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<UsageRow>, StoreError> {
-        let chats = self.chat_ids(user).await?;
-        if chats.is_empty() {
+        if from >= to {
             return Ok(Vec::new());
         }
-        let pipeline = pipeline(chats, from, to);
-        let rows = lists::aggregate(&self.messages, pipeline, ROWS_EXPECTED, indexes::MESSAGE_LIST).await?;
+        let days = doc! { "$gte": stored_date(day_of(from)), "$lt": stored_date(to) };
+        let filter = doc! { "user": stored_user_id(user), "day": days };
+        let read = self.ledger.read(|ledger| async move {
+            let find = ledger
+                .find(filter)
+                .hint(Hint::Name(indexes::LEDGER_ROWS.to_owned()))
+                .batch_size(batch_size(ROWS_EXPECTED));
+            let found = find.max_time(ANSWER_TIMEOUT).await?;
+            found.try_collect::<Vec<RawDocumentBuf>>().await
+        });
+        let rows = read.await?;
         let mut rows: Vec<_> = rows.iter().filter_map(|row| read_row(row)).collect();
         // Here rather than there: they are few, and the server's order of texts is not ours to know.
         rows.sort_by(|one, other| order(one).cmp(&order(other)));
@@ -32,76 +49,66 @@ impl UsageStore for MongoStore {
     }
 }
 
-fn order(row: &UsageRow) -> (Timestamp, bool, Option<&str>, bool) {
-    (
-        row.day,
-        row.author.is_bot(),
-        row.model.as_deref(),
-        row.tokens.is_estimated,
-    )
+impl MongoStore {
+    /// Writes a bill into the ledger.
+    pub(super) async fn enter(&self, bill: &Bill) -> Result<(), StoreError> {
+        let (prompt, completion) = (bill.usage.prompt, bill.usage.completion);
+        let row = doc! {
+            "user": stored_user_id(&bill.user),
+            "day": stored_date(day_of(bill.at)),
+            "model": bill.model.as_deref(),
+            "is_estimated": prompt.is_estimated || completion.is_estimated,
+        };
+        let update = doc! {
+            "$inc": {
+                "replies": 1_i64,
+                "prompt_tokens": entered(prompt.tokens),
+                "completion_tokens": entered(completion.tokens),
+            },
+            "$setOnInsert": row.clone(),
+        };
+        let filter = doc! { "_id": row };
+        let written = self.ledger.write(|ledger| async move {
+            let mut attempts = 1;
+            loop {
+                let upsert = ledger.update_one(filter.clone(), update.clone()).upsert(true);
+                match upsert.await {
+                    // Somebody else made the row in between.
+                    Err(error) if is_duplicate_key(&error) && attempts < ATTEMPTS_MAX => attempts += 1,
+                    written => return written.map(drop),
+                }
+            }
+        });
+        written.await
+    }
 }
 
-/// Sums up the messages of these chats that were written in a time.
-fn pipeline(chats: Vec<oid::ObjectId>, from: Timestamp, to: Timestamp) -> Vec<Document> {
-    let written = doc! { "$gte": stored_date(from), "$lt": stored_date(to) };
-    let scope = doc! {
-        "chat_id": { "$in": chats },
-        "created_ts": written,
-        "reply.state": { "$ne": ReplyState::Streaming.name() },
-    };
-    let ended = ReplyState::ALL.into_iter().filter(|state| state.is_final());
-    let ended: Vec<_> = ended.map(ReplyState::name).collect();
-    let is_text = doc! { "$eq": [{ "$type": "$reply.model" }, "string"] };
-    let fields = doc! {
-        "day": { "$dateTrunc": { "date": "$created_ts", "unit": "day" } },
-        "is_bot": is_true("$is_bot"),
-        "model": { "$cond": [is_text, "$reply.model", Bson::Null] },
-        "is_estimated": {
-            "$or": [is_true("$token_is_estimated"), is_true("$reply.usage.prompt_is_estimated")]
-        },
-        "tokens": number("$token"),
-        "prompt_tokens": number("$reply.usage.prompt_tokens"),
-        "has_ended": { "$in": ["$reply.state", ended] },
-    };
-    let counts = doc! { "$or": [{ "tokens": { "$ne": Bson::Null } }, { "has_ended": true }] };
-    let row = doc! { "day": "$day", "is_bot": "$is_bot", "model": "$model", "is_estimated": "$is_estimated" };
-    let sums = doc! {
-        "_id": row,
-        "messages": { "$sum": 1 },
-        "tokens": { "$sum": "$tokens" },
-        "prompt_tokens": { "$sum": "$prompt_tokens" },
-    };
-    vec![
-        doc! { "$match": scope },
-        doc! { "$project": fields },
-        doc! { "$match": counts },
-        doc! { "$group": sums },
-    ]
+/// A figure as it is added: so small that no number of replies passes what a sum holds.
+fn entered(tokens: i64) -> i64 {
+    tokens.clamp(0, i32::MAX.into())
 }
 
-fn is_true(field: &str) -> Document {
-    doc! { "$eq": [field, true] }
+/// The first moment of a UTC day.
+fn day_of(time: Timestamp) -> Timestamp {
+    time.plus_millis(-time.millis().rem_euclid(DAY_MILLIS))
 }
 
-/// A number, or null. Late documented systems stored digits.
-fn number(field: &str) -> Document {
-    doc! { "$convert": { "input": field, "to": "long", "onError": Bson::Null, "onNull": Bson::Null } }
+fn order(row: &UsageRow) -> (Timestamp, Option<&str>, bool) {
+    (row.day, row.model.as_deref(), row.tokens.is_estimated)
 }
 
 fn read_row(row: &RawDocument) -> Option<UsageRow> {
-    let sums = Fields::of(row);
-    let key = sums.nested("_id")?;
+    let row = Fields::of(row);
     // A sum past what an integer holds is a double, and no longer exact.
-    let sum = |name| sums.integer(name).unwrap_or(i64::MAX);
+    let sum = |name| row.integer(name).unwrap_or(i64::MAX);
     Some(UsageRow {
-        day: key.date("day")?,
-        author: Author::from_is_bot(key.flag("is_bot")?),
-        model: key.text("model").map(str::to_owned),
-        message_count: sums.integer("messages")?.unsigned_abs(),
+        day: row.date("day")?,
+        model: row.text("model").map(str::to_owned),
+        reply_count: row.integer("replies")?.unsigned_abs(),
         prompt_tokens: sum("prompt_tokens"),
         tokens: TokenCount {
-            tokens: sum("tokens"),
-            is_estimated: key.flag("is_estimated")?,
+            tokens: sum("completion_tokens"),
+            is_estimated: row.flag("is_estimated")?,
         },
     })
 }

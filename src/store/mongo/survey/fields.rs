@@ -101,6 +101,7 @@ pub(super) const OF_CHATS: &[Field] = &[
     plain("status", TEXT, Default(r#""active""#)),
     plain("created_at", DATE, MINTED),
     plain("updated_at", DATE, MINTED),
+    plain("moments", &[(MISSING, Documented), ("object", Documented)], Unread),
 ];
 
 /// The fields of `chat_messages`, those that Colloquy adds included.
@@ -134,6 +135,12 @@ pub(super) const OF_MESSAGES: &[Field] = &[
         Unread,
     ),
 ];
+
+/// What Colloquy writes into `chats` beyond the documented fields.
+pub(super) const ADDITIONS_TO_CHATS: &[Addition] = &[Addition {
+    name: "moments",
+    meaning: "the latest moment that a message was given, so that the next one gets a later one",
+}];
 
 /// What Colloquy writes into `chat_messages` beyond the documented fields.
 pub(super) const ADDITIONS_TO_MESSAGES: &[Addition] = &[

@@ -7,7 +7,7 @@ mod pass;
 use mongodb::IndexModel;
 use mongodb::bson::Document;
 
-use self::fields::{ADDITIONS_TO_MESSAGES, Field, OF_CHATS, OF_MESSAGES};
+use self::fields::{ADDITIONS_TO_CHATS, ADDITIONS_TO_MESSAGES, Field, OF_CHATS, OF_MESSAGES};
 use self::pass::Passes;
 use super::inspect::{CHATS, Looked, MESSAGES};
 use super::{MongoStore, indexes};
@@ -29,7 +29,7 @@ const DOCUMENTED: [Documented; 2] = [
         fields: OF_CHATS,
         time: "created_at",
         indexes: indexes::of_chats,
-        additions: &[],
+        additions: ADDITIONS_TO_CHATS,
     },
     Documented {
         name: MESSAGES,

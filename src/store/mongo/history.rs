@@ -1,0 +1,126 @@
+//! What stands before a reply: one command, whose answer is read no further than the history's bounds.
+
+use mongodb::bson::{Document, RawDocumentBuf, doc};
+use mongodb::options::Hint;
+
+use super::document::{read_list, read_message};
+use super::fields::{Fields, stored_id};
+use super::keyset::Keyset;
+use super::lists::{List, stages};
+use super::operation::ANSWER_TIMEOUT;
+use super::replies::ACTIVE_READ_MAX;
+use super::{MongoStore, indexes, inspect};
+use crate::domain::{ChatId, Message, MessageId, Position, ReplyState};
+use crate::store::{Before, HistoryBounds, StoreError};
+
+const BY_CREATION: Keyset = Keyset {
+    time: "created_ts",
+    is_descending: false,
+};
+
+/// The field that says which part of the answer a document is.
+const PART: &str = "part";
+const ACTIVE: &str = "active";
+const CHAT: &str = "chat";
+const HISTORY: &str = "history";
+
+/// Documents of one batch: as many as most histories have, or as the bytes of most allow.
+const BATCH_SIZE: u32 = 32;
+
+/// The parts of the answer.
+#[derive(Default)]
+struct Parts {
+    active: Vec<RawDocumentBuf>,
+    has_chat: bool,
+    history: Vec<RawDocumentBuf>,
+}
+
+impl MongoStore {
+    /// See [`crate::store::ReplyStore::before_reply`].
+    pub(super) async fn before(
+        &self,
+        chat: ChatId,
+        id: MessageId,
+        until: Position,
+        bounds: HistoryBounds,
+    ) -> Result<Option<Before>, StoreError> {
+        let scope = doc! { "chat_id": stored_id(chat.0) };
+        let edges = BY_CREATION.up_to(&self.messages, &scope, until).await?;
+        let history = BY_CREATION.filter(&scope, &edges).unwrap_or(scope);
+        let pipeline = self.pipeline(chat, history, bounds.messages_max);
+        let read = self.messages.read(|messages| async move {
+            let aggregate = messages.aggregate(pipeline).with_type::<RawDocumentBuf>();
+            let mut cursor = aggregate
+                .hint(Hint::Name(indexes::REPLY_CHAT.to_owned()))
+                .batch_size(BATCH_SIZE)
+                .max_time(ANSWER_TIMEOUT)
+                .await?;
+            let (mut parts, mut bytes) = (Parts::default(), 0_usize);
+            while bytes < bounds.bytes_max.max(1) && cursor.advance().await? {
+                let document = cursor.current().to_owned();
+                let part = Fields::of(&document).text(PART).map(str::to_owned);
+                match part.as_deref() {
+                    Some(ACTIVE) => parts.active.push(document),
+                    Some(CHAT) => parts.has_chat = true,
+                    _ => {
+                        bytes = bytes.saturating_add(text_bytes(&document));
+                        parts.history.push(document);
+                    }
+                }
+            }
+            Ok(parts)
+        });
+        let parts = read.await?;
+        let active = read_list(parts.active, read_message);
+        let own = active.iter().find(|reply| reply.id == id).map(Message::position);
+        let Some(own) = own.filter(|_| parts.has_chat) else {
+            return Ok(None);
+        };
+        let mut earlier: Vec<_> = active
+            .into_iter()
+            .filter(|reply| reply.position() < own)
+            .collect();
+        earlier.sort_unstable_by_key(Message::position);
+        let mut history = read_list(parts.history, read_message);
+        history.reverse();
+        Ok(Some(Before { earlier, history }))
+    }
+
+    /// The replies under way, then whether the chat lives, then the history from its latest message, in this order.
+    fn pipeline(&self, chat: ChatId, history: Document, messages_max: usize) -> Vec<Document> {
+        let id = stored_id(chat.0);
+        let active = List {
+            filter: doc! { "reply.state": ReplyState::Streaming.name(), "chat_id": id },
+            sort: doc! { "created_ts": 1, "_id": 1 },
+            skip: 0,
+            limit: ACTIVE_READ_MAX,
+            index: indexes::REPLY_CHAT,
+        };
+        let history = List {
+            filter: history,
+            sort: doc! { "created_ts": -1, "_id": -1 },
+            skip: 0,
+            limit: messages_max.max(1),
+            index: indexes::MESSAGE_LIST,
+        };
+        let chat = vec![
+            doc! { "$match": { "_id": id } },
+            doc! { "$project": { "_id": 1, PART: CHAT } },
+        ];
+        let mut pipeline = stages(active);
+        pipeline.push(doc! { "$set": { PART: ACTIVE } });
+        pipeline.push(doc! { "$unionWith": { "coll": inspect::CHATS, "pipeline": chat } });
+        let mut rest = stages(history);
+        rest.push(doc! { "$set": { PART: HISTORY } });
+        pipeline.push(doc! { "$unionWith": { "coll": inspect::MESSAGES, "pipeline": rest } });
+        pipeline
+    }
+}
+
+/// How long the text of a message is.
+fn text_bytes(document: &RawDocumentBuf) -> usize {
+    let fields = Fields::of(document);
+    let growing = fields.nested("reply").and_then(|reply| reply.text("text"));
+    let text = growing.or_else(|| fields.text("message"));
+    text.map_or(0, str::len)
+}
