@@ -4,12 +4,10 @@ use async_trait::async_trait;
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, params, params_from_iter};
 
-use super::EmbeddedStore;
 use super::keyset::{Conditions, Keyset, bounds};
-use super::row::{CHAT_COLUMNS, id, read_chat, read_page};
-use crate::domain::{
-    Chat, ChatChange, ChatFilter, ChatId, ObjectId, Page, PageRequest, Slice, Timestamp, UserId,
-};
+use super::row::{CHAT_COLUMNS, id, read_chat, read_list, read_page};
+use super::{EmbeddedStore, deletions};
+use crate::domain::{Chat, ChatChange, ChatFilter, ChatId, Page, PageRequest, Slice, Timestamp, UserId};
 use crate::store::{ChatStore, StoreError};
 
 const BY_UPDATE: Keyset = Keyset {
@@ -20,21 +18,16 @@ const BY_UPDATE: Keyset = Keyset {
 /// The number of chats of a user, from the keys of an index.
 pub(super) const COUNT: &str = "SELECT count(*) FROM chats WHERE user_id = ?";
 
-/// A deleted chat of which messages may be left.
-const DELETED: &str = "SELECT chat_id FROM deleted_chats LIMIT 1";
-
-/// Removes so many messages of a chat.
-pub(super) const SWEEP: &str =
-    "DELETE FROM messages WHERE number IN (SELECT number FROM messages WHERE chat_id = ? LIMIT ?)";
-
 #[async_trait]
 impl ChatStore for EmbeddedStore {
     async fn insert_chat(&self, chat: &Chat) -> Result<(), StoreError> {
         let chat = chat.clone();
         let insert = self.writer.write(move |connection| {
-            // Nobody but us mints this id for this user at this moment, so such a chat is our own earlier attempt.
+            // Nobody but us mints this id for this user at this moment, so such a chat is our own earlier attempt. A chat
+            // whose messages are being removed does not come back.
             let sql = format!(
-                "INSERT INTO chats ({CHAT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
+                "INSERT INTO chats ({CHAT_COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
+                 WHERE NOT EXISTS (SELECT 1 FROM deletions WHERE chat_id = ?1) ON CONFLICT (id) DO UPDATE
                  SET id = id WHERE user_id IS excluded.user_id AND created_at = excluded.created_at"
             );
             connection.prepare_cached(&sql)?.execute(params![
@@ -57,10 +50,11 @@ impl ChatStore for EmbeddedStore {
         let ids = ids.to_vec();
         let chats = self.readers.read(move |connection| {
             let mut statement = connection.prepare_cached(&by_id())?;
-            let chats = ids
-                .iter()
-                .map(|id| statement.query_row([id.0], read_chat).optional());
-            chats.filter_map(Result::transpose).collect()
+            let mut chats = Vec::new();
+            for id in ids {
+                chats.extend(read_list(statement.query([id.0])?, read_chat, 1)?);
+            }
+            Ok(chats)
         });
         chats.await
     }
@@ -75,7 +69,7 @@ impl ChatStore for EmbeddedStore {
         let request = *request;
         let page = self.readers.read(move |connection| {
             let mut statement = connection.prepare_cached(&sql)?;
-            read_page(statement.query(params_from_iter(values))?, &request, read_chat)
+            read_page(statement.query(params_from_iter(values))?, read_chat, &request)
         });
         page.await
     }
@@ -85,8 +79,8 @@ impl ChatStore for EmbeddedStore {
         let chats = self.readers.read(move |connection| {
             let mut statement = connection.prepare_cached(&self::slice())?;
             let [limit, skip] = bounds(slice);
-            let chats = statement.query_map(params![user, limit, skip], read_chat)?;
-            chats.collect()
+            let rows = statement.query(params![user, limit, skip])?;
+            read_list(rows, read_chat, slice.limit)
         });
         chats.await
     }
@@ -124,54 +118,13 @@ impl ChatStore for EmbeddedStore {
     }
 
     async fn delete_chat(&self, id: ChatId) -> Result<bool, StoreError> {
-        let deleted = self.writer.write(move |connection| {
-            let is_deleted = connection
-                .prepare_cached("DELETE FROM chats WHERE id = ?")?
-                .execute([id.0])?
-                > 0;
-            if is_deleted {
-                // So that nobody generates them any more.
-                connection
-                    .prepare_cached(
-                        "DELETE FROM messages INDEXED BY streaming_of_chat
-                         WHERE chat_id = ? AND reply_state = 'STREAMING'",
-                    )?
-                    .execute([id.0])?;
-                connection
-                    .prepare_cached("INSERT OR IGNORE INTO deleted_chats (chat_id) VALUES (?)")?
-                    .execute([id.0])?;
-            }
-            Ok(is_deleted)
-        });
-        deleted.await
+        self.writer
+            .write(move |connection| deletions::delete(connection, id))
+            .await
     }
 
     async fn sweep_deleted(&self, messages_max: usize) -> Result<bool, StoreError> {
-        let messages_max = i64::try_from(messages_max).unwrap_or(i64::MAX);
-        let is_due = self.readers.read(|connection| {
-            let mut statement = connection.prepare_cached(DELETED)?;
-            statement.exists(())
-        });
-        // To look costs the writer nothing.
-        if !is_due.await? {
-            return Ok(false);
-        }
-        let swept = self.writer.write(move |connection| {
-            let mut deleted = connection.prepare_cached(DELETED)?;
-            let Some(chat): Option<ObjectId> = deleted.query_row((), |row| row.get(0)).optional()? else {
-                return Ok(false);
-            };
-            let removed = connection
-                .prepare_cached(SWEEP)?
-                .execute(params![chat, messages_max])?;
-            if i64::try_from(removed).is_ok_and(|removed| removed < messages_max) {
-                connection
-                    .prepare_cached("DELETE FROM deleted_chats WHERE chat_id = ?")?
-                    .execute([chat])?;
-            }
-            deleted.exists(())
-        });
-        swept.await
+        self.sweep(messages_max).await
     }
 }
 

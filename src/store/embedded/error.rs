@@ -8,18 +8,24 @@ use crate::store::StoreError;
 pub(super) fn store_error(error: Error) -> StoreError {
     use ErrorCode::{
         CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, OutOfMemory,
-        SystemIoFailure,
+        ReadOnly, SystemIoFailure,
     };
-    match &error {
-        Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..) | Error::Utf8Error(..) => {
-            StoreError::Corrupt(error.into())
-        }
-        _ => match error.sqlite_error_code() {
-            Some(DatabaseCorrupt | NotADatabase) => StoreError::Corrupt(error.into()),
-            Some(DatabaseBusy | DatabaseLocked | DiskFull | SystemIoFailure | CannotOpen | OutOfMemory) => {
-                StoreError::Unavailable(error.into())
-            }
-            _ => StoreError::Failed(error.into()),
-        },
+    if is_unreadable(&error) {
+        return StoreError::Corrupt(error.into());
     }
+    match error.sqlite_error_code() {
+        Some(DatabaseCorrupt | NotADatabase) => StoreError::Corrupt(error.into()),
+        Some(
+            DatabaseBusy | DatabaseLocked | DiskFull | SystemIoFailure | CannotOpen | OutOfMemory | ReadOnly,
+        ) => StoreError::Unavailable(error.into()),
+        _ => StoreError::Failed(error.into()),
+    }
+}
+
+/// Whether an error is about the values of one row, so that others can be read all the same.
+pub(super) fn is_unreadable(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..) | Error::Utf8Error(..)
+    )
 }

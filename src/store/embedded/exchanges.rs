@@ -1,44 +1,57 @@
-//! Writing in a chat: a message, or a prompt together with its reply. Each is one transaction.
+//! What is written in a chat that exists, and at its end: messages, and exchanges. Each is one transaction of the thread
+//! that writes, so that nothing comes in between.
 
-use rusqlite::{Connection, OptionalExtension, Result as SqlResult, params, params_from_iter};
+use std::time::Duration;
 
-use super::chats::by_id;
-use super::messages::{find, find_by_key};
-use super::replies::active_ids;
-use super::row::{MESSAGE_COLUMNS, message_values, read_chat};
-use crate::domain::{Chat, ChatId, Message, Timestamp, UserId, whole_millis};
-use crate::store::{Asking, Begun, Exchange, StoreError, Writing, Written, is_same_content, judge};
+use rusqlite::{Connection, OptionalExtension, Result as SqlResult, params};
 
-/// Now, in milliseconds since the Unix epoch: the same throughout a statement.
-pub(super) const NOW: &str = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
+use super::messages::{find_anywhere, find_in_chat, rival, store};
+use super::replies::{NOW, active};
+use super::row::{CHAT_COLUMNS, MESSAGE_COLUMNS, read_chat, read_list, read_message, read_or_warn};
+use crate::domain::{Chat, ChatId, Message, MessageId, Position, Timestamp, UserId, whole_millis};
+use crate::store::{
+    Asking, Before, Begun, Exchange, HistoryBounds, StoreError, Writing, Written, is_same_content,
+};
 
-type Outcome<T> = SqlResult<Result<T, StoreError>>;
+/// What came of a piece of work within a transaction. Where the inner result is an error nothing was written.
+type Decided<T> = SqlResult<Result<T, StoreError>>;
 
-/// Writes a message.
-pub(super) fn write(connection: &Connection, writing: &Writing) -> Outcome<Written> {
-    let message = &writing.message;
-    let Some(chat) = chat_of(connection, message.chat_id, writing.chat_of.as_ref())? else {
+/// The moment of the latest message of a chat.
+pub(super) const LATEST: &str = "SELECT created_at FROM messages INDEXED BY messages_of_chat
+     WHERE chat_id = ? ORDER BY created_at DESC LIMIT 1";
+
+/// The moment of a streaming reply.
+pub(super) const STREAMING_AT: &str =
+    "SELECT created_at FROM messages WHERE id = ? AND chat_id = ? AND reply_state = 'STREAMING'";
+
+/// Writes a message. See [`crate::store::MessageStore::write_message`].
+pub(super) fn write(connection: &Connection, writing: Writing) -> Decided<Written> {
+    let Writing {
+        mut message,
+        chat_of,
+        moves_chat_up,
+    } = writing;
+    let Some(chat) = chat_to_write_in(connection, message.chat_id, chat_of.as_ref())? else {
         return Ok(Ok(Written::NoChat));
     };
-    if let Some(stored) = rival(connection, message)? {
-        let is_ours = stored.id == message.id;
-        return Ok(match is_ours {
-            // An earlier attempt of this very call.
-            true => judge(stored.clone(), &placed(message, stored.created_at)).map(|_| Written::New {
+    if let Some(rival) = rival(connection, &message)? {
+        let written = match Sending::of(&rival, &message) {
+            Sending::Same => Written::New {
                 chat: Box::new(chat),
-                message: Box::new(stored),
-            }),
-            false if is_same_content(&stored, message) => Ok(Written::Existing(Box::new(stored))),
-            false => Ok(Written::KeyReused),
-        });
+                message: Box::new(rival),
+            },
+            Sending::Earlier => Written::Existing(Box::new(rival)),
+            Sending::OtherContent => Written::KeyReused,
+            Sending::Stranger => return Ok(Err(id_is_taken())),
+        };
+        return Ok(Ok(written));
     }
-    let message = placed(
-        message,
-        next_moment(connection, message.chat_id, message.created_at)?,
-    );
-    put(connection, &message)?;
-    let chat = match writing.moves_chat_up {
-        true => move_up(connection, chat, writing.message.created_at)?,
+    let wished = message.created_at;
+    let next = next_moment(connection, chat.id)?;
+    move_to(&mut message, next.max(wished));
+    store(connection, &message)?;
+    let chat = match moves_chat_up {
+        true => move_up(connection, chat.id, wished)?,
         false => chat,
     };
     Ok(Ok(Written::New {
@@ -47,150 +60,274 @@ pub(super) fn write(connection: &Connection, writing: &Writing) -> Outcome<Writt
     }))
 }
 
-/// Begins an exchange.
-pub(super) fn begin(connection: &Connection, exchange: &Exchange) -> Outcome<Begun> {
-    let chat_id = exchange.reply.chat_id;
-    let Some(chat) = chat_of(connection, chat_id, exchange.chat_of.as_ref())? else {
-        return Ok(Ok(Begun::NoChat));
-    };
-    let prompt = match &exchange.asking {
-        Asking::New(prompt) => Some(prompt.as_ref()),
+/// Begins an exchange. See [`crate::store::ReplyStore::begin_exchange`].
+pub(super) fn begin(connection: &Connection, exchange: Exchange) -> Decided<Begun> {
+    let Exchange {
+        asking,
+        mut reply,
+        chat_of,
+        lease,
+        others_max,
+    } = exchange;
+    let mut prompt = match asking {
+        Asking::New(prompt) => Some(*prompt),
         Asking::Stored => None,
     };
-    if let Some(begun) = begun_before(connection, &chat, exchange, prompt)? {
-        return Ok(begun);
-    }
-    let active = active_ids(connection, chat_id)?;
-    if active.len() > exchange.others_max
-        && let Some(oldest) = active.first()
-    {
-        return Ok(Ok(Begun::Full(*oldest)));
-    }
-    let wished = prompt.map_or(exchange.reply.created_at, |prompt| prompt.created_at);
-    let mut moment = next_moment(connection, chat_id, wished)?;
-    let prompt = match prompt {
-        Some(prompt) => {
-            let prompt = placed(prompt, moment);
-            put(connection, &prompt)?;
-            moment = moment.plus_millis(1);
-            Some(Box::new(prompt))
-        }
-        None => None,
+    let first = prompt.as_ref().unwrap_or(&reply);
+    let Some(chat) = chat_to_write_in(connection, reply.chat_id, chat_of.as_ref())? else {
+        return Ok(Ok(Begun::NoChat));
     };
-    let mut reply = placed(&exchange.reply, moment);
-    if let Some(reply) = &mut reply.reply {
-        let now: Timestamp = connection
-            .prepare_cached(&format!("SELECT {NOW}"))?
-            .query_row((), |row| row.get(0))?;
-        reply.lease_until = now.plus_millis(whole_millis(exchange.lease));
+    if first.chat_id != chat.id {
+        return Ok(Err(StoreError::Failed("the prompt is of another chat".into())));
     }
-    put(connection, &reply)?;
-    let chat = move_up(connection, chat, wished)?;
+    if let Some(rival) = rival(connection, first)? {
+        return match Sending::of(&rival, first) {
+            Sending::Same | Sending::Earlier => {
+                let found = match &prompt {
+                    Some(_) => Found {
+                        reply: reply_named_by(connection, &rival)?,
+                        prompt: Some(rival),
+                    },
+                    None => Found {
+                        prompt: None,
+                        reply: Some(rival),
+                    },
+                };
+                found.settle(connection, chat, &reply, lease).map(Ok)
+            }
+            Sending::OtherContent => Ok(Ok(Begun::KeyReused)),
+            Sending::Stranger => Ok(Err(id_is_taken())),
+        };
+    }
+    if prompt.is_some()
+        && let Some(rival) = find_anywhere(connection, reply.id)?
+    {
+        // The same attempt, whose prompt was deleted since: it is not to come back.
+        return Ok(match is_of_same_owner(&rival, &reply) {
+            true => Ok(Begun::Joined {
+                prompt: None,
+                reply: Some(Box::new(rival)),
+            }),
+            false => Err(id_is_taken()),
+        });
+    }
+    if let Some(oldest) = oldest_if_full(connection, chat.id, others_max)? {
+        return Ok(Ok(Begun::Full(oldest)));
+    }
+    let wished = first.created_at;
+    let mut next = next_moment(connection, chat.id)?;
+    if let Some(prompt) = &mut prompt {
+        move_to(prompt, next.max(wished));
+        next = prompt.created_at.plus_millis(1);
+        store(connection, prompt)?;
+    }
+    let moment = next.max(reply.created_at);
+    move_to(&mut reply, moment);
+    let now: Timestamp = connection
+        .prepare_cached(&format!("SELECT {NOW}"))?
+        .query_row((), |row| row.get(0))?;
+    if let Some(reply) = &mut reply.reply {
+        reply.lease_until = now.plus_millis(whole_millis(lease));
+    }
+    store(connection, &reply)?;
     Ok(Ok(Begun::Begun {
-        chat: Box::new(chat),
-        prompt,
+        chat: Box::new(move_up(connection, chat.id, wished)?),
+        prompt: prompt.map(Box::new),
         reply: Box::new(reply),
     }))
 }
 
-/// What an earlier attempt, or an earlier call with the same client key, began.
-fn begun_before(
+/// What stands before a reply. See [`crate::store::ReplyStore::before_reply`].
+pub(super) fn before(
     connection: &Connection,
-    chat: &Chat,
-    exchange: &Exchange,
-    prompt: Option<&Message>,
-) -> SqlResult<Option<Result<Begun, StoreError>>> {
-    let owner = |message: &Message| message.reply.as_ref().map(|reply| reply.owner.clone());
-    if let Some(reply) = find(connection, exchange.reply.id)? {
-        // Nobody but us mints this id, so with our name on it, it is our own earlier attempt.
-        if reply.chat_id != chat.id || owner(&reply) != owner(&exchange.reply) {
-            return Ok(Some(Err(StoreError::Failed("the reply's id is taken".into()))));
-        }
-        let prompt = match prompt {
-            Some(prompt) => find(connection, prompt.id)?.map(Box::new),
-            None => None,
-        };
-        return Ok(Some(Ok(Begun::Begun {
-            chat: Box::new(chat.clone()),
-            prompt,
-            reply: Box::new(reply),
-        })));
+    chat: ChatId,
+    id: MessageId,
+    until: Position,
+    bounds: HistoryBounds,
+) -> SqlResult<Option<Before>> {
+    if chat_to_write_in(connection, chat, None)?.is_none() {
+        return Ok(None);
     }
-    let sent = prompt.unwrap_or(&exchange.reply);
-    let Some(stored) = rival(connection, sent)? else {
+    let at: Option<Timestamp> = connection
+        .prepare_cached(STREAMING_AT)?
+        .query_row(params![id.0, chat.0], |row| row.get(0))
+        .optional()?;
+    let Some(at) = at else {
         return Ok(None);
     };
-    if !is_same_content(&stored, sent) {
-        return Ok(Some(Ok(Begun::KeyReused)));
+    let mut statement = connection.prepare_cached(&earlier())?;
+    let rows = statement.query(params![chat.0, at, id.0])?;
+    let earlier = read_list(rows, read_message, usize::MAX)?;
+    let history = history(connection, chat, until, bounds)?;
+    Ok(Some(Before { earlier, history }))
+}
+
+/// The latest messages up to a place. Rows are read one by one, and no more of them than are needed.
+fn history(
+    connection: &Connection,
+    chat: ChatId,
+    until: Position,
+    bounds: HistoryBounds,
+) -> SqlResult<Vec<Message>> {
+    let mut statement = connection.prepare_cached(&up_to())?;
+    let mut rows = statement.query(params![chat.0, until.at, until.id])?;
+    let mut history: Vec<Message> = Vec::new();
+    let mut bytes: usize = 0;
+    while history.len() < bounds.messages_max
+        && let Some(row) = rows.next()?
+    {
+        let Some(message) = read_or_warn(row, read_message)? else {
+            continue;
+        };
+        bytes = bytes.saturating_add(message.text.len());
+        if bytes > bounds.bytes_max && !history.is_empty() {
+            break;
+        }
+        history.push(message);
     }
-    Ok(Some(Ok(match prompt {
-        Some(_) => Begun::Joined {
-            reply: match stored.reply_id {
-                Some(id) => find(connection, id)?.map(Box::new),
-                None => None,
-            },
-            prompt: Some(Box::new(stored)),
-        },
-        None => Begun::Joined {
-            prompt: None,
-            reply: Some(Box::new(stored)),
-        },
-    })))
+    history.reverse();
+    Ok(history)
 }
 
-/// The chat, if it is there, and whose it has to be.
-fn chat_of(connection: &Connection, id: ChatId, user: Option<&UserId>) -> SqlResult<Option<Chat>> {
-    let mut statement = connection.prepare_cached(&by_id())?;
-    let chat = statement.query_row([id.0], read_chat).optional()?;
-    Ok(chat.filter(|chat| user.is_none_or(|user| chat.user_id == *user)))
+/// The statement for the streaming replies of a chat before a place.
+pub(super) fn earlier() -> String {
+    format!(
+        "SELECT {MESSAGE_COLUMNS} FROM messages INDEXED BY streaming_of_chat
+         WHERE chat_id = ? AND reply_state = 'STREAMING' AND (created_at, id) < (?, ?) ORDER BY created_at, id"
+    )
 }
 
-/// The message that stands where `message` is to go: of the same client key in the same chat, or of the same id.
-pub(super) fn rival(connection: &Connection, message: &Message) -> SqlResult<Option<Message>> {
-    if let Some(key) = &message.client_key {
-        let rival = find_by_key(connection, message.chat_id, key)?;
-        if rival.is_some() {
-            return Ok(rival);
+/// The statement for the messages of a chat up to a place, the latest first.
+pub(super) fn up_to() -> String {
+    format!(
+        "SELECT {MESSAGE_COLUMNS} FROM messages INDEXED BY messages_of_chat
+         WHERE chat_id = ? AND (created_at, id) <= (?, ?) ORDER BY created_at DESC, id DESC"
+    )
+}
+
+/// What an earlier call stored.
+struct Found {
+    prompt: Option<Message>,
+    reply: Option<Message>,
+}
+
+impl Found {
+    /// Begun if it is the same attempt, whose outcome its caller was not told and which is still under way: its lease
+    /// begins anew. Else joined.
+    fn settle(
+        self,
+        connection: &Connection,
+        chat: Chat,
+        reply: &Message,
+        lease: Duration,
+    ) -> SqlResult<Begun> {
+        let Self { prompt, reply: found } = self;
+        let prompt = prompt.map(Box::new);
+        match found {
+            Some(found) if found.is_under_way() && is_of_same_owner(&found, reply) => {
+                let renew = format!(
+                    "UPDATE messages SET lease_until = max(lease_until, {NOW} + ?) WHERE id = ? AND chat_id = ?
+                     RETURNING {MESSAGE_COLUMNS}"
+                );
+                let renewed = connection
+                    .prepare_cached(&renew)?
+                    .query_row(params![whole_millis(lease), found.id.0, chat.id.0], read_message)?;
+                Ok(Begun::Begun {
+                    chat: Box::new(chat),
+                    prompt,
+                    reply: Box::new(renewed),
+                })
+            }
+            found => Ok(Begun::Joined {
+                prompt,
+                reply: found.map(Box::new),
+            }),
         }
     }
-    find(connection, message.id)
 }
 
-/// The first moment from `wished` on that comes after everything in the chat.
-fn next_moment(connection: &Connection, chat: ChatId, wished: Timestamp) -> SqlResult<Timestamp> {
-    let latest: Option<Timestamp> = connection
-        .prepare_cached(LATEST)?
-        .query_row([chat.0], |row| row.get(0))?;
-    Ok(latest.map_or(wished, |latest| wished.max(latest.plus_millis(1))))
+/// How a message that has the id or the client key of another relates to it.
+enum Sending {
+    /// It is that message, stored by an earlier attempt.
+    Same,
+    /// It is the same content, sent earlier under another id.
+    Earlier,
+    /// It has the client key with other content.
+    OtherContent,
+    /// It has the id and nothing else in common.
+    Stranger,
 }
 
-/// The moment of a chat's latest message, from the keys of an index.
-pub(super) const LATEST: &str =
-    "SELECT max(created_at) FROM messages INDEXED BY messages_of_chat WHERE chat_id = ?";
-
-fn placed(message: &Message, moment: Timestamp) -> Message {
-    Message {
-        created_at: moment,
-        updated_at: moment,
-        ..message.clone()
+impl Sending {
+    fn of(stored: &Message, sent: &Message) -> Self {
+        let has_key = stored.chat_id == sent.chat_id && stored.client_key == sent.client_key;
+        let is_same = has_key && is_same_content(stored, sent);
+        match (stored.id == sent.id, is_same) {
+            (true, true) => Self::Same,
+            (false, true) => Self::Earlier,
+            (true, false) if !has_key || sent.client_key.is_none() => Self::Stranger,
+            (_, false) => Self::OtherContent,
+        }
     }
 }
 
-/// Stores a message as it is.
-pub(super) fn put(connection: &Connection, message: &Message) -> SqlResult<()> {
-    let values = message_values(message);
-    let marks = vec!["?"; values.len()].join(", ");
-    let sql = format!("INSERT INTO messages ({MESSAGE_COLUMNS}) VALUES ({marks})");
-    connection
-        .prepare_cached(&sql)?
-        .execute(params_from_iter(values))
-        .map(drop)
+fn id_is_taken() -> StoreError {
+    StoreError::Failed("the message's id is taken".into())
 }
 
-fn move_up(connection: &Connection, chat: Chat, now: Timestamp) -> SqlResult<Chat> {
-    let updated_at = chat.updated_at.max(now);
+/// Whether two messages are one reply of one owner.
+fn is_of_same_owner(stored: &Message, sent: &Message) -> bool {
+    let owner = |message: &Message| message.reply.as_ref().map(|reply| reply.owner.clone());
+    (stored.id, stored.chat_id) == (sent.id, sent.chat_id) && owner(stored) == owner(sent)
+}
+
+fn reply_named_by(connection: &Connection, prompt: &Message) -> SqlResult<Option<Message>> {
+    match prompt.reply_id {
+        Some(reply) => find_in_chat(connection, prompt.chat_id, reply),
+        None => Ok(None),
+    }
+}
+
+/// The chat, if it exists and is this user's; `None` is anybody.
+fn chat_to_write_in(
+    connection: &Connection,
+    id: ChatId,
+    chat_of: Option<&UserId>,
+) -> SqlResult<Option<Chat>> {
+    let chat = connection
+        .prepare_cached(&super::chats::by_id())?
+        .query_row([id.0], read_chat)
+        .optional()?;
+    Ok(chat.filter(|chat| chat_of.is_none_or(|user| chat.user_id == *user)))
+}
+
+/// The oldest streaming reply of a chat, if there are more than `others_max`.
+fn oldest_if_full(connection: &Connection, chat: ChatId, others_max: usize) -> SqlResult<Option<MessageId>> {
+    let mut statement = connection.prepare_cached(&active("id"))?;
+    let ids = statement.query_map([chat.0], |row| row.get(0).map(MessageId))?;
+    let ids: Vec<_> = ids.take(others_max.saturating_add(1)).collect::<SqlResult<_>>()?;
+    Ok(ids.first().copied().filter(|_| ids.len() > others_max))
+}
+
+/// The first moment after all messages of a chat.
+fn next_moment(connection: &Connection, chat: ChatId) -> SqlResult<Timestamp> {
+    let latest: Option<Timestamp> = connection
+        .prepare_cached(LATEST)?
+        .query_row([chat.0], |row| row.get(0))
+        .optional()?;
+    Ok(latest.map_or(Timestamp::from_millis(i64::MIN), |latest| latest.plus_millis(1)))
+}
+
+fn move_to(message: &mut Message, moment: Timestamp) {
+    message.created_at = moment;
+    message.updated_at = moment;
+}
+
+/// Moves a chat up in its owner's list.
+fn move_up(connection: &Connection, chat: ChatId, now: Timestamp) -> SqlResult<Chat> {
+    let sql =
+        format!("UPDATE chats SET updated_at = max(updated_at, ?) WHERE id = ? RETURNING {CHAT_COLUMNS}");
     connection
-        .prepare_cached("UPDATE chats SET updated_at = ? WHERE id = ?")?
-        .execute(params![updated_at, chat.id.0])?;
-    Ok(Chat { updated_at, ..chat })
+        .prepare_cached(&sql)?
+        .query_row(params![now, chat.0], read_chat)
 }

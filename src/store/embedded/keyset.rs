@@ -42,8 +42,8 @@ pub(super) fn bounds(slice: Slice) -> [i64; 2] {
 }
 
 impl Keyset {
-    /// The statement for the rows of a page in the direction of reading, one more than asked for if there is one, and
-    /// the values of its parameters. `select` ends before `WHERE`.
+    /// The statement for the rows of a list between the bounds of a page in the direction of reading, and the values of
+    /// its parameters. `select` ends before `WHERE`. The rows are not bounded in number: who reads stops.
     pub(super) fn statement(
         self,
         select: &str,
@@ -73,11 +73,9 @@ impl Keyset {
         } else {
             "DESC"
         };
-        let Conditions { sql, mut values } = conditions;
-        let limit = i64::try_from(request.size.saturating_add(1)).unwrap_or(i64::MAX);
-        values.push(limit.into());
+        let Conditions { sql, values } = conditions;
         let sql = format!(
-            "{select} WHERE {} ORDER BY {time} {direction}, id {direction} LIMIT ?",
+            "{select} WHERE {} ORDER BY {time} {direction}, id {direction}",
             sql.join(" AND "),
             time = self.time,
         );

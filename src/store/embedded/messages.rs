@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use rusqlite::types::{FromSql, Value};
 use rusqlite::{Connection, OptionalExtension, Result as SqlResult, params, params_from_iter};
 
-use super::EmbeddedStore;
-use super::exchanges::{self, rival};
+use super::deletions::is_deleted;
 use super::keyset::{Conditions, Keyset, bounds};
-use super::row::{MESSAGE_COLUMNS, count_values, id, read_list, read_message, read_page};
+use super::row::{MESSAGE_COLUMNS, count_values, id, message_values, read_list, read_message, read_page};
+use super::{EmbeddedStore, exchanges};
 use crate::domain::{
     ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest, Slice, Timestamp,
 };
@@ -23,6 +23,9 @@ const BY_CREATION: Keyset = Keyset {
 /// The number of messages of a chat, from the keys of an index.
 pub(super) const COUNT: &str = "SELECT count(*) FROM messages WHERE chat_id = ?";
 
+/// A message of a chat.
+pub(super) const DELETE: &str = "DELETE FROM messages WHERE id = ? AND chat_id = ?";
+
 /// The tokens of a chat's messages, from the keys of an index. A sum past what an integer holds is the greatest
 /// integer, not an error.
 pub(super) const TOKENS: &str =
@@ -32,10 +35,9 @@ pub(super) const TOKENS: &str =
 impl MessageStore for EmbeddedStore {
     async fn write_message(&self, writing: &Writing) -> Result<Written, StoreError> {
         let writing = writing.clone();
-        let written = self
-            .writer
-            .write(move |connection| exchanges::write(connection, &writing));
-        written.await?
+        self.writer
+            .write(move |connection| exchanges::write(connection, writing))
+            .await?
     }
 
     async fn insert_message(&self, message: &Message) -> Result<Inserted, StoreError> {
@@ -47,7 +49,10 @@ impl MessageStore for EmbeddedStore {
     async fn message_of_key(&self, chat: ChatId, key: &ClientKey) -> Result<Option<Message>, StoreError> {
         let key = key.clone();
         self.readers
-            .read(move |connection| find_by_key(connection, chat, &key))
+            .read(move |connection| match is_deleted(connection, chat)? {
+                true => Ok(None),
+                false => find_by_key(connection, chat, &key),
+            })
             .await
     }
 
@@ -55,9 +60,13 @@ impl MessageStore for EmbeddedStore {
         let ids = ids.to_vec();
         let messages = self.readers.read(move |connection| {
             let mut statement = connection.prepare_cached(&by_id())?;
-            let mut messages = Vec::with_capacity(ids.len());
+            let mut messages = Vec::new();
             for id in ids {
-                messages.extend(read_list(statement.query([id.0])?, read_message)?);
+                for message in read_list(statement.query([id.0])?, read_message, 1)? {
+                    if !is_deleted(connection, message.chat_id)? {
+                        messages.push(message);
+                    }
+                }
             }
             Ok(messages)
         });
@@ -72,22 +81,30 @@ impl MessageStore for EmbeddedStore {
     ) -> Result<HashMap<ChatId, Page<Message>>, StoreError> {
         let (chats, filter, request) = (chats.to_vec(), filter.clone(), *request);
         let pages = self.readers.read(move |connection| {
-            let read = |chat| {
+            let mut pages = HashMap::new();
+            for chat in chats {
+                if is_deleted(connection, chat)? {
+                    continue;
+                }
                 let (sql, values) = page(chat, &filter, &request);
                 let mut statement = connection.prepare_cached(&sql)?;
                 let rows = statement.query(params_from_iter(values))?;
-                Ok((chat, read_page(rows, &request, read_message)?))
-            };
-            chats.into_iter().map(read).collect()
+                pages.insert(chat, read_page(rows, read_message, &request)?);
+            }
+            Ok(pages)
         });
         pages.await
     }
 
     async fn message_slice(&self, chat: ChatId, slice: Slice) -> Result<Vec<Message>, StoreError> {
         let messages = self.readers.read(move |connection| {
+            if is_deleted(connection, chat)? {
+                return Ok(Vec::new());
+            }
             let mut statement = connection.prepare_cached(&self::slice())?;
             let [limit, skip] = bounds(slice);
-            read_list(statement.query(params![chat.0, limit, skip])?, read_message)
+            let rows = statement.query(params![chat.0, limit, skip])?;
+            read_list(rows, read_message, slice.limit)
         });
         messages.await
     }
@@ -123,12 +140,9 @@ impl MessageStore for EmbeddedStore {
     ) -> Result<Option<Message>, StoreError> {
         let change = change.clone();
         let updated = self.writer.write(move |connection| {
-            let sql = format!(
-                "UPDATE messages SET text = coalesce(?, text), token_count = coalesce(?, token_count),
-                 token_is_estimated = coalesce(?, token_is_estimated), is_edited = coalesce(?, is_edited),
-                 reaction = iif(?, ?, reaction), updated_at = max(updated_at, ?)
-                 WHERE chat_id = ? AND id = ? RETURNING {MESSAGE_COLUMNS}"
-            );
+            if is_deleted(connection, chat)? {
+                return Ok(None);
+            }
             let (is_reaction_given, reaction) = (change.reaction.is_some(), change.reaction.flatten());
             let [tokens, is_estimated] = count_values(change.token_count);
             let values = params![
@@ -139,11 +153,11 @@ impl MessageStore for EmbeddedStore {
                 is_reaction_given,
                 reaction,
                 now,
-                chat.0,
-                id.0
+                id.0,
+                chat.0
             ];
             connection
-                .prepare_cached(&sql)?
+                .prepare_cached(&update())?
                 .query_row(values, read_message)
                 .optional()
         });
@@ -152,9 +166,10 @@ impl MessageStore for EmbeddedStore {
 
     async fn delete_message(&self, chat: ChatId, id: MessageId) -> Result<bool, StoreError> {
         let deleted = self.writer.write(move |connection| {
-            connection
-                .prepare_cached("DELETE FROM messages WHERE chat_id = ? AND id = ?")?
-                .execute([chat.0, id.0])
+            if is_deleted(connection, chat)? {
+                return Ok(0);
+            }
+            connection.prepare_cached(DELETE)?.execute(params![id.0, chat.0])
         });
         Ok(deleted.await? > 0)
     }
@@ -170,8 +185,13 @@ impl EmbeddedStore {
         let chats = chats.to_vec();
         let values = self.readers.read(move |connection| {
             let mut statement = connection.prepare_cached(sql)?;
-            let read = |chat: ChatId| Ok((chat, statement.query_row([chat.0], |row| row.get(0))?));
-            chats.into_iter().map(read).collect()
+            let mut values = HashMap::new();
+            for chat in chats {
+                if !is_deleted(connection, chat)? {
+                    values.insert(chat, statement.query_row([chat.0], |row| row.get(0))?);
+                }
+            }
+            Ok(values)
         });
         values.await
     }
@@ -180,6 +200,21 @@ impl EmbeddedStore {
 /// The statement for a message by its id.
 pub(super) fn by_id() -> String {
     format!("SELECT {MESSAGE_COLUMNS} FROM messages WHERE id = ?")
+}
+
+/// The statement for a message of a chat.
+pub(super) fn in_chat() -> String {
+    format!("SELECT {MESSAGE_COLUMNS} FROM messages WHERE id = ? AND chat_id = ?")
+}
+
+/// The statement that changes a message of a chat.
+pub(super) fn update() -> String {
+    format!(
+        "UPDATE messages SET text = coalesce(?, text), token_count = coalesce(?, token_count),
+         token_is_estimated = coalesce(?, token_is_estimated), is_edited = coalesce(?, is_edited),
+         reaction = iif(?, ?, reaction), updated_at = max(updated_at, ?)
+         WHERE id = ? AND chat_id = ? RETURNING {MESSAGE_COLUMNS}"
+    )
 }
 
 /// The statement for a message by its chat and client key.
@@ -210,30 +245,59 @@ pub(super) fn slice() -> String {
 }
 
 /// Stores a message, unless another stands where it is to go.
-pub(super) fn insert(connection: &Connection, message: &Message) -> SqlResult<Result<Inserted, StoreError>> {
+fn insert(connection: &Connection, message: &Message) -> SqlResult<Result<Inserted, StoreError>> {
     if let Some(rival) = rival(connection, message)? {
         return Ok(judge(rival, message));
     }
-    exchanges::put(connection, message)?;
+    store(connection, message)?;
     Ok(Ok(Inserted::New))
 }
 
-/// The message of this id.
-pub(super) fn find(connection: &Connection, id: MessageId) -> SqlResult<Option<Message>> {
+/// Stores a message as it is.
+pub(super) fn store(connection: &Connection, message: &Message) -> SqlResult<()> {
+    let values = message_values(message);
+    let marks = vec!["?"; values.len()].join(", ");
+    let sql = format!("INSERT INTO messages ({MESSAGE_COLUMNS}) VALUES ({marks})");
+    connection
+        .prepare_cached(&sql)?
+        .execute(params_from_iter(values))?;
+    Ok(())
+}
+
+/// The message of this id, if it is of this chat.
+pub(super) fn find_in_chat(
+    connection: &Connection,
+    chat: ChatId,
+    id: MessageId,
+) -> SqlResult<Option<Message>> {
+    connection
+        .prepare_cached(&in_chat())?
+        .query_row(params![id.0, chat.0], read_message)
+        .optional()
+}
+
+/// The message of this id, in whatever chat, be it deleted.
+pub(super) fn find_anywhere(connection: &Connection, id: MessageId) -> SqlResult<Option<Message>> {
     connection
         .prepare_cached(&by_id())?
         .query_row([id.0], read_message)
         .optional()
 }
 
-/// The message of this client key.
-pub(super) fn find_by_key(
-    connection: &Connection,
-    chat: ChatId,
-    key: &ClientKey,
-) -> SqlResult<Option<Message>> {
+fn find_by_key(connection: &Connection, chat: ChatId, key: &ClientKey) -> SqlResult<Option<Message>> {
     connection
         .prepare_cached(&by_client_key())?
         .query_row(params![chat.0, key.as_str()], read_message)
         .optional()
+}
+
+/// The message that stands where `message` is to go: of the same id, or of the same client key in the same chat.
+pub(super) fn rival(connection: &Connection, message: &Message) -> SqlResult<Option<Message>> {
+    if let Some(key) = &message.client_key {
+        let rival = find_by_key(connection, message.chat_id, key)?;
+        if rival.is_some() {
+            return Ok(rival);
+        }
+    }
+    find_anywhere(connection, message.id)
 }

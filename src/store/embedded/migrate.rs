@@ -52,66 +52,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_replies_used_before_there_was_a_ledger_is_in_it() {
-        let mut connection = Connection::open_in_memory().unwrap();
-        STEPS[..2]
-            .iter()
-            .for_each(|step| connection.execute_batch(step).unwrap());
-        connection.pragma_update(None, "user_version", 2).unwrap();
-        let reply = "INSERT INTO messages (id, chat_id, is_bot, kind, is_edited, created_at, updated_at, reply_state,
-                finished_at, model, prompt_tokens, prompt_is_estimated, completion_tokens, completion_is_estimated, text)
-            VALUES (?, x'01', 1, 'text', 0, 5, 5, ?, ?, 'm', 10, 0, 7, ?, '')";
-        connection
-            .execute(
-                "INSERT INTO chats VALUES (x'01', 'u', NULL, '', 'active', 0, 0)",
-                (),
-            )
-            .unwrap();
-        for (id, state, finished, is_estimated) in [
-            (1, "COMPLETE", 9, 0),
-            (2, "STOPPED", 8, 0),
-            (3, "FAILED", -9, 1),
-            (4, "STREAMING", 9, 0),
-        ] {
-            connection
-                .execute(
-                    reply,
-                    rusqlite::params![[id as u8; 12], state, finished, is_estimated],
-                )
-                .unwrap();
-        }
-        migrate(&mut connection).unwrap();
-        let mut ledger = connection
-            .prepare("SELECT * FROM usage_ledger ORDER BY day")
-            .unwrap();
-        let rows = ledger.query_map((), |row| {
-            Ok((
-                row.get(0)?,
-                row.get(1)?,
-                row.get(2)?,
-                row.get(3)?,
-                row.get(4)?,
-                row.get(5)?,
-                row.get(6)?,
-            ))
-        });
-        let rows: Vec<(String, i64, String, bool, i64, i64, i64)> =
-            rows.unwrap().collect::<Result<_, _>>().unwrap();
-        let row = |day, is_estimated, replies| {
-            (
-                "u".to_owned(),
-                day,
-                "m".to_owned(),
-                is_estimated,
-                replies,
-                10 * replies,
-                7 * replies,
-            )
-        };
-        assert_eq!(rows, [row(-86_400_000, true, 1), row(0, false, 2)]);
-    }
-
-    #[test]
     fn a_file_is_brought_up_to_date_once_and_a_later_one_is_refused() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection).unwrap();
@@ -120,5 +60,76 @@ mod tests {
             .pragma_update(None, "user_version", VERSION + 1)
             .unwrap();
         assert!(matches!(migrate(&mut connection), Err(StoreError::Failed(_))));
+    }
+
+    /// A folder as version 0.1.0 wrote it, with what can be in it.
+    const OF_0_1_0: &str = "
+        INSERT INTO chats VALUES (x'aa', 7, NULL, 'one', 'active', 1, 1);
+        INSERT INTO chats VALUES (x'bb', '7', NULL, 'two', 'active', 1, 1);
+        INSERT INTO messages (id, chat_id, is_bot, kind, is_edited, created_at, updated_at, text, reply_state, model,
+            prompt_tokens, prompt_is_estimated, completion_tokens, completion_is_estimated, finished_at) VALUES
+            (x'01', x'aa', 0, 'text', 0, 1, 1, 'a question', NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+            (x'02', x'aa', 1, 'text', 0, 2, 2, 'an answer', 'COMPLETE', 'm', 10, 0, 1, 0, 86399999),
+            (x'03', x'aa', 1, 'text', 0, 3, 3, 'an answer', 'STOPPED', 'm', 20, 0, 2, 0, 3),
+            (x'04', x'aa', 1, 'text', 0, 4, 4, 'an answer', 'COMPLETE', 'm', 30, 0, 3, 1, 4),
+            (x'05', x'aa', 1, 'text', 0, 5, 5, 'an answer', 'COMPLETE', NULL, 40, 0, 4, 0, 86400000),
+            (x'06', x'aa', 1, 'text', 0, 6, -1, 'an answer', 'COMPLETE', NULL, 50, 0, 5, 0, NULL),
+            (x'07', x'aa', 1, 'text', 0, 7, 7, 'an answer', 'FAILED', 'm', NULL, NULL, NULL, NULL, 7),
+            (x'08', x'aa', 1, 'text', 0, 8, 8, 'an ans', 'STREAMING', 'm', NULL, NULL, NULL, NULL, NULL),
+            (x'09', x'bb', 1, 'text', 0, 9, 9, 'an answer', 'COMPLETE', 'm', 9223372036854775807, 0, -6, 0, 9),
+            (x'0a', x'bb', 1, 'text', 0, 9, 9, 'an answer', 'COMPLETE', 'm', 9223372036854775807, 0, 6, 0, 9),
+            (x'0b', x'cc', 0, 'text', 0, 9, 9, 'of a deleted chat', NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+            (x'0c', x'cc', 1, 'text', 0, 9, 9, '', 'STREAMING', NULL, NULL, NULL, NULL, NULL, NULL),
+            (x'0d', x'cc', 1, 'text', 0, 9, 9, 'an answer', 'COMPLETE', 'm', 70, 0, 7, 0, 9);
+        INSERT INTO revocations VALUES (7, 5);
+        PRAGMA user_version = 2;";
+
+    fn column(connection: &Connection, sql: &str) -> Vec<String> {
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows = statement.query_map((), |row| row.get(0)).unwrap();
+        rows.collect::<Result<_, _>>().unwrap()
+    }
+
+    #[test]
+    fn what_0_1_0_kept_is_kept_and_its_usage_is_in_the_ledger() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        for sql in [STEPS[0], STEPS[1], OF_0_1_0] {
+            connection.execute_batch(sql).unwrap();
+        }
+        let kept = "SELECT hex(id) || text FROM messages WHERE id <> x'0c' ORDER BY id";
+        let before = column(&connection, kept);
+        assert_eq!(before.len(), 12);
+        migrate(&mut connection).unwrap();
+        assert_eq!(column(&connection, kept), before);
+        assert_eq!(
+            column(&connection, "SELECT title FROM chats ORDER BY id"),
+            ["one", "two"]
+        );
+        assert_eq!(
+            column(&connection, "SELECT CAST(user_id AS TEXT) FROM revocations"),
+            ["7"]
+        );
+        // Nobody can reach the messages of a chat that is gone: they are removed by the next sweeps, and a reply among
+        // them at once.
+        assert_eq!(column(&connection, "SELECT hex(chat_id) FROM deletions"), ["CC"]);
+        assert_eq!(
+            column(&connection, "SELECT text FROM messages WHERE id = x'0c'"),
+            [""; 0]
+        );
+
+        let ledger =
+            "SELECT concat_ws(' ', typeof(user_id), day / 86400000, model, is_estimated, reply_count,
+                prompt_tokens, completion_tokens)
+            FROM usage_ledger ORDER BY user_id, day, model, is_estimated";
+        let expected = [
+            "integer -1 0 0 1 50 5",
+            "integer 0 m 0 2 30 3",
+            "integer 0 m 1 1 30 3",
+            "integer 1 0 0 1 40 4",
+            "text 0 m 0 2 9223372036854775807 6",
+        ];
+        assert_eq!(column(&connection, ledger), expected);
+        migrate(&mut connection).unwrap();
+        assert_eq!(column(&connection, ledger), expected);
     }
 }

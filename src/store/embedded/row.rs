@@ -1,8 +1,9 @@
 //! Domain types as rows, and rows as domain types.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Value, ValueRef};
-use rusqlite::{Error, Result, Row, Rows, ToSql};
+use rusqlite::{Result, Row, Rows, ToSql};
 
+use super::error::is_unreadable;
 use crate::domain::{
     Author, Chat, ChatId, ChatStatus, ClientKey, DocumentId, Message, MessageId, ObjectId, Page, PageRequest,
     Reply, ReplyError, ReplyState, StopRequest, Timestamp, TokenCount, Usage, UserId,
@@ -66,6 +67,44 @@ impl FromSql for ReplyState {
 impl FromSql for ClientKey {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         Self::parse(value.as_str()?).ok_or(FromSqlError::InvalidType)
+    }
+}
+
+/// Up to `length_max` of the rows that can be read. No more rows are fetched than that takes.
+pub(super) fn read_list<T>(
+    mut rows: Rows<'_>,
+    read: fn(&Row<'_>) -> Result<T>,
+    length_max: usize,
+) -> Result<Vec<T>> {
+    let mut items = Vec::new();
+    while items.len() < length_max
+        && let Some(row) = rows.next()?
+    {
+        items.extend(read_or_warn(row, read)?);
+    }
+    Ok(items)
+}
+
+/// A page of what a statement of [`super::keyset::Keyset::statement`] yields.
+pub(super) fn read_page<T>(
+    rows: Rows<'_>,
+    read: fn(&Row<'_>) -> Result<T>,
+    request: &PageRequest,
+) -> Result<Page<T>> {
+    let items = read_list(rows, read, request.size.saturating_add(1))?;
+    Ok(Page::from_read(items, request))
+}
+
+/// What a row of a list holds; `None` if it cannot be read, so that one such row does not cost the others.
+pub(super) fn read_or_warn<T>(row: &Row<'_>, read: fn(&Row<'_>) -> Result<T>) -> Result<Option<T>> {
+    match read(row) {
+        Err(error) if is_unreadable(&error) => {
+            let id = row.get::<_, ObjectId>("id").map(|id| id.to_string());
+            let id = id.unwrap_or_else(|_| "unreadable".to_owned());
+            tracing::warn!(id, error = &error as &dyn std::error::Error, "left out of a list");
+            Ok(None)
+        }
+        read => read.map(Some),
     }
 }
 
@@ -262,55 +301,6 @@ pub(super) fn error_values(error: Option<&ReplyError>) -> [Value; 2] {
         error.map(|error| error.code.clone()).into(),
         error.map(|error| error.message.clone()).into(),
     ]
-}
-
-/// The items of a list. A row that cannot be read is left out: it must not hide the rest.
-pub(super) fn read_list<T>(mut rows: Rows<'_>, read: fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
-    let mut items = Vec::new();
-    while let Some(row) = rows.next()? {
-        items.extend(read_or_warn(row, read)?);
-    }
-    Ok(items)
-}
-
-/// A page of what was read for it. The page is cut before its rows are read: whether there is more does not hang on a
-/// damaged one.
-pub(super) fn read_page<T>(
-    mut rows: Rows<'_>,
-    request: &PageRequest,
-    read: fn(&Row<'_>) -> Result<T>,
-) -> Result<Page<T>> {
-    let mut items = Vec::new();
-    while let Some(row) = rows.next()? {
-        items.push(read_or_warn(row, read)?);
-    }
-    let page = Page::from_read(items, request);
-    Ok(Page {
-        items: page.items.into_iter().flatten().collect(),
-        has_more: page.has_more,
-    })
-}
-
-/// The item of a row, or `None` if the row cannot be read.
-pub(super) fn read_or_warn<T>(row: &Row<'_>, read: fn(&Row<'_>) -> Result<T>) -> Result<Option<T>> {
-    match read(row) {
-        Ok(item) => Ok(Some(item)),
-        Err(
-            error @ (Error::FromSqlConversionFailure(..)
-            | Error::InvalidColumnType(..)
-            | Error::Utf8Error(..)),
-        ) => {
-            let id: Option<ObjectId> = row.get(0).ok();
-            let id = id.map(|id| id.to_string());
-            tracing::warn!(
-                id,
-                error = &error as &dyn std::error::Error,
-                "a row that cannot be read is left out"
-            );
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
 }
 
 /// The columns of a row, read one after the other.

@@ -5,6 +5,7 @@ use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
 use super::EmbeddedStore;
+use super::deletions::is_deleted;
 use super::keyset::{Conditions, Keyset};
 use super::row::{MESSAGE_COLUMNS, id, read_message, read_page};
 use crate::domain::{Message, Page, PageRequest, SearchScope, SearchWords};
@@ -14,6 +15,9 @@ const NEWEST_FIRST: Keyset = Keyset {
     time: "created_at",
     is_descending: true,
 };
+
+/// The most messages that cannot be read and are passed over in one page.
+const UNREADABLE_MAX: usize = 16;
 
 #[async_trait]
 impl SearchStore for EmbeddedStore {
@@ -25,9 +29,18 @@ impl SearchStore for EmbeddedStore {
     ) -> Result<Page<Message>, StoreError> {
         let (sql, values) = page(scope, words, request);
         let request = *request;
+        let chat = match scope {
+            SearchScope::Chat(chat) => Some(*chat),
+            SearchScope::User(_) => None,
+        };
         let page = self.readers.read(move |connection| {
+            if let Some(chat) = chat
+                && is_deleted(connection, chat)?
+            {
+                return Ok(Page::empty());
+            }
             let mut statement = connection.prepare_cached(&sql)?;
-            read_page(statement.query(params_from_iter(values))?, &request, read_message)
+            read_page(statement.query(params_from_iter(values))?, read_message, &request)
         });
         page.await
     }
@@ -48,7 +61,11 @@ pub(super) fn page(scope: &SearchScope, words: &SearchWords, request: &PageReque
     }
     // By way of the words and no other index: they are what narrows the search.
     let select = format!("SELECT {MESSAGE_COLUMNS} FROM messages NOT INDEXED");
-    NEWEST_FIRST.statement(&select, conditions, request)
+    let (sql, mut values) = NEWEST_FIRST.statement(&select, conditions, request);
+    // What is found is sorted, so that a bound keeps the rows few that are held meanwhile.
+    let limit = request.size.saturating_add(1 + UNREADABLE_MAX);
+    values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
+    (format!("{sql} LIMIT ?"), values)
 }
 
 /// The words as the index is asked for them: each in quotes, or it might be taken for an operator.
@@ -122,7 +139,8 @@ mod tests {
         check(&store, "after inserts").await;
         assert_eq!(searchable(&store).await, 10);
 
-        let (id, chat) = (|n| message(n, None).id, |n| message(n, None).chat_id);
+        let id = |n| message(n, None).id;
+        let chat = |n| message(n, None).chat_id;
         for (n, text) in [
             (0, Some("a")),
             (1, None),
@@ -139,10 +157,8 @@ mod tests {
         check(&store, "after edits").await;
         for n in 10..20 {
             for text in ["begun", "begun to"] {
-                store
-                    .checkpoint(chat(n), id(n), "us", text, Duration::ZERO)
-                    .await
-                    .unwrap();
+                let checkpoint = store.checkpoint(chat(n), id(n), "us", text, Duration::ZERO);
+                checkpoint.await.unwrap();
             }
         }
         check(&store, "after checkpoints").await;
@@ -152,10 +168,8 @@ mod tests {
                 text: (n % 2 == 0).then(|| "the end".to_owned()),
                 ..ReplyOutcome::bare(EndState::Stopped, now)
             };
-            store
-                .finish_reply(chat(n), id(n), Claim::Alone, &outcome, None)
-                .await
-                .unwrap();
+            let finish = store.finish_reply(chat(n), id(n), Claim::Alone, &outcome, None);
+            finish.await.unwrap();
         }
         check(&store, "after ends").await;
         assert_eq!(searchable(&store).await, 16);
@@ -164,21 +178,22 @@ mod tests {
         }
         check(&store, "after deletions").await;
         assert_eq!(searchable(&store).await, 13);
-        let deleted = Chat {
+        let doomed = Chat {
             id: chat(1),
-            user_id: UserId::Int(1),
+            user_id: UserId::Int(7),
             document_id: None,
             title: String::new(),
             status: ChatStatus::active(),
             created_at: now,
             updated_at: now,
         };
-        store.insert_chat(&deleted).await.unwrap();
-        assert!(store.delete_chat(deleted.id).await.unwrap());
-        while store.sweep_deleted(2).await.unwrap() {
-            check(&store, "amid a sweep").await;
-        }
+        store.insert_chat(&doomed).await.unwrap();
+        assert!(store.delete_chat(doomed.id).await.unwrap());
         check(&store, "after a chat's deletion").await;
+        assert!(store.sweep_deleted(2).await.unwrap());
+        check(&store, "in the middle of a sweep").await;
+        while store.sweep_deleted(2).await.unwrap() {}
+        check(&store, "after a sweep").await;
         assert_eq!(searchable(&store).await, 5);
     }
 

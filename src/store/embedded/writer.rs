@@ -99,6 +99,11 @@ fn commit(connection: &Connection, group: &mut [Box<dyn Job>]) -> SqlResult<()> 
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
     for job in group {
         job.run(connection);
+        // An error such as that of a full disk rolls everything back at once, and what came next would not be part of a
+        // transaction. COMMIT then fails, and says so to the whole group.
+        if connection.is_autocommit() {
+            break;
+        }
     }
     connection.prepare_cached("COMMIT")?.execute(())?;
     Ok(())
@@ -127,6 +132,7 @@ impl<T: Send, W: FnOnce(&Connection) -> SqlResult<T> + Send> Job for Work<T, W> 
     fn settle(self: Box<Self>, committed: Result<(), Arc<rusqlite::Error>>) {
         let result = match (committed, self.result) {
             (Ok(()), Some(result)) => result.map_err(store_error),
+            (Err(_), Some(Err(error))) => Err(store_error(error)),
             (Err(error), _) => Err(StoreError::Unavailable(Box::new(error))),
             (Ok(()), None) => Err(StoreError::Failed("the write was not tried".into())),
         };
@@ -139,6 +145,10 @@ impl<T: Send, W: FnOnce(&Connection) -> SqlResult<T> + Send> Job for Work<T, W> 
 fn in_savepoint<T>(connection: &Connection, work: impl FnOnce(&Connection) -> SqlResult<T>) -> SqlResult<T> {
     connection.prepare_cached("SAVEPOINT job")?.execute(())?;
     let result = work(connection);
+    if connection.is_autocommit() {
+        // The whole transaction was rolled back, and the savepoint with it.
+        return result;
+    }
     if result.is_err() {
         connection.prepare_cached("ROLLBACK TO job")?.execute(())?;
     }
@@ -193,6 +203,40 @@ mod tests {
         let spoil = writer.write(|connection| connection.execute_batch("ROLLBACK"));
         assert!(matches!(spoil.await, Err(StoreError::Unavailable(_))));
         assert_eq!(insert(1).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_is_full_is_said_to_be_unavailable_and_written_again_once_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(folder.path());
+        let pages = async |limit: i64| {
+            let set = writer.write(move |connection| {
+                connection.query_row(&format!("PRAGMA max_page_count = {limit}"), (), |row| {
+                    row.get::<_, i64>(0)
+                })
+            });
+            set.await.unwrap();
+        };
+        let fill = || {
+            writer.write(|connection| {
+                connection.execute_batch(
+                    "CREATE TABLE IF NOT EXISTS big (b BLOB); INSERT INTO big VALUES (zeroblob(99999))",
+                )
+            })
+        };
+        let insert =
+            |n: i64| writer.write(move |connection| connection.execute("INSERT INTO t VALUES (?1)", [n]));
+        pages(1).await;
+        let (before, full, after) = tokio::join!(insert(1), fill(), insert(2));
+        assert!(matches!(full, Err(StoreError::Unavailable(_))), "{full:?}");
+        // Whether these were in the same group is up to the threads. None of them may be told what is not so.
+        let told: i64 = [before.is_ok(), after.is_ok()].into_iter().map(i64::from).sum();
+        let count = writer.write(|connection| {
+            connection.query_row("SELECT count(*) FROM t", (), |row| row.get::<_, i64>(0))
+        });
+        assert_eq!(count.await.unwrap(), told);
+        pages(1_000).await;
+        fill().await.unwrap();
     }
 
     #[tokio::test]
