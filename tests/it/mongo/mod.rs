@@ -8,3 +8,4 @@ mod lists_by_number;
 mod old_documents;
 mod plans;
 mod recorder;
+mod subscribers;
