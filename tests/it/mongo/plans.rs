@@ -1,15 +1,14 @@
 //! How the server answers each command that the store sends: asked of the server itself, by `explain`.
 
-use std::time::Duration;
-
 use colloquy::domain::{
-    Author, Chat, ChatChange, ChatFilter, ChatStatus, DocumentId, Message, MessageChange, MessageFilter,
-    MessageId, ObjectId, PageRequest, Position, ReplyState, SearchScope, SearchWords, Slice, UserId,
+    Author, Chat, DocumentId, Message, MessageFilter, MessageId, ObjectId, PageRequest, Position,
+    SearchScope, SearchWords, Slice, UserId,
 };
-use colloquy::store::{ChatStore, Claim, MessageStore, ReplyStore, SearchStore, UsageStore};
+use colloquy::store::{ChatStore, MessageStore, SearchStore};
 use mongodb::Database;
 use mongodb::bson::{Bson, DateTime, Document, doc, oid};
 
+use super::operations;
 use super::recorder::Recorder;
 use crate::support::make;
 use crate::support::scratch::Scratch;
@@ -85,102 +84,9 @@ async fn no_command_scans_a_collection_or_sorts_in_memory() {
     let scratch = Scratch::mongo().await;
     let (store, recorder) = Recorder::open(&scratch).await;
     let (chats, reply) = fill(&store).await;
-    let ids: Vec<_> = chats.iter().map(|chat| chat.id).collect();
     recorder.take();
 
-    let position = Some(Position {
-        at: make::at(20),
-        id: make::id(),
-    });
-    for request in [
-        PageRequest::first(5),
-        PageRequest::last(5),
-        PageRequest {
-            after: position,
-            ..PageRequest::first(5)
-        },
-        PageRequest {
-            before: position,
-            ..PageRequest::last(5)
-        },
-        PageRequest {
-            after: position,
-            before: position,
-            ..PageRequest::first(5)
-        },
-    ] {
-        for status in [None, Some(ChatStatus::active())] {
-            for document_id in [None, chats[0].document_id] {
-                let filter = ChatFilter {
-                    status: status.clone(),
-                    document_id,
-                };
-                store
-                    .chat_page(&chats[0].user_id, &filter, &request)
-                    .await
-                    .unwrap();
-            }
-        }
-        for author in [None, Some(Author::Bot)] {
-            for kind in [None, Some("text".to_owned())] {
-                let filter = MessageFilter { author, kind };
-                store.message_pages(&ids[..1], &filter, &request).await.unwrap();
-                store.message_pages(&ids, &filter, &request).await.unwrap();
-            }
-        }
-        let words = SearchWords::parse("hello").unwrap();
-        for scope in [
-            SearchScope::Chat(ids[0]),
-            SearchScope::User(chats[0].user_id.clone()),
-        ] {
-            store.search_messages(&scope, &words, &request).await.unwrap();
-        }
-    }
-    let year = make::at(i64::from(u32::MAX));
-    store.usage(&chats[0].user_id, make::at(0), year).await.unwrap();
-    let slice = Slice { skip: 2, limit: 3 };
-    store.chat_slice(&chats[0].user_id, slice).await.unwrap();
-    store.chat_count(&chats[0].user_id).await.unwrap();
-    store.message_slice(ids[0], slice).await.unwrap();
-    store.chats(&ids).await.unwrap();
-    store.messages(&[reply, MessageId(make::id())]).await.unwrap();
-    store.last_messages(&ids).await.unwrap();
-    store.message_counts(&ids).await.unwrap();
-    store.token_counts(&ids).await.unwrap();
-    store.active_replies(&ids).await.unwrap();
-    for claim in [Claim::Lapsed, Claim::Owner("us"), Claim::Alone] {
-        store.claimable_replies(claim, 10).await.unwrap();
-    }
-    let another = make::streaming(ids[0], "us");
-    store.begin_reply(&another, Duration::ZERO).await.unwrap();
-    store
-        .update_chat(ids[0], &ChatChange::default(), make::now())
-        .await
-        .unwrap();
-    store
-        .update_message(reply, &MessageChange::default(), make::now())
-        .await
-        .unwrap();
-    store
-        .checkpoint(reply, "us", "text", Duration::ZERO)
-        .await
-        .unwrap();
-    store.request_stop(reply, &make::stop(1)).await.unwrap();
-    store
-        .finish_reply(
-            reply,
-            Claim::Owner("us"),
-            &make::outcome(ReplyState::Complete, "x"),
-        )
-        .await
-        .unwrap();
-    let again = Message {
-        client_key: make::key("key-3"),
-        ..make::message(ids[3])
-    };
-    store.insert_message(&again).await.unwrap();
-    store.delete_message(reply).await.unwrap();
-    store.delete_chat(ids[0]).await.unwrap();
+    operations::run_all(&store, &chats, reply).await;
 
     let database = scratch.database().await;
     let mut explained = 0;
@@ -286,7 +192,7 @@ async fn a_search_reads_no_document_of_another_user_and_the_ids_of_chats_from_ke
 }
 
 /// Twenty chats of fifty messages, and a reply that streams.
-async fn fill(store: &colloquy::store::MongoStore) -> (Vec<Chat>, MessageId) {
+pub async fn fill(store: &colloquy::store::MongoStore) -> (Vec<Chat>, MessageId) {
     let mut chats = Vec::new();
     for n in 0..20_i64 {
         let chat = Chat {

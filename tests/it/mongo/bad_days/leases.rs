@@ -70,14 +70,18 @@ async fn a_server_that_starts_lets_owners_renew_before_it_closes_the_replies_of_
     let held = Checkpointed::Held {
         is_stop_requested: false,
     };
-    let renewed = store.checkpoint(alive.id, "alive", "", LEASE).await;
+    let renewed = store
+        .checkpoint(alive.chat_id, alive.id, "alive", "", LEASE)
+        .await;
     assert_eq!(renewed.unwrap(), held);
     let begun = Instant::now();
     while store.messages(&[dead.id]).await.unwrap()[0].is_under_way() {
         assert!(begun.elapsed() < WAIT_MAX, "nobody closed the reply");
         tokio::time::sleep(RETRY_AFTER).await;
     }
-    let renewed = store.checkpoint(alive.id, "alive", "", LEASE).await;
+    let renewed = store
+        .checkpoint(alive.chat_id, alive.id, "alive", "", LEASE)
+        .await;
     assert_eq!(renewed.unwrap(), held);
     scratch.remove().await;
 }
