@@ -208,18 +208,16 @@ mod tests {
 
     #[tokio::test]
     async fn the_budget_takes_the_latest_turns_and_always_the_last() {
-        let messages = |n: u8| {
-            (0..n)
-                .map(|n| turn(n, Author::User, &n.to_string(), None))
-                .collect()
-        };
+        // No token has less than a byte, and each of these has ten tokens.
+        let text = |n: u8| format!("message {n:02}");
+        let messages = |n: u8| (0..n).map(|n| turn(n, Author::User, &text(n), None)).collect();
         let (turns, total) = within_budget(messages(9), 35).await;
         assert_eq!(
             (texts(turns), total.tokens),
-            (vec!["6".into(), "7".into(), "8".into()], 30)
+            (vec![text(6), text(7), text(8)], 30)
         );
         let (turns, total) = within_budget(messages(9), 1).await;
-        assert_eq!((texts(turns), total.tokens), (vec!["8".to_owned()], 10));
+        assert_eq!((texts(turns), total.tokens), (vec![text(8)], 10));
         assert_eq!(within_budget(messages(0), 1).await.0, []);
     }
 }

@@ -46,6 +46,8 @@ pub(super) enum Placed {
 
 struct Log {
     epoch: u64,
+    /// How often everything was forgotten. Whoever followed before is told of a gap, also if numbers were used again.
+    edition: u64,
     /// How many events came before the oldest one held.
     forgotten: u64,
     events: VecDeque<Held>,
@@ -137,6 +139,7 @@ impl Ring {
         Self {
             log: Mutex::new(Log {
                 epoch: start.epoch,
+                edition: 0,
                 forgotten: start.sequence,
                 events: VecDeque::new(),
                 typing: VecDeque::new(),
@@ -209,7 +212,7 @@ impl Ring {
 
     /// Follows from the place `after` on, or from now on behind a gap.
     pub(super) fn follow(self: Arc<Self>, after: Option<FeedPosition>) -> Follower {
-        let (place, typing_seen) = {
+        let (place, edition, typing_seen) = {
             let mut log = lock(&self.log);
             log.touched = Instant::now();
             let place = match after.filter(|after| log.knows(*after)) {
@@ -217,12 +220,13 @@ impl Ring {
                 // What is told next begins here, however late the gap itself is read.
                 None => Place::Lost(log.position()),
             };
-            (place, log.typing_count)
+            (place, log.edition, log.typing_count)
         };
         let reader = Reader {
             changes: self.changes.subscribe(),
             ring: self,
             place,
+            edition,
             typing_seen,
         };
         stream::unfold(reader, |mut reader| async {
@@ -287,11 +291,18 @@ impl Log {
             return Placed::Awaited;
         }
         let tail = self.position();
-        if position.epoch == tail.epoch && position.sequence <= tail.sequence {
-            return Placed::Held;
-        }
         if position.epoch == tail.epoch && position.sequence == tail.sequence + 1 {
             self.push(event);
+            return Placed::Held;
+        }
+        // A number that was used before is the same event, or what is kept elsewhere has gone back.
+        let is_known = position.epoch == tail.epoch
+            && position
+                .sequence
+                .checked_sub(1)
+                .and_then(|before| self.event(before))
+                .is_some_and(|held| is_same(held, &event));
+        if is_known {
             return Placed::Held;
         }
         self.is_whole = false;
@@ -302,7 +313,8 @@ impl Log {
     fn bring(&mut self, position: FeedPosition, events: Vec<ChatEvent>) -> bool {
         let tail = self.position();
         let end = position.sequence + events.len() as u64;
-        if tail.epoch != position.epoch || !(position.sequence..=end).contains(&tail.sequence) {
+        let reaches_tail = tail.epoch == position.epoch && (position.sequence..=end).contains(&tail.sequence);
+        if !reaches_tail || !self.agrees_with(position.sequence, &events) {
             self.begin_at(position, true);
         }
         let known = self.position().sequence - position.sequence;
@@ -316,8 +328,17 @@ impl Log {
         self.is_whole
     }
 
+    /// Whether the events behind `sequence` are those that are held, where both are known: Redis may have gone back to
+    /// an older state and used the numbers again.
+    fn agrees_with(&self, sequence: u64, events: &[ChatEvent]) -> bool {
+        (sequence..)
+            .zip(events)
+            .all(|(sequence, event)| self.event(sequence).is_none_or(|held| is_same(held, event)))
+    }
+
     fn begin_at(&mut self, position: FeedPosition, is_whole: bool) {
         self.epoch = position.epoch;
+        self.edition += 1;
         self.forgotten = position.sequence;
         self.events.clear();
         // The numbers of before mean nothing any more.
@@ -345,11 +366,18 @@ impl Log {
     }
 }
 
+/// Whether an event that is held is this one; its content may have been left out.
+fn is_same(held: &ChatEvent, event: &ChatEvent) -> bool {
+    held == event || *held == event.without_content()
+}
+
 /// One follower: a place, and a wake-up.
 struct Reader {
     ring: Arc<Ring>,
     changes: watch::Receiver<()>,
     place: Place,
+    /// Of which edition of the log the place is.
+    edition: u64,
     /// The number of the last typing state that was received, or that came before this subscriber.
     typing_seen: u64,
 }
@@ -381,8 +409,9 @@ impl Reader {
                 self.place = Place::Behind(behind);
                 Some(Followed::Gap(behind))
             }
-            Place::Behind(place) if !log.knows(place) => {
+            Place::Behind(place) if self.edition != log.edition || !log.knows(place) => {
                 let now = log.position();
+                self.edition = log.edition;
                 self.place = Place::Behind(now);
                 Some(Followed::Gap(now))
             }
@@ -443,6 +472,23 @@ mod tests {
             let behind = position(2, start.sequence + 1);
             assert_eq!(follower.next().await.unwrap(), Followed::Gap(behind));
         }
+    }
+
+    #[tokio::test]
+    async fn a_number_that_is_used_again_for_another_event_is_a_gap() {
+        let ring = Arc::new(Ring::at(position(1, 0)));
+        assert!(ring.bring(position(1, 0), (1..=3).map(event).collect()));
+        let mut follower = ring.clone().follow(Some(position(1, 3)));
+        // Heard while connected.
+        assert_eq!(ring.place(position(1, 2), event(2)), Placed::Held);
+        assert_eq!(ring.place(position(1, 2), event(7)), Placed::Hole);
+        let continued = [1, 7, 8].map(event).to_vec();
+        assert!(ring.bring(position(1, 0), continued));
+        assert_eq!(follower.next().await.unwrap(), Followed::Gap(position(1, 3)));
+        // Found after a time away.
+        ring.lose_touch();
+        assert!(ring.bring(position(1, 0), [1, 7, 9, 10].map(event).to_vec()));
+        assert_eq!(follower.next().await.unwrap(), Followed::Gap(position(1, 4)));
     }
 
     #[tokio::test]

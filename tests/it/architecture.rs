@@ -147,7 +147,7 @@ const CONFINED: [(&str, &[&str]); 49] = [
     ("url", &["config", "cli::client::server", "cli::health"]),
     ("utoipa", &["legacy", "http"]),
     ("utoipa_axum", &["legacy::rest"]),
-    ("weak_table", &["engine"]),
+    ("weak_table", &["engine", "service::chat_locks"]),
     ("apollo_parser", &["graphql::guard"]),
     ("moka", &["graphql::documents", "graphql::parsed"]),
     ("sha2", &["config"]),

@@ -2,20 +2,28 @@
 //!
 //! While it is away, events reach the followers of this server alone, who are told of a gap again and again, because
 //! what happens on other servers is not heard; and which chats the others missed something of is remembered, so that
-//! they are told of a gap when it is back.
+//! they are told of a gap when it is back. The same while Redis refuses what it is asked, as one does whose memory is
+//! full; then the connection is kept.
+//!
+//! A Redis that comes back may have gone back in time: a replica that lagged took over, or an older dump was loaded.
+//! Its data does not show it, but Redis has another `run_id` or `master_replid` then. The two are its *run*. It is asked
+//! for with each connection and each beat, all servers agree on it under a key, and a stream of another run begins anew.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, FromRedisValue, Pipeline, PushInfo, PushKind, RedisResult, Value,
+    AsyncConnectionConfig, Client, ErrorKind, FromRedisValue, Pipeline, PushInfo, PushKind, RedisError,
+    RedisResult, ServerErrorKind, Value,
 };
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use super::outage::Outage;
+use super::probe::field;
+use super::scripts::Run;
 use super::untold::Untold;
 use super::wire::{self, encode};
 use super::{ALIVE_MS, RETAINED_MS, Shared};
@@ -29,12 +37,6 @@ const CONNECT_WAIT_MAX: Duration = Duration::from_secs(2);
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(1);
 /// How often Redis is told that this server lives, which also shows that Redis does.
 const BEAT_EVERY: Duration = Duration::from_secs(2);
-/// How long a connection may be away before followers are told that they may miss something.
-const BLINK: Duration = Duration::from_secs(1);
-/// How often they are told so.
-const GAPS_EVERY: Duration = Duration::from_secs(5);
-/// The shortest and the longest wait between two attempts, before chance.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(4));
 /// How long a chat is heard that nobody follows any more.
 const IDLE_FOR: Duration = Duration::from_secs(10);
 /// How often the streams that somebody follows are kept from expiring, in beats: a third of what they are kept for.
@@ -64,67 +66,68 @@ pub(super) struct Link {
     pub(super) client: Client,
     pub(super) ops: mpsc::Receiver<Op>,
     pub(super) untold: Untold,
+    /// The run of Redis that this server knows.
+    pub(super) run: String,
 }
 
 impl Link {
     /// Keeps the connection until nobody can ask for anything any more.
     pub(super) async fn keep(mut self) {
-        let mut is_first = true;
-        while let Some((connection, lost)) = self.connected(is_first).await {
-            is_first = false;
-            match self.serve(connection, &lost).await {
+        let mut outage = Outage::new();
+        let mut wait = Duration::ZERO;
+        while let Some((connection, lost)) = self.connected(wait, &mut outage).await {
+            let (again, served) = self.serve(connection, &lost, outage).await;
+            self.shared.set_connection(None);
+            outage = again;
+            match served {
                 Ok(()) => break,
                 Err(error) => {
-                    tracing::warn!(error = %describe(&error), "the connection to Redis is lost: other servers hear nothing");
+                    if outage.is_to_be_logged() {
+                        tracing::warn!(error = %describe(&error), "the connection to Redis is lost: other servers hear nothing");
+                    }
                 }
             }
-            self.shared.set_connection(None);
+            wait = outage.wait();
         }
         self.shared.set_connection(None);
     }
 
     /// A new connection, and what tells that it is lost. Until there is one, what is asked is done without.
-    async fn connected(&mut self, is_first: bool) -> Option<(MultiplexedConnection, CancellationToken)> {
-        let (wait, wait_max) = BACKOFF;
-        let mut waits = ExponentialBuilder::default()
-            .with_min_delay(wait)
-            .with_max_delay(wait_max)
-            .with_jitter()
-            .without_max_times()
-            .build();
-        let mut gaps = interval_at(Instant::now() + BLINK, GAPS_EVERY);
-        gaps.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut wait = match is_first {
-            true => Duration::ZERO,
-            false => waits.next().unwrap_or(wait_max),
-        };
-        let mut is_told = false;
+    async fn connected(
+        &mut self,
+        mut wait: Duration,
+        outage: &mut Outage,
+    ) -> Option<(MultiplexedConnection, CancellationToken)> {
         loop {
             let (shared, client) = (self.shared.clone(), self.client.clone());
             let attempt = async move {
                 tokio::time::sleep(wait).await;
                 connect(shared, client).await
             };
-            tokio::pin!(attempt);
-            let failed = loop {
-                tokio::select! {
-                    made = &mut attempt => match made {
-                        Ok(made) => return Some(made),
-                        Err(error) => break error,
-                    },
-                    op = self.ops.recv() => self.do_without(op?),
-                    _ = gaps.tick() => {
-                        for (_, ring) in self.shared.rings.all() {
-                            ring.begin_alone_at(self.shared.place_of_our_own());
-                        }
+            match self.meanwhile(attempt, outage).await? {
+                Ok(made) => return Some(made),
+                Err(error) if outage.is_to_be_logged() => {
+                    tracing::warn!(error = %describe(&error), "Redis cannot be reached; trying again until it can");
+                }
+                Err(_) => {}
+            }
+            wait = outage.wait();
+        }
+    }
+
+    /// Waits for something, and does without Redis what is asked meanwhile. `None` once nobody can ask any more.
+    async fn meanwhile<T>(&mut self, awaited: impl Future<Output = T>, outage: &mut Outage) -> Option<T> {
+        tokio::pin!(awaited);
+        loop {
+            tokio::select! {
+                awaited = &mut awaited => return Some(awaited),
+                op = self.ops.recv() => self.do_without(op?),
+                _ = outage.gaps.tick() => {
+                    for (_, ring) in self.shared.rings.all() {
+                        ring.begin_alone_at(self.shared.place_of_our_own());
                     }
                 }
-            };
-            if !is_told {
-                is_told = true;
-                tracing::warn!(error = %describe(&failed), "Redis cannot be reached; trying again until it can");
             }
-            wait = waits.next().unwrap_or(wait_max);
         }
     }
 
@@ -156,41 +159,101 @@ impl Link {
         }
     }
 
-    /// Does what is asked until the connection is lost, or nobody is left to ask, which is no error.
+    /// Does what is asked until the connection is lost, or nobody is left to ask, which is no error. What Redis refuses
+    /// is no loss of the connection: it is tried again over the same one. Also the outage, as it is by then.
     async fn serve(
         &mut self,
         mut connection: MultiplexedConnection,
         lost: &CancellationToken,
+        mut outage: Outage,
+    ) -> (Outage, RedisResult<()>) {
+        let mut is_new = true;
+        loop {
+            let mut begun = None;
+            let served = self.serve_well(&mut connection, lost, is_new, &mut begun).await;
+            is_new = false;
+            self.shared.set_connection(None);
+            outage = outage.after(begun.map_or(Duration::ZERO, |begun: Instant| begun.elapsed()));
+            match served {
+                Err(error) if is_refusal(&error) => {
+                    if outage.is_to_be_logged() {
+                        tracing::warn!(error = %describe(&error), "Redis refuses what it is asked: other servers hear nothing");
+                    }
+                }
+                served => return (outage, served),
+            }
+            let wait = outage.wait();
+            let waited = async {
+                tokio::select! {
+                    () = lost.cancelled() => Err(loss()),
+                    () = tokio::time::sleep(wait) => Ok(()),
+                }
+            };
+            match self.meanwhile(waited, &mut outage).await {
+                Some(Ok(())) => {}
+                Some(Err(error)) => return (outage, Err(error)),
+                None => return (outage, Ok(())),
+            }
+        }
+    }
+
+    /// Does what is asked until something fails; `begun` is when all was well.
+    async fn serve_well(
+        &mut self,
+        connection: &mut MultiplexedConnection,
+        lost: &CancellationToken,
+        is_new: bool,
+        begun: &mut Option<Instant>,
     ) -> RedisResult<()> {
-        self.catch_up(&mut connection).await?;
+        self.catch_up(is_new, connection).await?;
         tracing::info!("connected to Redis");
+        *begun = Some(Instant::now());
         self.shared.set_connection(Some(connection.clone()));
         let mut beats = interval(BEAT_EVERY);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut beat = 0;
         loop {
             tokio::select! {
-                () = lost.cancelled() => return Err(redis::RedisError::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset))),
+                () = lost.cancelled() => return Err(loss()),
                 op = self.ops.recv() => match op {
                     None => return Ok(()),
-                    Some(op) => self.run(op, &mut connection).await?,
+                    Some(op) => self.run(op, connection).await?,
                 },
-                () = self.shared.hole_found.notified() => self.fill_holes(&mut connection).await?,
-                () = self.shared.rooms.changed() => self.tell_rooms(&mut connection).await?,
+                () = self.shared.hole_found.notified() => self.fill_holes(connection).await?,
+                () = self.shared.rooms.changed() => self.tell_rooms(connection).await?,
                 _ = beats.tick() => {
-                    self.beat(beat, &mut connection).await?;
+                    self.beat(beat, connection).await?;
                     beat += 1;
                 }
             }
         }
     }
 
+    /// Learns the run of Redis, and has the other servers learn it. Where Redis does not say it, each connection counts
+    /// as another run, because it may be.
+    async fn learn_run(&mut self, is_new: bool, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+        let told = ask_for_run(connection).await?;
+        let keeps_known = told.is_none() && !is_new;
+        let run = told.unwrap_or_else(|| {
+            let place = self.shared.place_of_our_own();
+            format!("{}-{}", self.shared.name, place.epoch)
+        });
+        let run = Run {
+            key: &self.shared.names.run(),
+            name: &run,
+        };
+        let adopt = self.shared.scripts.adopt(run, keeps_known, RETAINED_MS);
+        self.run = adopt.query_async(connection).await?;
+        Ok(())
+    }
+
     /// After a time away: hears everything again, learns what was missed, and tells the others what they missed.
-    async fn catch_up(&mut self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
-        let shared = &self.shared;
-        for script in shared.scripts.all() {
+    async fn catch_up(&mut self, is_new: bool, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+        for script in self.shared.scripts.all() {
             script.load_async(connection).await?;
         }
+        self.learn_run(is_new, connection).await?;
+        let shared = &self.shared;
         let rings = shared.rings.all();
         // What is heard from now on waits until what came before it is brought.
         rings.iter().for_each(|(_, ring)| ring.lose_touch());
@@ -214,6 +277,7 @@ impl Link {
     /// Begins the streams anew in which something is missing, so that everybody is told of a gap.
     async fn tell_untold(&mut self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
         let (names, scripts) = (&self.shared.names, &self.shared.scripts);
+        let key = names.run();
         let mut streams: Vec<String> = self.untold.chats().map(|chat| names.chat(chat)).collect();
         if self.untold.is_everything() {
             let mut cursor = 0_u64;
@@ -235,7 +299,7 @@ impl Link {
         for streams in streams.chunks(BATCH_MAX) {
             let mut renewals = redis::pipe();
             for stream in streams {
-                renewals.add_command(scripts.renew(stream, RETAINED_MS));
+                renewals.add_command(scripts.renew(stream, self.known_run(&key), RETAINED_MS));
             }
             renewals.ignore().query_async::<()>(connection).await?;
         }
@@ -246,8 +310,9 @@ impl Link {
     /// Fills rings with what their streams hold.
     async fn bring(&self, chats: &[ChatId], connection: &mut MultiplexedConnection) -> RedisResult<()> {
         let mut opens = redis::pipe();
+        let key = self.shared.names.run();
         for chat in chats {
-            opens.add_command(self.open(*chat));
+            opens.add_command(self.open(*chat, &key));
         }
         let found: Vec<Value> = opens.query_async(connection).await?;
         for (chat, entries) in chats.iter().zip(found) {
@@ -256,10 +321,15 @@ impl Link {
         Ok(())
     }
 
-    fn open(&self, chat: ChatId) -> redis::Cmd {
+    fn known_run<'a>(&'a self, key: &'a str) -> Run<'a> {
+        Run { key, name: &self.run }
+    }
+
+    fn open(&self, chat: ChatId, key: &str) -> redis::Cmd {
+        let stream = self.shared.names.chat(chat);
         self.shared
             .scripts
-            .open(&self.shared.names.chat(chat), RETAINED_MS)
+            .open(&stream, self.known_run(key), RETAINED_MS)
     }
 
     fn fill(&self, chat: ChatId, entries: Value) -> RedisResult<()> {
@@ -319,15 +389,15 @@ impl Link {
             connection.subscribe(channels).await?;
         }
         let mut asked = Pipeline::new();
+        let key = names.run();
         let mut opened = Vec::new();
         for op in batch {
             match op {
                 Op::Publish(chat, event) => {
                     let stream = names.chat(*chat);
-                    let scripts = &self.shared.scripts;
-                    asked
-                        .add_command(scripts.publish(&stream, &encode(event), EVENTS_MAX, RETAINED_MS))
-                        .ignore();
+                    let (scripts, run) = (&self.shared.scripts, self.known_run(&key));
+                    let publish = scripts.publish(&stream, run, &encode(event), EVENTS_MAX, RETAINED_MS);
+                    asked.add_command(publish).ignore();
                 }
                 Op::Typing(chat, typing) => {
                     // Not kept, so that it takes no event's place and is not received again.
@@ -336,7 +406,7 @@ impl Link {
                         .ignore();
                 }
                 Op::Open(chat, _) if is_missing(*chat) => {
-                    asked.add_command(self.open(*chat));
+                    asked.add_command(self.open(*chat, &key));
                     opened.push(*chat);
                 }
                 Op::Open(..) | Op::Hear(..) => {}
@@ -374,7 +444,12 @@ impl Link {
     async fn beat(&mut self, beat: u64, connection: &mut MultiplexedConnection) -> RedisResult<()> {
         let shared = self.shared.clone();
         let (names, scripts) = (&shared.names, &shared.scripts);
-        let alive = scripts.beat(&names.servers(), &shared.name, ALIVE_MS);
+        if ask_for_run(connection).await?.is_some_and(|run| run != self.run) {
+            return Err((ErrorKind::Extension, "this is another run of Redis").into());
+        }
+        let key = names.run();
+        let run = self.known_run(&key);
+        let alive = scripts.beat(&names.servers(), run, RETAINED_MS, &shared.name, ALIVE_MS);
         let was_alive: bool = operation("beat", alive.query_async(connection)).await?;
         if !was_alive {
             // Its figures may have been taken for those of a dead one.
@@ -437,6 +512,32 @@ async fn connect(
         .get_multiplexed_async_connection_with_config(&config)
         .await?;
     Ok((made, lost))
+}
+
+/// The run of Redis, if it says it: it is another after whatever may have cost it what it knew.
+async fn ask_for_run(connection: &mut MultiplexedConnection) -> RedisResult<Option<String>> {
+    let mut asked = redis::pipe();
+    asked.cmd("INFO").arg("server").cmd("INFO").arg("replication");
+    let told: (String, String) = match asked.query_async(connection).await {
+        Ok(told) => told,
+        // Not everybody may ask.
+        Err(error) if is_refusal(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let (server, replication) = (field(&told.0, "run_id:"), field(&told.1, "master_replid:"));
+    Ok(server
+        .zip(replication)
+        .map(|(run, replication)| format!("{run:.16}{replication:.16}")))
+}
+
+fn loss() -> RedisError {
+    RedisError::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset))
+}
+
+/// Whether Redis answered, and the answer is an error. One that is no primary (any more) is left: another may be by now.
+fn is_refusal(error: &RedisError) -> bool {
+    let is_answer = matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension);
+    is_answer && error.kind() != ErrorKind::Server(ServerErrorKind::ReadOnly)
 }
 
 /// The events of a stream behind the last that says nothing this version understands, and the place before them.

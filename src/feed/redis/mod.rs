@@ -9,6 +9,7 @@
 mod content;
 mod link;
 mod names;
+mod outage;
 mod probe;
 mod rooms;
 mod scripts;
@@ -50,7 +51,7 @@ const WAKES_MAX: usize = 1_024;
 /// How long the events of a chat, and the text of a growing reply, are kept after the last, in milliseconds.
 const RETAINED_MS: u64 = RETAINED_FOR.as_millis() as u64;
 /// How long the text of a reply is kept after its end, in milliseconds: until the last who hears has read the store.
-const ENDED_KEPT_MS: i64 = 30_000;
+const ENDED_KEPT_MS: u64 = 30_000;
 /// How long a server is believed to live after it was last heard of, in milliseconds.
 const ALIVE_MS: u64 = 10_000;
 
@@ -111,6 +112,7 @@ impl RedisFeed {
             client,
             ops: asked,
             untold: Untold::default(),
+            run: String::new(),
         };
         tokio::spawn(link.keep());
         let mut connection = shared.connection.subscribe();
@@ -182,7 +184,7 @@ impl Feed for RedisFeed {
 impl Fleet for RedisFeed {
     async fn carry(&self, reply: MessageId, offset: usize, piece: &str) -> Result<usize, Away> {
         let mut connection = self.shared.connection().ok_or(Away)?;
-        let text = self.shared.names.reply(reply);
+        let text = self.shared.names.text(reply);
         let append = self.shared.scripts.append(&text, offset, piece, RETAINED_MS);
         let appended = append.query_async(&mut connection);
         operation("carry", appended).await.map_err(|_| Away)
@@ -190,11 +192,9 @@ impl Fleet for RedisFeed {
 
     async fn end(&self, reply: MessageId) {
         if let Some(mut connection) = self.shared.connection() {
-            let text = self.shared.names.reply(reply);
-            let mut end = redis::pipe();
-            end.pexpire(&text, ENDED_KEPT_MS).publish(&text, "ended ");
+            let text = self.shared.names.text(reply);
             // Who does not hear of it finds the end in the store.
-            let end = end.ignore();
+            let end = self.shared.scripts.end(&text, ENDED_KEPT_MS);
             let _ = operation("end", end.query_async::<()>(&mut connection)).await;
         }
     }

@@ -49,6 +49,16 @@ impl Names {
         format!("{}reply:{reply}", self.prefix)
     }
 
+    /// The text of a reply, and the mark that its end was told.
+    pub(super) fn text(&self, reply: MessageId) -> [String; 2] {
+        [self.reply(reply), format!("{}ended:{reply}", self.prefix)]
+    }
+
+    /// The run of Redis that all servers agree on.
+    pub(super) fn run(&self) -> String {
+        format!("{}run", self.prefix)
+    }
+
     /// The channel on which a server is asked for something.
     pub(super) fn server(&self, name: &str) -> String {
         format!("{}server:{name}", self.prefix)

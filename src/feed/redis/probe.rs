@@ -52,7 +52,8 @@ impl RedisFeed {
     }
 }
 
-fn field(told: &str, name: &str) -> Option<String> {
+/// A field of what `INFO` tells.
+pub(super) fn field(told: &str, name: &str) -> Option<String> {
     let line = told.lines().find_map(|line| line.strip_prefix(name))?;
     Some(line.trim().to_owned())
 }

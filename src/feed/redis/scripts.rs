@@ -3,79 +3,124 @@
 //! The stream of a chat begins with an entry of no event, `E-0`, and its events follow as `E-1`, `E-2`, …: the epoch
 //! `E` is the moment at which the stream was made, in microseconds, so that a stream that went and came again is
 //! another. Numbers without holes show at once whether one is missing.
+//!
+//! Each entry names the run of Redis in which it was written (`link.rs`). A Redis that comes back with an older state
+//! is another run: a stream of an earlier one may lack events that were received, so it is never continued.
 
 use redis::{Cmd, Script};
 
 /// A script for each step.
 pub(super) struct Scripts {
+    adopt: Script,
     publish: Script,
     open: Script,
     renew: Script,
     append: Script,
+    end: Script,
     beat: Script,
     count: Script,
 }
 
-/// Makes a stream that begins anew, and leaves its epoch in `epoch`.
+/// The run of Redis that a server believes to be in.
+#[derive(Clone, Copy)]
+pub(super) struct Run<'a> {
+    /// The key of the run that all servers agree on.
+    pub(super) key: &'a str,
+    /// What this server knows.
+    pub(super) name: &'a str,
+}
+
+/// KEYS: the run. ARGV: the run, for how many milliseconds it is kept, whether one that is known already stays.
+const ADOPT: &str = r"
+local known = ARGV[3] == '1' and redis.call('GET', KEYS[1])
+redis.call('SET', KEYS[1], known or ARGV[1], 'PX', ARGV[2])
+return known or ARGV[1]
+";
+
+/// Refuses a server that knows another run than the others, so that it never writes where they do not listen.
+/// KEYS: another, the run. ARGV: the run, for how many milliseconds it is kept.
+const CHECK: &str = r"
+local known = redis.call('GET', KEYS[2])
+if not known then
+  redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
+elseif known ~= ARGV[1] then
+  return redis.error_reply('STALE another run of Redis is known')
+end
+";
+
+/// Makes a stream that begins anew, tells so, and leaves its epoch in `epoch`. `is_current` says whether the stream of
+/// this last entry may be continued.
 const BEGIN: &str = r"
+local function is_current(last) return last and last[2][4] == ARGV[1] end
 local function begin()
+  redis.call('DEL', KEYS[1])
   local now = redis.call('TIME')
   local epoch = now[1] .. string.format('%06d', now[2])
-  redis.call('XADD', KEYS[1], epoch .. '-0', 'e', '')
+  redis.call('XADD', KEYS[1], epoch .. '-0', 'e', '', 'r', ARGV[1])
+  redis.call('PUBLISH', KEYS[1], epoch .. '-0 ')
   return epoch
 end
 ";
 
-/// KEYS: the stream. ARGV: the event, how many are kept, for how many milliseconds.
+/// KEYS: the stream, the run. ARGV: the run, for how many milliseconds things are kept, the event, how many are kept.
 const PUBLISH: &str = r"
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
 local epoch, sequence
-if last then
+if is_current(last) then
   epoch, sequence = string.match(last[1], '(%d+)-(%d+)')
 else
   epoch, sequence = begin(), 0
 end
 local id = epoch .. '-' .. string.format('%.0f', sequence + 1)
-redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], id, 'e', ARGV[1])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-redis.call('PUBLISH', KEYS[1], id .. ' ' .. ARGV[1])
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[4], id, 'e', ARGV[3], 'r', ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+redis.call('PUBLISH', KEYS[1], id .. ' ' .. ARGV[3])
 ";
 
-/// KEYS: the stream. ARGV: for how many milliseconds it is kept.
+/// KEYS: the stream, the run. ARGV: the run, for how many milliseconds things are kept.
 const OPEN: &str = r"
-if redis.call('EXISTS', KEYS[1]) == 0 then begin() end
-redis.call('PEXPIRE', KEYS[1], ARGV[1])
+if not is_current(redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]) then begin() end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return redis.call('XRANGE', KEYS[1], '-', '+')
 ";
 
-/// KEYS: the stream. ARGV: for how many milliseconds it is kept.
+/// KEYS: the stream, the run. ARGV: the run, for how many milliseconds things are kept.
 const RENEW: &str = r"
-redis.call('DEL', KEYS[1])
-local epoch = begin()
-redis.call('PEXPIRE', KEYS[1], ARGV[1])
-redis.call('PUBLISH', KEYS[1], epoch .. '-0 ')
+begin()
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
 ";
 
-/// KEYS: the text. ARGV: the offset of the piece, the piece, for how many milliseconds the text is kept.
+/// KEYS: the text, the mark of its end. ARGV: the offset of the piece, the piece, for how many milliseconds the text is
+/// kept. A piece that comes after the end prolongs nothing.
 const APPEND: &str = r"
 local kept, offset = redis.call('STRLEN', KEYS[1]), tonumber(ARGV[1])
 if kept < offset then return kept end
 local new = string.sub(ARGV[2], kept - offset + 1)
 if #new > 0 then kept = redis.call('APPEND', KEYS[1], new) end
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
+local left = redis.call('PTTL', KEYS[2])
+redis.call('PEXPIRE', KEYS[1], left > 0 and left or ARGV[3])
 redis.call('PUBLISH', KEYS[1], ARGV[1] .. ' ' .. ARGV[2])
 return kept
 ";
 
-/// KEYS: when servers were last heard of. ARGV: this server, for how many milliseconds one is believed to live.
+/// KEYS: the text, the mark of its end. ARGV: for how many milliseconds the text is still kept.
+const END: &str = r"
+redis.call('PUBLISH', KEYS[1], 'ended ')
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+redis.call('SET', KEYS[2], '', 'PX', ARGV[1])
+";
+
+/// KEYS: when servers were last heard of, the run. ARGV: the run, for how many milliseconds it is kept, this server, for
+/// how many milliseconds one is believed to live.
 const BEAT: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local known = redis.call('ZSCORE', KEYS[1], ARGV[1])
-redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - ARGV[2]))
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-if known then return 1 else return 0 end
+local was_alive = redis.call('ZSCORE', KEYS[1], ARGV[3])
+redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[3])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - ARGV[4]))
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+redis.call('PEXPIRE', KEYS[2], ARGV[2])
+if was_alive then return 1 else return 0 end
 ";
 
 /// KEYS: the room, when servers were last heard of. ARGV: this server, for how many milliseconds one is believed to live.
@@ -97,59 +142,84 @@ return sum
 impl Scripts {
     pub(super) fn new() -> Self {
         Self {
-            publish: Script::new(&format!("{BEGIN}{PUBLISH}")),
-            open: Script::new(&format!("{BEGIN}{OPEN}")),
-            renew: Script::new(&format!("{BEGIN}{RENEW}")),
+            adopt: Script::new(ADOPT),
+            publish: Script::new(&format!("{CHECK}{BEGIN}{PUBLISH}")),
+            open: Script::new(&format!("{CHECK}{BEGIN}{OPEN}")),
+            renew: Script::new(&format!("{CHECK}{BEGIN}{RENEW}")),
             append: Script::new(APPEND),
-            beat: Script::new(BEAT),
+            end: Script::new(END),
+            beat: Script::new(&format!("{CHECK}{BEAT}")),
             count: Script::new(COUNT),
         }
     }
 
     /// All of them, to be made known to a server.
-    pub(super) fn all(&self) -> [&Script; 6] {
+    pub(super) fn all(&self) -> [&Script; 8] {
         [
+            &self.adopt,
             &self.publish,
             &self.open,
             &self.renew,
             &self.append,
+            &self.end,
             &self.beat,
             &self.count,
         ]
     }
 
+    /// Has all servers agree on a run; if one is known and `keeps_known`, on that. Which it is by then.
+    pub(super) fn adopt(&self, run: Run<'_>, keeps_known: bool, kept_ms: u64) -> Cmd {
+        let mut cmd = call(&self.adopt, &[run.key]);
+        cmd.arg(run.name).arg(kept_ms).arg(u8::from(keeps_known));
+        cmd
+    }
+
     /// Adds an event to a stream of at most some `length_max`, and tells it.
-    pub(super) fn publish(&self, stream: &str, event: &str, length_max: usize, kept_ms: u64) -> Cmd {
-        let mut cmd = call(&self.publish, &[stream]);
-        cmd.arg(event).arg(length_max).arg(kept_ms);
+    pub(super) fn publish(
+        &self,
+        stream: &str,
+        run: Run<'_>,
+        event: &str,
+        length_max: usize,
+        kept_ms: u64,
+    ) -> Cmd {
+        let mut cmd = call(&self.publish, &[stream, run.key]);
+        cmd.arg(run.name).arg(kept_ms).arg(event).arg(length_max);
         cmd
     }
 
     /// Everything in a stream, which is made if there is none.
-    pub(super) fn open(&self, stream: &str, kept_ms: u64) -> Cmd {
-        let mut cmd = call(&self.open, &[stream]);
-        cmd.arg(kept_ms);
+    pub(super) fn open(&self, stream: &str, run: Run<'_>, kept_ms: u64) -> Cmd {
+        let mut cmd = call(&self.open, &[stream, run.key]);
+        cmd.arg(run.name).arg(kept_ms);
         cmd
     }
 
     /// Begins a stream anew, and tells so.
-    pub(super) fn renew(&self, stream: &str, kept_ms: u64) -> Cmd {
-        let mut cmd = call(&self.renew, &[stream]);
-        cmd.arg(kept_ms);
+    pub(super) fn renew(&self, stream: &str, run: Run<'_>, kept_ms: u64) -> Cmd {
+        let mut cmd = call(&self.renew, &[stream, run.key]);
+        cmd.arg(run.name).arg(kept_ms);
         cmd
     }
 
     /// Appends to a text what of a piece is not there yet, and tells the piece: how many bytes there are by then.
-    pub(super) fn append(&self, text: &str, offset: usize, piece: &str, kept_ms: u64) -> Cmd {
-        let mut cmd = call(&self.append, &[text]);
+    pub(super) fn append(&self, text: &[String; 2], offset: usize, piece: &str, kept_ms: u64) -> Cmd {
+        let mut cmd = call(&self.append, text);
         cmd.arg(offset).arg(piece).arg(kept_ms);
         cmd
     }
 
+    /// Tells that a text has ended, which is kept for so long from then on.
+    pub(super) fn end(&self, text: &[String; 2], kept_ms: u64) -> Cmd {
+        let mut cmd = call(&self.end, text);
+        cmd.arg(kept_ms);
+        cmd
+    }
+
     /// Says that a server lives: whether that was known.
-    pub(super) fn beat(&self, servers: &str, name: &str, alive_ms: u64) -> Cmd {
-        let mut cmd = call(&self.beat, &[servers]);
-        cmd.arg(name).arg(alive_ms);
+    pub(super) fn beat(&self, servers: &str, run: Run<'_>, kept_ms: u64, name: &str, alive_ms: u64) -> Cmd {
+        let mut cmd = call(&self.beat, &[servers, run.key]);
+        cmd.arg(run.name).arg(kept_ms).arg(name).arg(alive_ms);
         cmd
     }
 
@@ -161,7 +231,7 @@ impl Scripts {
     }
 }
 
-fn call(script: &Script, keys: &[&str]) -> Cmd {
+fn call(script: &Script, keys: &[impl redis::ToRedisArgs]) -> Cmd {
     let mut cmd = redis::cmd("EVALSHA");
     cmd.arg(script.get_hash()).arg(keys.len()).arg(keys);
     cmd

@@ -31,6 +31,9 @@ impl UsageStore for EmbeddedStore {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<UsageRow>, StoreError> {
+        if from >= to {
+            return Ok(Vec::new());
+        }
         let user = Value::from(user);
         let rows = self.readers.read(move |connection| {
             let mut statement = connection.prepare_cached(ROWS)?;

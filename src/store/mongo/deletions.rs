@@ -23,8 +23,8 @@ const DELETED_AT: &str = "deleted_at";
 
 /// How long a record is kept at least.
 const KEPT_FOR: Duration = Duration::from_secs(3_600);
-/// How long a record is left to the server that took it up.
-const TAKEN_FOR: Duration = Duration::from_secs(30);
+/// How long a record is left to the server that took it up: longer than it needs for a piece.
+const TAKEN_FOR: Duration = Duration::from_secs(10);
 /// How soon after its deletion an empty chat is looked at again; then each time after as long again.
 const LOOK_AFTER_MIN: Duration = Duration::from_secs(5);
 

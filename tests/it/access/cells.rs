@@ -63,6 +63,9 @@ async fn hold<F: Face>(server: &Guarded, face: &F) {
             let cell = format!("{operation} {sent} for {caller:?}");
             let cast = Cast::new();
             let things = server.furnish(&cast).await;
+            if operation == "Query.usage" {
+                server.use_the_bot(&cast).await;
+            }
             let before = server.state(&things.chat).await;
             let (token, owner) = (cast.token(caller), cast.token(Caller::Owner).unwrap());
             let visit = Visit {

@@ -160,6 +160,15 @@ impl Guarded {
         }
     }
 
+    /// Asks the bot for something in the owner's name, and waits until what that used is written down.
+    pub async fn use_the_bot(&self, cast: &Cast) {
+        let things = self.furnish_by_asking(cast).await;
+        let token = cast.token(Caller::Owner).unwrap();
+        // It is answered when the reply has ended.
+        let stop = "mutation ($id: ID!) { stopReply(input: {messageId: $id}) { receipt { outcome } } }";
+        self.data(&token, stop, json!({ "id": things.reply })).await;
+    }
+
     /// Makes a chat of whoever has the token.
     pub async fn chat(&self, token: &str) -> String {
         let query = "mutation ($title: String!) { createChat(input: {title: $title}) { chat { id } } }";

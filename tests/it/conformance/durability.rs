@@ -1,6 +1,6 @@
 //! What was stored is there when the store is opened again.
 
-use colloquy::domain::{ChatFilter, MessageFilter, PageRequest, ReplyState};
+use colloquy::domain::{ChatFilter, EndState, MessageFilter, PageRequest};
 use colloquy::store::Claim;
 
 use crate::on_both_stores;
@@ -22,9 +22,9 @@ async fn everything_reads_back_after_the_store_was_opened_again(scratch: &Scratc
         for message in messages.iter().chain([&ended, &streaming]) {
             store.insert_message(message).await.unwrap();
         }
-        let outcome = make::outcome(ReplyState::Complete, "नमस्ते");
+        let outcome = make::outcome(EndState::Complete, "नमस्ते");
         store
-            .finish_reply(ended.id, Claim::Owner("us"), &outcome)
+            .finish_reply(chat.id, ended.id, Claim::Owner("us"), &outcome, None)
             .await
             .unwrap()
             .unwrap()
@@ -47,7 +47,7 @@ async fn everything_reads_back_after_the_store_was_opened_again(scratch: &Scratc
     assert_eq!(pages[&chat.id].items, expected);
     assert_eq!(
         store.active_replies(&[chat.id]).await.unwrap()[&chat.id],
-        streaming
+        [streaming]
     );
 }
 

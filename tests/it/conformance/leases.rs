@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use colloquy::domain::{Message, MessageId, ReplyState, Timestamp};
-use colloquy::store::{Checkpointed, Claim, Inserted, Store, StoreError};
-use futures_util::future::join_all;
+use colloquy::domain::{EndState, Message, MessageId, Timestamp};
+use colloquy::store::{Begun, Checkpointed, Claim, Exchange, Store};
 
 use crate::on_both_stores;
 use crate::support::make;
@@ -19,7 +18,6 @@ const HELD: Checkpointed = Checkpointed::Held {
 
 on_both_stores! {
     a_lease_begins_by_the_clock_of_the_store_whatever_the_message_says,
-    a_reply_begins_once,
     an_owner_renews_a_lease_that_has_ended,
     a_checkpoint_that_comes_late_undoes_nothing,
     whoever_claims_a_lapsed_reply_gets_none_that_was_renewed,
@@ -49,76 +47,36 @@ async fn a_lease_begins_by_the_clock_of_the_store_whatever_the_message_says(scra
     let lease = i64::try_from(LEASE.as_millis()).unwrap();
     // A server whose clock stands still in the year 1970, and one that is a century ahead.
     for clock in [make::at(5), make::now().plus_millis(1000 * 3600 * 24 * 36_500)] {
-        let mut message = make::streaming(make::chat().id, "us");
-        message.created_at = clock;
-        message.updated_at = clock;
-        message.reply.as_mut().unwrap().lease_until = clock;
+        let chat = make::chat();
+        store.insert_chat(&chat).await.unwrap();
+        let mut exchange = Exchange {
+            lease: LEASE,
+            ..make::reply_to_stored(chat.id, "us")
+        };
+        let reply = &mut exchange.reply;
+        (reply.created_at, reply.updated_at) = (clock, clock);
+        reply.reply.as_mut().unwrap().lease_until = clock;
         let earliest = make::now().plus_millis(lease - 1);
-        assert_eq!(store.begin_reply(&message, LEASE).await.unwrap(), Inserted::New);
+        let begun = store.begin_exchange(&exchange).await.unwrap();
         let latest = make::now().plus_millis(lease + 1);
-        let mut stored = store.messages(&[message.id]).await.unwrap();
-        let until = stored[0].reply.as_ref().unwrap().lease_until;
+        assert!(matches!(begun, Begun::Begun { .. }), "{begun:?}");
+        let until = lease_of(&*store, exchange.reply.id).await;
         assert!((earliest..=latest).contains(&until), "{until}");
-        stored[0].reply.as_mut().unwrap().lease_until = clock;
-        assert_eq!(stored, [message]);
     }
     assert_eq!(claimable(&*store, Claim::Lapsed, 9).await, []);
-}
-
-async fn a_reply_begins_once(scratch: &Scratch) {
-    let store = scratch.open().await;
-    let reply = Message {
-        client_key: make::key("key"),
-        ..make::streaming(make::chat().id, "us")
-    };
-    let rivals = (0..20).map(|_| {
-        let (store, rival) = (
-            store.clone(),
-            Message {
-                id: MessageId(make::id()),
-                ..reply.clone()
-            },
-        );
-        tokio::spawn(async move { store.begin_reply(&rival, LEASE).await.unwrap() })
-    });
-    let begun: Vec<_> = join_all(rivals).await.into_iter().map(Result::unwrap).collect();
-    let new = begun.iter().filter(|begun| **begun == Inserted::New);
-    assert_eq!(new.count(), 1);
-
-    let reply = make::streaming(make::chat().id, "us");
-    assert_eq!(store.begin_reply(&reply, LEASE).await.unwrap(), Inserted::New);
-    let stored = store.messages(&[reply.id]).await.unwrap().pop().unwrap();
-    // An attempt whose outcome its caller was not told, repeated as it was.
-    assert_eq!(store.begin_reply(&reply, LEASE).await.unwrap(), Inserted::New);
-    // The same reply, for a prompt that was sent again.
-    let again = Message {
-        created_at: reply.created_at.plus_millis(9),
-        ..make::streaming(reply.chat_id, "them")
-    };
-    let again = Message {
-        id: reply.id,
-        ..again
-    };
-    let found = Inserted::Existing(Box::new(stored.clone()));
-    assert_eq!(store.begin_reply(&again, LEASE).await.unwrap(), found);
-    assert_eq!(store.messages(&[reply.id]).await.unwrap(), [stored]);
-
-    let message = make::message(reply.chat_id);
-    store.insert_message(&message).await.unwrap();
-    let stranger = Message {
-        id: message.id,
-        ..again
-    };
-    let refused = store.begin_reply(&stranger, LEASE).await;
-    assert!(matches!(refused, Err(StoreError::Failed(_))), "{refused:?}");
-    assert_eq!(store.messages(&[message.id]).await.unwrap(), [message]);
 }
 
 async fn an_owner_renews_a_lease_that_has_ended(scratch: &Scratch) {
     let store = scratch.open().await;
     let reply = lapsed(&*store, "us", 5).await;
     assert_eq!(claimable(&*store, Claim::Lapsed, 9).await, [reply.id]);
-    assert_eq!(store.checkpoint(reply.id, "us", "", LEASE).await.unwrap(), HELD);
+    assert_eq!(
+        store
+            .checkpoint(reply.chat_id, reply.id, "us", "", LEASE)
+            .await
+            .unwrap(),
+        HELD
+    );
     assert!(lease_of(&*store, reply.id).await > make::now());
     assert_eq!(claimable(&*store, Claim::Lapsed, 9).await, []);
 }
@@ -129,14 +87,16 @@ async fn a_checkpoint_that_comes_late_undoes_nothing(scratch: &Scratch) {
     store.insert_message(&reply).await.unwrap();
     assert_eq!(
         store
-            .checkpoint(reply.id, "us", "नमस्ते दुनिया", LEASE)
+            .checkpoint(reply.chat_id, reply.id, "us", "नमस्ते दुनिया", LEASE)
             .await
             .unwrap(),
         HELD
     );
     let before = store.messages(&[reply.id]).await.unwrap();
     for late in ["", "नमस्ते"] {
-        let told = store.checkpoint(reply.id, "us", late, Duration::ZERO).await;
+        let told = store
+            .checkpoint(reply.chat_id, reply.id, "us", late, Duration::ZERO)
+            .await;
         assert_eq!(told.unwrap(), HELD);
         assert_eq!(store.messages(&[reply.id]).await.unwrap(), before);
     }
@@ -144,36 +104,63 @@ async fn a_checkpoint_that_comes_late_undoes_nothing(scratch: &Scratch) {
 
 async fn whoever_claims_a_lapsed_reply_gets_none_that_was_renewed(scratch: &Scratch) {
     let store = scratch.open().await;
-    let outcome = make::outcome(ReplyState::Interrupted, "x");
+    let outcome = make::outcome(EndState::Interrupted, "x");
     let renewed = lapsed(&*store, "us", 5).await;
     // Between the look and the end.
     assert_eq!(claimable(&*store, Claim::Lapsed, 9).await, [renewed.id]);
-    assert_eq!(store.checkpoint(renewed.id, "us", "", LEASE).await.unwrap(), HELD);
-    let ended = store.finish_reply(renewed.id, Claim::Lapsed, &outcome).await;
+    assert_eq!(
+        store
+            .checkpoint(renewed.chat_id, renewed.id, "us", "", LEASE)
+            .await
+            .unwrap(),
+        HELD
+    );
+    let ended = store
+        .finish_reply(renewed.chat_id, renewed.id, Claim::Lapsed, &outcome, None)
+        .await;
     assert_eq!(ended.unwrap(), None);
-    assert_eq!(store.checkpoint(renewed.id, "us", "", LEASE).await.unwrap(), HELD);
+    assert_eq!(
+        store
+            .checkpoint(renewed.chat_id, renewed.id, "us", "", LEASE)
+            .await
+            .unwrap(),
+        HELD
+    );
 
     let dead = lapsed(&*store, "us", 5).await;
-    let ended = store.finish_reply(dead.id, Claim::Lapsed, &outcome).await;
+    let ended = store
+        .finish_reply(dead.chat_id, dead.id, Claim::Lapsed, &outcome, None)
+        .await;
     assert!(ended.unwrap().is_some());
-    let told = store.checkpoint(dead.id, "us", "longer", LEASE).await.unwrap();
+    let told = store
+        .checkpoint(dead.chat_id, dead.id, "us", "longer", LEASE)
+        .await
+        .unwrap();
     assert_eq!(told, Checkpointed::Lost);
 }
 
 async fn claimable_replies_come_in_the_order_of_their_leases(scratch: &Scratch) {
     let store = scratch.open().await;
-    let mut ids = Vec::new();
+    let (mut ids, mut chats) = (Vec::new(), Vec::new());
     for (millis, owner) in [(30, "us"), (10, "them"), (20, "us"), (5, "us")] {
-        ids.push(lapsed(&*store, owner, millis).await.id);
+        let reply = lapsed(&*store, owner, millis).await;
+        ids.push(reply.id);
+        chats.push(reply.chat_id);
     }
-    let running = make::streaming(make::chat().id, "us");
-    store.begin_reply(&running, LEASE).await.unwrap();
+    let chat = make::chat();
+    store.insert_chat(&chat).await.unwrap();
+    let running = make::reply_to_stored(chat.id, "us");
+    store.begin_exchange(&running).await.unwrap();
+    let running = running.reply;
     store
         .insert_message(&make::message(running.chat_id))
         .await
         .unwrap();
-    let outcome = make::outcome(ReplyState::Complete, "x");
-    store.finish_reply(ids[3], Claim::Alone, &outcome).await.unwrap();
+    let outcome = make::outcome(EndState::Complete, "x");
+    store
+        .finish_reply(chats[3], ids[3], Claim::Alone, &outcome, None)
+        .await
+        .unwrap();
 
     assert_eq!(
         claimable(&*store, Claim::Lapsed, 9).await,
@@ -189,6 +176,9 @@ async fn claimable_replies_come_in_the_order_of_their_leases(scratch: &Scratch) 
         claimable(&*store, Claim::Alone, 9).await,
         [ids[1], ids[2], ids[0], running.id]
     );
-    store.checkpoint(ids[1], "them", "", LEASE).await.unwrap();
+    store
+        .checkpoint(chats[1], ids[1], "them", "", LEASE)
+        .await
+        .unwrap();
     assert_eq!(claimable(&*store, Claim::Lapsed, 1).await, [ids[2]]);
 }

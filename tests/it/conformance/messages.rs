@@ -117,7 +117,10 @@ async fn messages_that_do_not_exist_are_absent(scratch: &Scratch) {
         ..MessageChange::default()
     };
     assert_eq!(
-        store.update_message(nobody, &change, make::now()).await.unwrap(),
+        store
+            .update_message(make::chat().id, nobody, &change, make::now())
+            .await
+            .unwrap(),
         None
     );
     assert_eq!(store.messages(&[nobody]).await.unwrap(), []);
@@ -152,7 +155,10 @@ async fn an_edit_changes_the_text_and_marks_it(scratch: &Scratch) {
         updated_at: later,
         ..message.clone()
     };
-    let changed = store.update_message(message.id, &change, later).await.unwrap();
+    let changed = store
+        .update_message(message.chat_id, message.id, &change, later)
+        .await
+        .unwrap();
     assert_eq!(changed.as_ref(), Some(&expected));
     assert_eq!(store.messages(&[message.id]).await.unwrap(), [expected]);
 }
@@ -167,7 +173,7 @@ async fn a_reaction_is_given_replaced_and_taken_away(scratch: &Scratch) {
             ..MessageChange::default()
         };
         let changed = store
-            .update_message(message.id, &change, message.updated_at)
+            .update_message(message.chat_id, message.id, &change, message.updated_at)
             .await
             .unwrap();
         let expected = Message {
@@ -177,7 +183,7 @@ async fn a_reaction_is_given_replaced_and_taken_away(scratch: &Scratch) {
         assert_eq!(changed.as_ref(), Some(&expected));
         let untouched = MessageChange::default();
         let unchanged = store
-            .update_message(message.id, &untouched, message.updated_at)
+            .update_message(message.chat_id, message.id, &untouched, message.updated_at)
             .await
             .unwrap();
         assert_eq!(unchanged, Some(expected));
@@ -190,7 +196,7 @@ async fn a_change_never_moves_a_message_back_in_time(scratch: &Scratch) {
     store.insert_message(&message).await.unwrap();
     let earlier = message.updated_at.plus_millis(-1);
     let changed = store
-        .update_message(message.id, &MessageChange::default(), earlier)
+        .update_message(message.chat_id, message.id, &MessageChange::default(), earlier)
         .await
         .unwrap();
     assert_eq!(changed, Some(message));

@@ -3,9 +3,11 @@
 mod chats;
 mod deletion;
 mod durability;
+mod exchange;
 mod feed;
 mod leases;
 mod messages;
+mod order;
 mod pages;
 mod replies;
 mod search;

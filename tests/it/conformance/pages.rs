@@ -231,7 +231,7 @@ async fn a_page_continues_after_a_message_that_is_gone(scratch: &Scratch) {
     for message in &list {
         store.insert_message(message).await.unwrap();
     }
-    store.delete_message(list[1].id).await.unwrap();
+    store.delete_message(chat, list[1].id).await.unwrap();
     let request = PageRequest {
         after: Some(message_position(&list[1])),
         ..PageRequest::first(9)

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use colloquy::domain::{
-    Message, MessageChange, MessageId, Reply, ReplyError, ReplyOutcome, ReplyState, StopRequest, TokenCount,
-    Usage, UserId,
+    EndState, Message, MessageChange, MessageId, Reply, ReplyError, ReplyOutcome, ReplyState, StopRequest,
+    TokenCount, Usage, UserId,
 };
 use colloquy::store::{Checkpointed, Claim};
 use futures_util::future::join_all;
@@ -29,7 +29,10 @@ on_both_stores! {
     only_the_expected_owner_ends_a_reply,
     the_wish_that_ends_a_reply_does_not_replace_one_that_was_noted,
     of_twenty_who_end_a_reply_one_does,
-    the_active_reply_of_a_chat_is_its_oldest,
+    a_stop_that_was_noted_decides_the_end_whoever_closes_the_reply,
+    the_active_replies_of_a_chat_come_in_their_order,
+    a_streaming_reply_is_removed_by_whom_the_claim_allows,
+    nothing_is_changed_by_way_of_another_chat,
 }
 
 async fn a_checkpoint_stores_the_text_for_the_owner_alone(scratch: &Scratch) {
@@ -40,7 +43,13 @@ async fn a_checkpoint_stores_the_text_for_the_owner_alone(scratch: &Scratch) {
     let lease = Duration::ZERO;
     // A database that took the text for an expression would say otherwise.
     let text = "$owner {\"$add\": 1} नम";
-    assert_eq!(store.checkpoint(reply.id, "us", text, lease).await.unwrap(), HELD);
+    assert_eq!(
+        store
+            .checkpoint(reply.chat_id, reply.id, "us", text, lease)
+            .await
+            .unwrap(),
+        HELD
+    );
     let expected = Message {
         text: text.to_owned(),
         ..reply.clone()
@@ -51,12 +60,18 @@ async fn a_checkpoint_stores_the_text_for_the_owner_alone(scratch: &Scratch) {
     );
 
     assert_eq!(
-        store.checkpoint(reply.id, "them", "no", lease).await.unwrap(),
+        store
+            .checkpoint(reply.chat_id, reply.id, "them", "no", lease)
+            .await
+            .unwrap(),
         Checkpointed::Lost
     );
     let nobody = MessageId(make::id());
     assert_eq!(
-        store.checkpoint(nobody, "us", "no", lease).await.unwrap(),
+        store
+            .checkpoint(reply.chat_id, nobody, "us", "no", lease)
+            .await
+            .unwrap(),
         Checkpointed::Lost
     );
     assert_eq!(store.messages(&[reply.id, nobody]).await.unwrap(), [expected]);
@@ -69,7 +84,7 @@ async fn an_edit_of_a_growing_text_is_seen_until_a_longer_one_comes(scratch: &Sc
     let text = async || store.messages(&[reply.id]).await.unwrap().remove(0).text;
     let checkpoint = async |text| {
         store
-            .checkpoint(reply.id, "us", text, Duration::ZERO)
+            .checkpoint(reply.chat_id, reply.id, "us", text, Duration::ZERO)
             .await
             .unwrap()
     };
@@ -78,15 +93,18 @@ async fn an_edit_of_a_growing_text_is_seen_until_a_longer_one_comes(scratch: &Sc
         text: Some("The sea is blue".to_owned()),
         ..MessageChange::default()
     };
-    let edited = store.update_message(reply.id, &edit, make::now()).await.unwrap();
+    let edited = store
+        .update_message(reply.chat_id, reply.id, &edit, make::now())
+        .await
+        .unwrap();
     assert_eq!(edited.unwrap().text, "The sea is blue");
     checkpoint("The sea is w").await;
     assert_eq!(text().await, "The sea is blue");
     checkpoint("The sea is wide and").await;
     assert_eq!(text().await, "The sea is wide and");
-    let outcome = ReplyOutcome::bare(ReplyState::Interrupted, make::now());
+    let outcome = ReplyOutcome::bare(EndState::Interrupted, make::now());
     let ended = store
-        .finish_reply(reply.id, Claim::Alone, &outcome)
+        .finish_reply(reply.chat_id, reply.id, Claim::Alone, &outcome, None)
         .await
         .unwrap();
     assert_eq!(ended.unwrap().text, "The sea is wide and");
@@ -98,15 +116,21 @@ async fn a_request_to_stop_is_noted_once_and_told_with_the_next_checkpoint(scrat
     let reply = make::streaming(make::chat().id, "us");
     store.insert_message(&reply).await.unwrap();
     let stop = |message: Option<Message>| message.unwrap().reply.unwrap().stop;
-    let noted = store.request_stop(reply.id, &make::stop(5)).await.unwrap();
+    let noted = store
+        .request_stop(reply.chat_id, reply.id, &make::stop(5))
+        .await
+        .unwrap();
     assert_eq!(stop(noted), Some(make::stop(5)));
     let later = StopRequest {
         by: UserId::Int(9),
         ..make::stop(9)
     };
-    let again = store.request_stop(reply.id, &later).await.unwrap();
+    let again = store.request_stop(reply.chat_id, reply.id, &later).await.unwrap();
     assert_eq!(stop(again), Some(make::stop(5)));
-    let told = store.checkpoint(reply.id, "us", "x", LEASE).await.unwrap();
+    let told = store
+        .checkpoint(reply.chat_id, reply.id, "us", "x", LEASE)
+        .await
+        .unwrap();
     let expected = Checkpointed::Held {
         is_stop_requested: true,
     };
@@ -114,19 +138,22 @@ async fn a_request_to_stop_is_noted_once_and_told_with_the_next_checkpoint(scrat
 
     let ended = make::streaming(make::chat().id, "us");
     store.insert_message(&ended).await.unwrap();
-    let complete = make::outcome(ReplyState::Complete, "all");
+    let complete = make::outcome(EndState::Complete, "all");
     let ended = store
-        .finish_reply(ended.id, Claim::Alone, &complete)
+        .finish_reply(ended.chat_id, ended.id, Claim::Alone, &complete, None)
         .await
         .unwrap()
         .unwrap();
     assert_eq!(
-        store.request_stop(ended.id, &make::stop(9)).await.unwrap(),
+        store
+            .request_stop(ended.chat_id, ended.id, &make::stop(9))
+            .await
+            .unwrap(),
         Some(ended)
     );
     assert_eq!(
         store
-            .request_stop(MessageId(make::id()), &make::stop(9))
+            .request_stop(reply.chat_id, MessageId(make::id()), &make::stop(9))
             .await
             .unwrap(),
         None
@@ -136,7 +163,7 @@ async fn a_request_to_stop_is_noted_once_and_told_with_the_next_checkpoint(scrat
 async fn every_end_is_stored_whole_and_stays(scratch: &Scratch) {
     let store = scratch.open().await;
     let chat = make::chat().id;
-    for state in ReplyState::ALL.into_iter().filter(|state| state.is_final()) {
+    for state in make::ENDS {
         let reply = make::streaming(chat, "us");
         store.insert_message(&reply).await.unwrap();
         let outcome = outcome_in_full(state, &reply);
@@ -145,7 +172,7 @@ async fn every_end_is_stored_whole_and_stays(scratch: &Scratch) {
             token_count: make::tokens(7),
             updated_at: outcome.finished_at,
             reply: reply.reply.clone().map(|reply| Reply {
-                state,
+                state: state.into(),
                 usage: outcome.usage,
                 started_at: outcome.started_at,
                 first_piece_at: outcome.first_piece_at,
@@ -159,31 +186,37 @@ async fn every_end_is_stored_whole_and_stays(scratch: &Scratch) {
             ..reply.clone()
         };
         let ended = store
-            .finish_reply(reply.id, Claim::Owner("us"), &outcome)
+            .finish_reply(reply.chat_id, reply.id, Claim::Owner("us"), &outcome, None)
             .await
             .unwrap();
         assert_eq!(ended.as_ref(), Some(&expected));
-        let other = make::outcome(ReplyState::Failed, "other");
+        let other = make::outcome(EndState::Failed, "other");
         assert_eq!(
-            store.finish_reply(reply.id, Claim::Alone, &other).await.unwrap(),
+            store
+                .finish_reply(reply.chat_id, reply.id, Claim::Alone, &other, None)
+                .await
+                .unwrap(),
             None
         );
         let late = store
-            .checkpoint(reply.id, "us", "late and long", LEASE)
+            .checkpoint(reply.chat_id, reply.id, "us", "late and long", LEASE)
             .await
             .unwrap();
         assert_eq!(late, Checkpointed::Lost);
         assert_eq!(store.messages(&[reply.id]).await.unwrap(), [expected]);
     }
     let nobody = MessageId(make::id());
-    let outcome = make::outcome(ReplyState::Complete, "x");
+    let outcome = make::outcome(EndState::Complete, "x");
     assert_eq!(
-        store.finish_reply(nobody, Claim::Alone, &outcome).await.unwrap(),
+        store
+            .finish_reply(chat, nobody, Claim::Alone, &outcome, None)
+            .await
+            .unwrap(),
         None
     );
 }
 
-fn outcome_in_full(state: ReplyState, reply: &Message) -> ReplyOutcome {
+fn outcome_in_full(state: EndState, reply: &Message) -> ReplyOutcome {
     let count = |tokens, is_estimated| TokenCount { tokens, is_estimated };
     ReplyOutcome {
         usage: Some(Usage {
@@ -208,13 +241,16 @@ async fn an_end_without_text_keeps_the_last_checkpoint(scratch: &Scratch) {
     let store = scratch.open().await;
     let reply = make::streaming(make::chat().id, "us");
     store.insert_message(&reply).await.unwrap();
-    store.checkpoint(reply.id, "us", "so far", LEASE).await.unwrap();
+    store
+        .checkpoint(reply.chat_id, reply.id, "us", "so far", LEASE)
+        .await
+        .unwrap();
     let outcome = ReplyOutcome {
         text: None,
-        ..make::outcome(ReplyState::Interrupted, "")
+        ..make::outcome(EndState::Interrupted, "")
     };
     let ended = store
-        .finish_reply(reply.id, Claim::Alone, &outcome)
+        .finish_reply(reply.chat_id, reply.id, Claim::Alone, &outcome, None)
         .await
         .unwrap()
         .unwrap();
@@ -225,10 +261,10 @@ async fn only_the_expected_owner_ends_a_reply(scratch: &Scratch) {
     let store = scratch.open().await;
     let reply = make::streaming(make::chat().id, "us");
     store.insert_message(&reply).await.unwrap();
-    let outcome = make::outcome(ReplyState::Complete, "x");
+    let outcome = make::outcome(EndState::Complete, "x");
     assert_eq!(
         store
-            .finish_reply(reply.id, Claim::Owner("them"), &outcome)
+            .finish_reply(reply.chat_id, reply.id, Claim::Owner("them"), &outcome, None)
             .await
             .unwrap(),
         None
@@ -239,7 +275,7 @@ async fn only_the_expected_owner_ends_a_reply(scratch: &Scratch) {
     );
     assert!(
         store
-            .finish_reply(reply.id, Claim::Owner("us"), &outcome)
+            .finish_reply(reply.chat_id, reply.id, Claim::Owner("us"), &outcome, None)
             .await
             .unwrap()
             .is_some()
@@ -250,23 +286,23 @@ async fn the_wish_that_ends_a_reply_does_not_replace_one_that_was_noted(scratch:
     let store = scratch.open().await;
     let outcome = ReplyOutcome {
         stop: Some(make::stop(9)),
-        ..make::outcome(ReplyState::Stopped, "x")
+        ..make::outcome(EndState::Stopped, "x")
     };
     for noted in [None, Some(make::stop(5))] {
         let reply = make::streaming(make::chat().id, "us");
         store.insert_message(&reply).await.unwrap();
         if let Some(noted) = &noted {
-            store.request_stop(reply.id, noted).await.unwrap();
+            store.request_stop(reply.chat_id, reply.id, noted).await.unwrap();
         }
         let ended = store
-            .finish_reply(reply.id, Claim::Owner("us"), &outcome)
+            .finish_reply(reply.chat_id, reply.id, Claim::Owner("us"), &outcome, None)
             .await
             .unwrap();
         let stop = ended.unwrap().reply.unwrap().stop;
         assert_eq!(stop, noted.or(Some(make::stop(9))));
         assert_eq!(
             store
-                .finish_reply(reply.id, Claim::Owner("us"), &outcome)
+                .finish_reply(reply.chat_id, reply.id, Claim::Owner("us"), &outcome, None)
                 .await
                 .unwrap(),
             None
@@ -279,9 +315,14 @@ async fn of_twenty_who_end_a_reply_one_does(scratch: &Scratch) {
     let reply = make::streaming(make::chat().id, "us");
     store.insert_message(&reply).await.unwrap();
     let rivals = (0..20).map(|n| {
-        let (store, id) = (store.clone(), reply.id);
-        let outcome = make::outcome(ReplyState::Stopped, &format!("text {n}"));
-        tokio::spawn(async move { store.finish_reply(id, Claim::Alone, &outcome).await.unwrap() })
+        let (store, chat, id) = (store.clone(), reply.chat_id, reply.id);
+        let outcome = make::outcome(EndState::Stopped, &format!("text {n}"));
+        tokio::spawn(async move {
+            store
+                .finish_reply(chat, id, Claim::Alone, &outcome, None)
+                .await
+                .unwrap()
+        })
     });
     let ended = join_all(rivals).await.into_iter().filter_map(Result::unwrap);
     let winners: Vec<_> = ended.collect();
@@ -289,7 +330,102 @@ async fn of_twenty_who_end_a_reply_one_does(scratch: &Scratch) {
     assert_eq!(store.messages(&[reply.id]).await.unwrap(), winners);
 }
 
-async fn the_active_reply_of_a_chat_is_its_oldest(scratch: &Scratch) {
+async fn a_stop_that_was_noted_decides_the_end_whoever_closes_the_reply(scratch: &Scratch) {
+    let store = scratch.open().await;
+    for (state, claim) in make::ENDS.into_iter().zip(
+        [Claim::Owner("us"), Claim::Lapsed, Claim::Alone]
+            .into_iter()
+            .cycle(),
+    ) {
+        let mut reply = make::streaming(make::chat().id, "us");
+        reply.reply.as_mut().unwrap().lease_until = make::at(5);
+        store.insert_message(&reply).await.unwrap();
+        store
+            .request_stop(reply.chat_id, reply.id, &make::stop(5))
+            .await
+            .unwrap();
+        let outcome = ReplyOutcome {
+            stop: Some(make::stop(9)),
+            ..make::outcome(state, "so far")
+        };
+        let ended = store
+            .finish_reply(reply.chat_id, reply.id, claim, &outcome, None)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            store.messages(&[reply.id]).await.unwrap(),
+            std::slice::from_ref(&ended)
+        );
+        let reply = ended.reply.unwrap();
+        assert_eq!(
+            (reply.state, reply.stop),
+            (ReplyState::Stopped, Some(make::stop(5))),
+            "{state:?} {claim:?}"
+        );
+    }
+}
+
+async fn a_streaming_reply_is_removed_by_whom_the_claim_allows(scratch: &Scratch) {
+    let store = scratch.open().await;
+    let chat = make::chat().id;
+    let remove = async |id, claim| store.remove_reply(chat, id, claim).await.unwrap();
+    let reply = make::streaming(chat, "us");
+    store.insert_message(&reply).await.unwrap();
+    assert!(!remove(reply.id, Claim::Owner("them")).await);
+    assert!(!remove(reply.id, Claim::Lapsed).await);
+    assert_eq!(
+        store.messages(&[reply.id]).await.unwrap(),
+        std::slice::from_ref(&reply)
+    );
+    assert!(remove(reply.id, Claim::Owner("us")).await);
+    assert!(!remove(reply.id, Claim::Owner("us")).await);
+    assert_eq!(store.messages(&[reply.id]).await.unwrap(), []);
+
+    let mut lapsed = make::streaming(chat, "us");
+    lapsed.reply.as_mut().unwrap().lease_until = make::at(5);
+    store.insert_message(&lapsed).await.unwrap();
+    assert!(remove(lapsed.id, Claim::Lapsed).await);
+
+    let ended = make::streaming(chat, "us");
+    store.insert_message(&ended).await.unwrap();
+    let outcome = make::outcome(EndState::Complete, "all");
+    store
+        .finish_reply(chat, ended.id, Claim::Alone, &outcome, None)
+        .await
+        .unwrap();
+    assert!(!remove(ended.id, Claim::Alone).await);
+    let message = make::message(chat);
+    store.insert_message(&message).await.unwrap();
+    assert!(!remove(message.id, Claim::Alone).await);
+    assert_eq!(store.messages(&[ended.id, message.id]).await.unwrap().len(), 2);
+}
+
+async fn nothing_is_changed_by_way_of_another_chat(scratch: &Scratch) {
+    let store = scratch.open().await;
+    let (reply, other) = (make::streaming(make::chat().id, "us"), make::chat().id);
+    store.insert_message(&reply).await.unwrap();
+    let told = store.checkpoint(other, reply.id, "us", "text", LEASE).await;
+    assert_eq!(told.unwrap(), Checkpointed::Lost);
+    let stopped = store.request_stop(other, reply.id, &make::stop(5)).await;
+    assert_eq!(stopped.unwrap(), None);
+    let outcome = make::outcome(EndState::Complete, "all");
+    let ended = store
+        .finish_reply(other, reply.id, Claim::Alone, &outcome, None)
+        .await;
+    assert_eq!(ended.unwrap(), None);
+    assert!(!store.remove_reply(other, reply.id, Claim::Alone).await.unwrap());
+    let change = MessageChange {
+        text: Some("other".to_owned()),
+        ..MessageChange::default()
+    };
+    let changed = store.update_message(other, reply.id, &change, make::now()).await;
+    assert_eq!(changed.unwrap(), None);
+    assert!(!store.delete_message(other, reply.id).await.unwrap());
+    assert_eq!(store.messages(&[reply.id]).await.unwrap(), [reply]);
+}
+
+async fn the_active_replies_of_a_chat_come_in_their_order(scratch: &Scratch) {
     let store = scratch.open().await;
     let (busy, idle, other) = (make::chat().id, make::chat().id, make::chat().id);
     let reply_at = |chat, millis| Message {
@@ -298,19 +434,27 @@ async fn the_active_reply_of_a_chat_is_its_oldest(scratch: &Scratch) {
         ..make::streaming(chat, "us")
     };
     let (second, first, lone) = (reply_at(busy, 9), reply_at(busy, 4), reply_at(other, 7));
-    for message in [&second, &first, &lone] {
+    // Of the same moment as another, with a greater id.
+    let third = reply_at(busy, 9);
+    for message in [&third, &second, &first, &lone] {
         store.insert_message(message).await.unwrap();
     }
     store.insert_message(&make::message_at(idle, 1)).await.unwrap();
     let mut active = store.active_replies(&[busy, idle, other]).await.unwrap();
-    assert_eq!(active.remove(&busy), Some(first.clone()));
-    assert_eq!(active.remove(&other), Some(lone));
+    assert_eq!(
+        active.remove(&busy),
+        Some(vec![first.clone(), second.clone(), third.clone()])
+    );
+    assert_eq!(active.remove(&other), Some(vec![lone]));
     assert!(active.is_empty());
 
-    let ended = make::outcome(ReplyState::Stopped, "");
-    store.finish_reply(first.id, Claim::Alone, &ended).await.unwrap();
+    let ended = make::outcome(EndState::Stopped, "");
+    store
+        .finish_reply(first.chat_id, first.id, Claim::Alone, &ended, None)
+        .await
+        .unwrap();
     assert_eq!(
         store.active_replies(&[busy]).await.unwrap().remove(&busy),
-        Some(second)
+        Some(vec![second, third])
     );
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use colloquy::domain::{
-    Chat, ChatId, Message, MessageChange, Page, PageRequest, Position, ReplyOutcome, ReplyState, SearchScope,
+    Chat, ChatId, Message, MessageChange, Page, PageRequest, Position, ReplyOutcome, SearchScope,
     SearchWords, UserId,
 };
 use colloquy::store::{Claim, Store};
@@ -248,13 +248,13 @@ async fn a_search_sees_edits_and_deletions_at_once(scratch: &Scratch) {
         ..MessageChange::default()
     };
     store
-        .update_message(messages[0].id, &change, make::now())
+        .update_message(chat.id, messages[0].id, &change, make::now())
         .await
         .unwrap();
     assert_eq!(found(&*store, &chat, "new").await, ["new words"]);
     assert_eq!(found(&*store, &chat, "old").await, ["old hat"]);
     assert_eq!(found(&*store, &chat, "words").await, ["other words", "new words"]);
-    store.delete_message(messages[1].id).await.unwrap();
+    store.delete_message(chat.id, messages[1].id).await.unwrap();
     assert_eq!(found(&*store, &chat, "words").await, ["new words"]);
     store.delete_chat(chat.id).await.unwrap();
     for query in ["new", "words", "hat"] {
@@ -265,13 +265,12 @@ async fn a_search_sees_edits_and_deletions_at_once(scratch: &Scratch) {
 async fn a_reply_is_found_once_it_has_ended_however_it_did(scratch: &Scratch) {
     let store = scratch.open().await;
     let (chat, _) = chat_of(&*store, "u", &[]).await;
-    let ends = ReplyState::ALL.into_iter().filter(|state| state.is_final());
-    for (n, state) in (1..).zip(ends) {
+    for (n, state) in (1..).zip(make::ENDS) {
         let reply = make::streaming(chat.id, "us");
         store.insert_message(&reply).await.unwrap();
         for text in ["begun", "begun to answer"] {
             store
-                .checkpoint(reply.id, "us", text, Duration::ZERO)
+                .checkpoint(chat.id, reply.id, "us", text, Duration::ZERO)
                 .await
                 .unwrap();
         }
@@ -281,7 +280,7 @@ async fn a_reply_is_found_once_it_has_ended_however_it_did(scratch: &Scratch) {
             ..ReplyOutcome::bare(state, make::now())
         };
         let ended = store
-            .finish_reply(reply.id, Claim::Alone, &outcome)
+            .finish_reply(chat.id, reply.id, Claim::Alone, &outcome, None)
             .await
             .unwrap()
             .unwrap();
@@ -292,7 +291,7 @@ async fn a_reply_is_found_once_it_has_ended_however_it_did(scratch: &Scratch) {
             ..MessageChange::default()
         };
         store
-            .update_message(ended.id, &change, make::now())
+            .update_message(chat.id, ended.id, &change, make::now())
             .await
             .unwrap();
         assert_eq!(found(&*store, &chat, "begun").await.len(), n);

@@ -1,19 +1,22 @@
-//! What was used is told by day, author, model and kind of figure.
+//! What replies used is written into a ledger when they end, and stays there.
 
 use colloquy::domain::{
-    Author, Chat, ChatId, Message, Reply, ReplyOutcome, ReplyState, Timestamp, TokenCount, Usage, UsageRow,
-    UserId,
+    Bill, Chat, ChatId, EndState, Message, MessageChange, Timestamp, TokenCount, Usage, UsageRow, UserId,
 };
 use colloquy::store::{Claim, Store};
+use futures_util::future::join_all;
 
 use crate::on_both_stores;
 use crate::support::make;
 use crate::support::scratch::Scratch;
 
 on_both_stores! {
-    messages_are_summed_up_by_day_author_model_and_kind_of_figure,
-    only_counted_messages_and_ended_replies_are_told,
-    only_messages_of_the_users_chats_in_that_time_are_told,
+    bills_are_summed_up_by_day_model_and_kind_of_figure,
+    fifty_that_end_at_once_are_all_counted,
+    only_what_has_a_bill_is_counted,
+    users_and_days_are_kept_apart,
+    nothing_that_happens_later_changes_the_ledger,
+    a_reply_that_is_gone_is_billed_and_one_that_somebody_else_ends_is_not,
     a_sum_past_what_an_integer_holds_is_no_error,
 }
 
@@ -23,76 +26,33 @@ fn user() -> UserId {
     UserId::Text("payer".to_owned())
 }
 
-async fn chat(store: &dyn Store, user_id: UserId) -> ChatId {
-    let chat = Chat {
-        user_id,
-        ..make::chat()
-    };
-    store.insert_chat(&chat).await.unwrap();
-    chat.id
-}
-
-fn counted(chat: ChatId, millis: i64, author: Author, tokens: i64, is_estimated: bool) -> Message {
-    Message {
-        author,
-        token_count: Some(TokenCount { tokens, is_estimated }),
-        ..make::message_at(chat, millis)
+fn bill(millis: i64, model: Option<&str>, prompt: (i64, bool), completion: (i64, bool)) -> Bill {
+    let count = |(tokens, is_estimated)| TokenCount { tokens, is_estimated };
+    Bill {
+        user: user(),
+        at: make::at(millis),
+        model: model.map(str::to_owned),
+        usage: Usage {
+            prompt: count(prompt),
+            completion: count(completion),
+        },
     }
 }
 
-fn usage(prompt: (i64, bool), completion: (i64, bool)) -> Option<Usage> {
-    let count = |(tokens, is_estimated)| TokenCount { tokens, is_estimated };
-    Some(Usage {
-        prompt: count(prompt),
-        completion: count(completion),
-    })
+/// Ends a reply of its own with this bill.
+async fn pay(store: &dyn Store, chat: ChatId, bill: &Bill) -> Message {
+    let reply = make::streaming(chat, "us");
+    store.insert_message(&reply).await.unwrap();
+    let outcome = make::outcome(EndState::Complete, "x");
+    let ended = store.finish_reply(chat, reply.id, Claim::Owner("us"), &outcome, Some(bill));
+    ended.await.unwrap().unwrap()
 }
 
-/// Stores a reply of `model` and ends it.
-async fn reply(
-    store: &dyn Store,
-    chat: ChatId,
-    millis: i64,
-    model: Option<&str>,
-    state: ReplyState,
-    usage: Option<Usage>,
-) {
-    let streaming = Message {
-        created_at: make::at(millis),
-        ..make::streaming(chat, "us")
-    };
-    let streaming = Message {
-        reply: streaming.reply.clone().map(|reply| Reply {
-            model: model.map(str::to_owned),
-            ..reply
-        }),
-        ..streaming
-    };
-    store.insert_message(&streaming).await.unwrap();
-    let outcome = ReplyOutcome {
-        usage,
-        ..make::outcome(state, "x")
-    };
-    store
-        .finish_reply(streaming.id, Claim::Alone, &outcome)
-        .await
-        .unwrap()
-        .unwrap();
-}
-
-fn row(
-    day: i64,
-    author: Author,
-    model: Option<&str>,
-    message_count: u64,
-    prompt_tokens: i64,
-    tokens: (i64, bool),
-) -> UsageRow {
+fn row(day: i64, model: Option<&str>, reply_count: u64, prompt_tokens: i64, tokens: (i64, bool)) -> UsageRow {
     UsageRow {
         day: make::at(day * DAY),
-        author,
         model: model.map(str::to_owned),
-        message_count,
+        reply_count,
         prompt_tokens,
         tokens: TokenCount {
             tokens: tokens.0,
@@ -108,158 +68,237 @@ async fn all(store: &dyn Store, user: &UserId) -> Vec<UsageRow> {
         .unwrap()
 }
 
-async fn messages_are_summed_up_by_day_author_model_and_kind_of_figure(scratch: &Scratch) {
+async fn bills_are_summed_up_by_day_model_and_kind_of_figure(scratch: &Scratch) {
     let store = scratch.open().await;
-    let store = &*store;
-    let (one, other) = (chat(store, user()).await, chat(store, user()).await);
-    for message in [
-        counted(one, DAY, Author::User, 5, false),
-        counted(other, 2 * DAY - 1, Author::User, 6, false),
-        counted(one, DAY + 7, Author::User, 7, true),
-        counted(one, DAY + 8, Author::Bot, 8, false),
-        counted(one, 2 * DAY, Author::User, 0, false),
-        counted(one, -1, Author::User, 9, false),
-        counted(one, -DAY, Author::User, 1, false),
-        counted(one, -DAY - 1, Author::User, 2, false),
-        counted(one, 0, Author::User, 3, false),
-    ] {
-        store.insert_message(&message).await.unwrap();
-    }
-    let complete = ReplyState::Complete;
-    for (chat, model, usage) in [
-        (one, Some("m-2"), usage((100, false), (10, false))),
-        (other, Some("m-2"), usage((200, false), (20, false))),
+    let (one, other) = (make::chat().id, make::chat().id);
+    for (chat, bill) in [
+        (one, bill(DAY, Some("m-2"), (100, false), (10, false))),
+        (other, bill(2 * DAY - 1, Some("m-2"), (200, false), (20, false))),
         // Each figure may be an estimate by itself.
-        (one, Some("m-2"), usage((1, true), (2, false))),
-        (other, Some("m-2"), usage((3, false), (4, true))),
+        (one, bill(DAY, Some("m-2"), (1, true), (2, false))),
+        (other, bill(DAY, Some("m-2"), (3, false), (4, true))),
         (
             one,
-            Some("M-1"),
-            usage((5_000_000_000, false), (6_000_000_000, false)),
+            bill(DAY, Some("M-1"), (5_000_000_000, false), (6_000_000_000, false)),
         ),
-        (one, Some("मॉडल"), usage((1, false), (1, false))),
-        (one, None, usage((50, false), (5, false))),
+        (one, bill(DAY, Some("मॉडल"), (1, false), (1, false))),
+        (one, bill(DAY, None, (50, false), (5, false))),
+        (one, bill(2 * DAY, Some("m-2"), (7, false), (0, false))),
+        (one, bill(-1, Some("m-2"), (8, false), (1, false))),
+        (one, bill(-DAY, Some("m-2"), (9, false), (1, false))),
+        (one, bill(-DAY - 1, Some("m-2"), (10, false), (1, false))),
     ] {
-        reply(store, chat, DAY + 9, model, complete, usage).await;
+        pay(&*store, chat, &bill).await;
     }
     let expected = [
-        row(-2, Author::User, None, 1, 0, (2, false)),
-        row(-1, Author::User, None, 2, 0, (10, false)),
-        row(0, Author::User, None, 1, 0, (3, false)),
-        row(1, Author::User, None, 2, 0, (11, false)),
-        row(1, Author::User, None, 1, 0, (7, true)),
-        row(1, Author::Bot, None, 2, 50, (13, false)),
-        row(
-            1,
-            Author::Bot,
-            Some("M-1"),
-            1,
-            5_000_000_000,
-            (6_000_000_000, false),
-        ),
-        row(1, Author::Bot, Some("m-2"), 2, 300, (30, false)),
-        row(1, Author::Bot, Some("m-2"), 2, 4, (6, true)),
-        row(1, Author::Bot, Some("मॉडल"), 1, 1, (1, false)),
-        row(2, Author::User, None, 1, 0, (0, false)),
+        row(-2, Some("m-2"), 1, 10, (1, false)),
+        row(-1, Some("m-2"), 2, 17, (2, false)),
+        row(1, None, 1, 50, (5, false)),
+        row(1, Some("M-1"), 1, 5_000_000_000, (6_000_000_000, false)),
+        row(1, Some("m-2"), 2, 300, (30, false)),
+        row(1, Some("m-2"), 2, 4, (6, true)),
+        row(1, Some("मॉडल"), 1, 1, (1, false)),
+        row(2, Some("m-2"), 1, 7, (0, false)),
     ];
-    assert_eq!(all(store, &user()).await, expected);
+    assert_eq!(all(&*store, &user()).await, expected);
 }
 
-async fn only_counted_messages_and_ended_replies_are_told(scratch: &Scratch) {
+async fn fifty_that_end_at_once_are_all_counted(scratch: &Scratch) {
     let store = scratch.open().await;
-    let store = &*store;
-    let chat = chat(store, user()).await;
-    store.insert_message(&make::message_at(chat, 1)).await.unwrap();
-    let ready_made = Message {
-        author: Author::Bot,
-        ..make::message_at(chat, 2)
-    };
-    store.insert_message(&ready_made).await.unwrap();
-    // One that streams, though somebody counted it already.
-    let streaming = Message {
-        created_at: make::at(3),
-        token_count: make::tokens(3),
-        ..make::streaming(chat, "us")
-    };
-    store.insert_message(&streaming).await.unwrap();
-    assert_eq!(all(store, &user()).await, []);
-
-    let ends: Vec<_> = ReplyState::ALL
-        .into_iter()
-        .filter(|state| state.is_final())
-        .collect();
-    for state in &ends {
-        reply(store, chat, 4, Some("m"), *state, None).await;
+    let ends = (0..50).map(|n| {
+        let store = store.clone();
+        let bill = bill(n, Some("m"), (n, false), (1, false));
+        tokio::spawn(async move { pay(&*store, make::chat().id, &bill).await })
+    });
+    for ended in join_all(ends).await {
+        ended.unwrap();
     }
-    let silent = row(0, Author::Bot, Some("m"), ends.len() as u64, 0, (0, false));
-    assert_eq!(all(store, &user()).await, [silent]);
-    reply(
-        store,
-        chat,
-        5,
-        Some("m"),
-        ReplyState::Stopped,
-        usage((9, false), (1, false)),
-    )
-    .await;
-    let told = row(0, Author::Bot, Some("m"), ends.len() as u64 + 1, 9, (1, false));
-    assert_eq!(all(store, &user()).await, std::slice::from_ref(&told));
+    assert_eq!(
+        all(&*store, &user()).await,
+        [row(0, Some("m"), 50, 49 * 50 / 2, (50, false))]
+    );
+}
 
-    let outcome = make::outcome(ReplyState::Complete, "x");
+async fn only_what_has_a_bill_is_counted(scratch: &Scratch) {
+    let store = scratch.open().await;
+    let chat = Chat {
+        user_id: user(),
+        ..make::chat()
+    };
+    store.insert_chat(&chat).await.unwrap();
+    // What a client says of its own messages counts for nothing.
+    let counted = Message {
+        token_count: make::tokens(1_000),
+        created_at: make::at(5),
+        ..make::message(chat.id)
+    };
+    store.insert_message(&counted).await.unwrap();
     store
-        .finish_reply(streaming.id, Claim::Alone, &outcome)
+        .write_message(&make::writing(Message {
+            token_count: make::tokens(-1_000),
+            ..make::message(chat.id)
+        }))
         .await
         .unwrap();
-    let ended = row(0, Author::Bot, None, 1, 0, (3, false));
-    assert_eq!(all(store, &user()).await, [ended, told]);
+    for state in make::ENDS {
+        let reply = make::streaming(chat.id, "us");
+        store.insert_message(&reply).await.unwrap();
+        let outcome = make::outcome(state, "x");
+        store
+            .finish_reply(chat.id, reply.id, Claim::Alone, &outcome, None)
+            .await
+            .unwrap()
+            .unwrap();
+    }
+    let far = make::now().plus_millis(9 * DAY);
+    assert_eq!(store.usage(&user(), make::at(-9 * DAY), far).await.unwrap(), []);
+
+    // However a reply ends, and whoever ends it.
+    for (n, state) in (1..).zip(make::ENDS) {
+        let reply = make::streaming(chat.id, "us");
+        store.insert_message(&reply).await.unwrap();
+        let (outcome, bill) = (make::outcome(state, "x"), bill(0, None, (2, false), (1, false)));
+        store
+            .finish_reply(chat.id, reply.id, Claim::Alone, &outcome, Some(&bill))
+            .await
+            .unwrap()
+            .unwrap();
+        let tokens = i64::try_from(n).unwrap();
+        assert_eq!(
+            all(&*store, &user()).await,
+            [row(0, None, n, 2 * tokens, (tokens, false))]
+        );
+    }
 }
 
-async fn only_messages_of_the_users_chats_in_that_time_are_told(scratch: &Scratch) {
+async fn users_and_days_are_kept_apart(scratch: &Scratch) {
     let store = scratch.open().await;
-    let store = &*store;
-    let (kept, doomed) = (
-        chat(store, UserId::Int(7)).await,
-        chat(store, UserId::Int(7)).await,
-    );
-    let other = chat(store, UserId::Text("7".to_owned())).await;
-    let mut messages = Vec::new();
-    for (chat, tokens) in [(kept, 1), (doomed, 10), (other, 100)] {
-        for millis in [10, 20, 30] {
-            let message = counted(chat, millis, Author::User, tokens, false);
-            store.insert_message(&message).await.unwrap();
-            messages.push(message);
+    let users = [UserId::Int(7), UserId::Text("7".to_owned()), UserId::Int(70)];
+    for (user, tokens) in users.iter().zip([1, 100, 10_000]) {
+        for day in 0..3 {
+            let bill = Bill {
+                user: user.clone(),
+                ..bill(
+                    day * DAY + 5,
+                    Some("m"),
+                    (tokens, false),
+                    (tokens * (day + 1), false),
+                )
+            };
+            pay(&*store, make::chat().id, &bill).await;
         }
     }
-    let sum = async |from, to| {
+    let sum = async |from: i64, to: i64| {
         let (from, to): (Timestamp, Timestamp) = (make::at(from), make::at(to));
-        let rows = store.usage(&UserId::Int(7), from, to).await.unwrap();
+        let rows = store.usage(&users[0], from, to).await.unwrap();
         rows.iter().map(|row| row.tokens.tokens).sum::<i64>()
     };
-    assert_eq!(sum(10, 30).await, 22);
-    assert_eq!(sum(11, 31).await, 22);
-    assert_eq!(sum(20, 20).await, 0);
-    assert_eq!(sum(30, 10).await, 0);
-    store.delete_message(messages[0].id).await.unwrap();
-    assert_eq!(sum(0, 99).await, 32);
-    store.delete_chat(doomed).await.unwrap();
-    assert_eq!(sum(0, 99).await, 2);
-    let text = UserId::Text("7".to_owned());
+    assert_eq!(sum(0, 3 * DAY).await, 6);
+    assert_eq!(sum(DAY, 3 * DAY).await, 5);
+    assert_eq!(sum(DAY, 2 * DAY).await, 2);
+    // Days are not cut: what begins or ends within one has all of it.
+    assert_eq!(sum(DAY + 9, 2 * DAY + 1).await, 5);
+    assert_eq!(sum(3 * DAY, 9 * DAY).await, 0);
+    assert_eq!(sum(DAY, DAY).await, 0);
+    assert_eq!(sum(2 * DAY, 0).await, 0);
     assert_eq!(
-        all(store, &text).await,
-        [row(0, Author::User, None, 3, 0, (300, false))]
+        all(&*store, &users[1]).await,
+        [1, 2, 3].map(|n| row(n - 1, Some("m"), 1, 100, (100 * n, false)))
     );
-    assert_eq!(all(store, &UserId::Int(8)).await, []);
+    assert_eq!(all(&*store, &UserId::Int(8)).await, []);
+}
+
+async fn nothing_that_happens_later_changes_the_ledger(scratch: &Scratch) {
+    let store = scratch.open().await;
+    let chat = Chat {
+        user_id: user(),
+        ..make::chat()
+    };
+    store.insert_chat(&chat).await.unwrap();
+    let bill = bill(5, Some("m"), (10, false), (1, false));
+    let (edited, deleted) = (
+        pay(&*store, chat.id, &bill).await,
+        pay(&*store, chat.id, &bill).await,
+    );
+    let expected = [row(0, Some("m"), 2, 20, (2, false))];
+    let change = MessageChange {
+        text: Some("shorter".to_owned()),
+        token_count: make::tokens(-5),
+        ..MessageChange::default()
+    };
+    store
+        .update_message(chat.id, edited.id, &change, make::now())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(all(&*store, &user()).await, expected);
+    assert!(store.delete_message(chat.id, deleted.id).await.unwrap());
+    assert_eq!(all(&*store, &user()).await, expected);
+    assert!(store.delete_chat(chat.id).await.unwrap());
+    while store.sweep_deleted(100).await.unwrap() {}
+    assert_eq!(all(&*store, &user()).await, expected);
+}
+
+async fn a_reply_that_is_gone_is_billed_and_one_that_somebody_else_ends_is_not(scratch: &Scratch) {
+    let store = scratch.open().await;
+    let chat = make::chat();
+    store.insert_chat(&chat).await.unwrap();
+    let bill = bill(5, Some("m"), (10, false), (1, false));
+    let outcome = make::outcome(EndState::Complete, "x");
+    let begin = async || {
+        let reply = make::streaming(chat.id, "us");
+        store.insert_message(&reply).await.unwrap();
+        reply.id
+    };
+    let finish = async |id, claim| {
+        store
+            .finish_reply(chat.id, id, claim, &outcome, Some(&bill))
+            .await
+            .unwrap()
+            .is_some()
+    };
+    let reply_count = async || {
+        all(&*store, &user())
+            .await
+            .first()
+            .map_or(0, |row| row.reply_count)
+    };
+
+    let ours = begin().await;
+    assert!(!finish(ours, Claim::Owner("them")).await);
+    assert!(!finish(ours, Claim::Lapsed).await);
+    assert_eq!(reply_count().await, 0);
+    assert!(finish(ours, Claim::Owner("us")).await);
+    assert!(!finish(ours, Claim::Owner("us")).await);
+    assert!(!finish(ours, Claim::Alone).await);
+    assert_eq!(reply_count().await, 1);
+
+    let deleted = begin().await;
+    assert!(store.delete_message(chat.id, deleted).await.unwrap());
+    assert!(!finish(deleted, Claim::Owner("us")).await);
+    assert_eq!(reply_count().await, 2);
+
+    let in_deleted_chat = begin().await;
+    assert!(store.delete_chat(chat.id).await.unwrap());
+    assert!(!finish(in_deleted_chat, Claim::Owner("us")).await);
+    assert_eq!(
+        all(&*store, &user()).await,
+        [row(0, Some("m"), 3, 30, (3, false))]
+    );
 }
 
 async fn a_sum_past_what_an_integer_holds_is_no_error(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = chat(&*store, user()).await;
-    for _ in 0..2 {
-        let message = counted(chat, 1, Author::User, i64::MAX, false);
-        store.insert_message(&message).await.unwrap();
+    let chat = make::chat().id;
+    let large = bill(1, None, (i64::MAX, false), (i64::MAX, false));
+    let small = bill(1, None, (3, false), (0, false));
+    for bill in [&small, &large, &large, &small] {
+        pay(&*store, chat, bill).await;
+        let rows = all(&*store, &user()).await;
+        assert_eq!(rows.len(), 1, "{rows:?}");
     }
     assert_eq!(
         all(&*store, &user()).await,
-        [row(0, Author::User, None, 2, 0, (i64::MAX, false))]
+        [row(0, None, 4, i64::MAX, (i64::MAX, false))]
     );
 }

@@ -98,7 +98,7 @@ async fn every_odd_field_is_counted_with_what_is_read_instead() {
         .iter()
         .map(|index| &index["name"])
         .collect();
-    assert_eq!(added.len(), 6, "{added:?}");
+    assert_eq!(added.len(), 7, "{added:?}");
     assert_eq!(survey["collections"][1]["additions"][2]["name"], "reply");
 
     // The same for people.

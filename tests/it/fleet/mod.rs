@@ -4,6 +4,7 @@ mod chats;
 mod crowds;
 mod deaths;
 mod leaks;
+mod redis;
 mod replies;
 
 use serde_json::{Value, json};

@@ -12,3 +12,4 @@ mod old_documents;
 mod operations;
 mod plans;
 mod recorder;
+mod subscribers;

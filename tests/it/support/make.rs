@@ -1,11 +1,13 @@
 //! Chats and messages to store.
 
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use colloquy::domain::{
-    Author, Chat, ChatId, ChatStatus, ClientKey, Clock, IdSource, Message, MessageId, ObjectId, Reply,
-    ReplyOutcome, ReplyState, StopRequest, SystemClock, Timestamp, TokenCount, UserId,
+    Author, Chat, ChatId, ChatStatus, ClientKey, Clock, EndState, IdSource, Message, MessageId, ObjectId,
+    Reply, ReplyOutcome, StopRequest, SystemClock, Timestamp, TokenCount, UserId,
 };
+use colloquy::store::{ACTIVE_REPLIES_MAX, Asking, Exchange, Writing};
 
 static IDS: LazyLock<IdSource> = LazyLock::new(|| {
     let mut seed = [0; 8];
@@ -82,8 +84,53 @@ pub fn streaming(chat: ChatId, owner: &str) -> Message {
     }
 }
 
+/// A message to write in a chat of anybody's, which moves up.
+pub fn writing(message: Message) -> Writing {
+    Writing {
+        message,
+        chat_of: None,
+        moves_chat_up: true,
+    }
+}
+
+/// A prompt and its reply by `owner`, in a chat of anybody's in which as many others may be under way as there can be.
+pub fn exchange(chat: ChatId, owner: &str) -> Exchange {
+    let mut reply = streaming(chat, owner);
+    let prompt = Message {
+        reply_id: Some(reply.id),
+        ..message(chat)
+    };
+    reply.reply.as_mut().unwrap().in_reply_to = Some(prompt.id);
+    Exchange {
+        asking: Asking::New(Box::new(prompt)),
+        reply,
+        chat_of: None,
+        lease: Duration::from_secs(600),
+        others_max: ACTIVE_REPLIES_MAX - 1,
+    }
+}
+
+/// A reply by `owner` to what is stored already, otherwise as [`exchange`].
+pub fn reply_to_stored(chat: ChatId, owner: &str) -> Exchange {
+    Exchange {
+        asking: Asking::Stored,
+        reply: streaming(chat, owner),
+        ..exchange(chat, owner)
+    }
+}
+
+/// Every way in which a reply ends.
+pub const ENDS: [EndState; 6] = [
+    EndState::Complete,
+    EndState::Length,
+    EndState::Stopped,
+    EndState::Truncated,
+    EndState::Failed,
+    EndState::Interrupted,
+];
+
 /// The end of a reply in `state`, with all its text.
-pub fn outcome(state: ReplyState, text: &str) -> ReplyOutcome {
+pub fn outcome(state: EndState, text: &str) -> ReplyOutcome {
     ReplyOutcome {
         text: Some(text.to_owned()),
         ..ReplyOutcome::bare(state, now())

@@ -1,20 +1,24 @@
 //! A Redis of a test's own, to be killed, frozen and emptied.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 
 use super::make;
 use super::mongod::free_port;
 use super::scratch::from_script;
 
-/// A running redis-server that keeps nothing on disk. It is killed when it is dropped.
+/// A running redis-server that keeps nothing on disk by itself. It is killed when it is dropped.
 pub struct Redis {
     process: Child,
     port: u16,
+    /// Where a dump is, if one was saved.
+    folder: TempDir,
     /// What `--feed-prefix` takes.
     pub prefix: String,
 }
@@ -22,10 +26,11 @@ pub struct Redis {
 impl Redis {
     /// Starts one, and waits until it answers.
     pub fn start() -> Self {
-        let port = free_port();
+        let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
         Self {
-            process: launch(port),
+            process: launch(port, folder.path()),
             port,
+            folder,
             prefix: format!("test-{}:", make::id()),
         }
     }
@@ -48,8 +53,41 @@ impl Redis {
 
     /// Starts another in its place, which holds nothing.
     pub fn restart(&mut self) {
+        let _ = std::fs::remove_file(self.folder.path().join(DUMP));
+        self.restart_as_saved();
+    }
+
+    /// Has it save what it holds.
+    pub async fn save(&self) {
+        let mut connection = self.connection().await;
+        let saved = redis::cmd("SAVE").query_async::<()>(&mut connection).await;
+        saved.unwrap();
+    }
+
+    /// Kills it, and starts another in its place, which holds what was saved.
+    pub fn restart_as_saved(&mut self) {
         self.kill();
-        self.process = launch(self.port);
+        self.process = launch(self.port, self.folder.path());
+    }
+
+    /// Another one, of the same prefix, which holds what this one saved.
+    pub fn start_another_as_saved(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::copy(self.folder.path().join(DUMP), folder.path().join(DUMP)).unwrap();
+        let port = free_port();
+        Self {
+            process: launch(port, folder.path()),
+            port,
+            folder,
+            prefix: self.prefix.clone(),
+        }
+    }
+
+    /// Takes over what another one saved, as if that had been its replica and came to be the primary in its place.
+    pub fn take_over_from(&mut self, other: &Self) {
+        self.kill();
+        std::fs::copy(other.folder.path().join(DUMP), self.folder.path().join(DUMP)).unwrap();
+        self.process = launch(self.port, self.folder.path());
     }
 
     /// It keeps its connections and answers nothing.
@@ -96,10 +134,15 @@ impl Drop for Redis {
     }
 }
 
-fn launch(port: u16) -> Child {
+/// What Redis calls its dump.
+const DUMP: &str = "dump.rdb";
+
+fn launch(port: u16, folder: &Path) -> Child {
     let mut process = Command::new(from_script("COLLOQUY_TEST_REDIS"))
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
         .args(["--save", "", "--appendonly", "no"])
+        .arg("--dir")
+        .arg(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -291,7 +291,8 @@ mod tests {
                     LeftOut => assert_eq!(found, None, "{context}"),
                     Default(_) | Unread => assert_eq!(found, default, "{context}"),
                     Documented | Understood => {
-                        let has_value = !["null", MISSING].contains(&kind) && field.name != "training_doc_id";
+                        let is_shown = !["training_doc_id", "moments"].contains(&field.name);
+                        let has_value = is_shown && !["null", MISSING].contains(&kind);
                         assert!(found.is_some(), "{context}");
                         assert_eq!(found != default, has_value, "{context}");
                     }

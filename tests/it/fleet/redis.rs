@@ -1,0 +1,295 @@
+//! What happens to Redis itself: it goes back to an older state, is full, or does not say who it is. Whoever follows a
+//! chat receives each event, or is told to read again.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use colloquy::domain::{ChatEvent, ChatId, FeedPosition, MessageId};
+use colloquy::feed::{Feed, Followed, Follower, RedisFeed};
+use futures_util::StreamExt;
+use redis::AsyncCommands;
+
+use crate::support::make;
+use crate::support::redis::Redis;
+
+/// How long a feed may take to find out about Redis.
+const WITHIN: Duration = Duration::from_secs(20);
+/// How long a text is kept after its end, in milliseconds.
+const ENDED_KEPT_MS: i64 = 30_000;
+
+async fn connect(redis: &Redis, url: &str) -> RedisFeed {
+    let id = make::id();
+    let mut seed = [0; 8];
+    getrandom::fill(&mut seed).unwrap();
+    let feed = RedisFeed::connect(url, &redis.prefix, &id.to_string(), u64::from_ne_bytes(seed)).await;
+    feed.unwrap()
+}
+
+fn chat() -> ChatId {
+    make::chat().id
+}
+
+fn event() -> ChatEvent {
+    ChatEvent::message_added(&make::message(chat()))
+}
+
+async fn next(follower: &mut Follower) -> Followed {
+    let next = tokio::time::timeout(WITHIN, follower.next()).await;
+    next.expect("nothing was told").unwrap()
+}
+
+/// Follows a chat from now on.
+async fn follow(feed: &RedisFeed, chat: ChatId) -> Follower {
+    let mut follower = feed.follow(chat, None).await;
+    assert!(matches!(next(&mut follower).await, Followed::Gap(_)));
+    follower
+}
+
+/// Publishes, and waits until it is received.
+async fn tell(feed: &RedisFeed, follower: &mut Follower, chat: ChatId, event: &ChatEvent) -> FeedPosition {
+    feed.publish(chat, event.clone()).await;
+    let Followed::Event(position, heard) = next(follower).await else {
+        panic!("no event");
+    };
+    assert_eq!(&heard, event);
+    position
+}
+
+/// Reads on to an event, of whose predecessors none may be missing unless there is a gap.
+async fn read_to(follower: &mut Follower, mut events: &[ChatEvent]) -> Vec<FeedPosition> {
+    let mut gaps = Vec::new();
+    let last = events.last().unwrap();
+    loop {
+        match next(follower).await {
+            Followed::Gap(position) => gaps.push(position),
+            Followed::Typing(_) => {}
+            Followed::Event(_, event) => {
+                let place = events.iter().position(|expected| *expected == event);
+                let place = place.unwrap_or_else(|| panic!("an event of before: {event:?}"));
+                assert!(
+                    place == 0 || !gaps.is_empty(),
+                    "{place} events are gone without a gap"
+                );
+                if event == *last {
+                    return gaps;
+                }
+                events = &events[place + 1..];
+            }
+        }
+    }
+}
+
+/// Waits until a feed has found out whether Redis is there. Nothing tells it that could be awaited.
+async fn until_up(feed: &RedisFeed, is_up: bool) {
+    let deadline = Instant::now() + WITHIN;
+    while feed.is_up() != is_up {
+        assert!(Instant::now() < deadline, "it does not find out");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_went_back_and_went_on_without_us_is_a_gap() {
+    let mut redis = Redis::start();
+    let (a, b) = (
+        connect(&redis, &redis.url()).await,
+        connect(&redis, &redis.url()).await,
+    );
+    let chat = chat();
+    let mut follower = follow(&b, chat).await;
+    tell(&a, &mut follower, chat, &event()).await;
+    redis.save().await;
+    // A replica that lagged: it does not have what comes now.
+    let replica = redis.start_another_as_saved();
+    let mut cursors = Vec::new();
+    for _ in 0..2 {
+        cursors.push(tell(&a, &mut follower, chat, &event()).await);
+    }
+    // It becomes the primary, and somebody goes on there with the same numbers.
+    let elsewhere = connect(&replica, &replica.url()).await;
+    let mut witness = follow(&elsewhere, chat).await;
+    let continued: Vec<_> = (0..3).map(|_| event()).collect();
+    for event in &continued {
+        tell(&elsewhere, &mut witness, chat, event).await;
+    }
+    replica.save().await;
+    // And we reach it in the old one's place.
+    redis.take_over_from(&replica);
+    until_up(&a, false).await;
+    until_up(&a, true).await;
+    let last = event();
+    a.publish(chat, last.clone()).await;
+    let missed: Vec<_> = continued.iter().chain([&last]).cloned().collect();
+    let gaps = read_to(&mut follower, &missed).await;
+    assert!(!gaps.is_empty());
+    // The numbers of before stand for other events.
+    for cursor in cursors {
+        let mut resumed = connect(&redis, &redis.url())
+            .await
+            .follow(chat, Some(cursor))
+            .await;
+        assert!(matches!(next(&mut resumed).await, Followed::Gap(_)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_starts_from_an_older_dump_costs_no_event_unseen() {
+    let mut redis = Redis::start();
+    let (a, b) = (
+        connect(&redis, &redis.url()).await,
+        connect(&redis, &redis.url()).await,
+    );
+    let chat = chat();
+    let mut follower = follow(&b, chat).await;
+    let first = tell(&a, &mut follower, chat, &event()).await;
+    redis.save().await;
+    let second = tell(&a, &mut follower, chat, &event()).await;
+    redis.restart_as_saved();
+    let events: Vec<_> = (0..3).map(|_| event()).collect();
+    a.publish(chat, events[0].clone()).await;
+    for feed in [&a, &b] {
+        until_up(feed, true).await;
+    }
+    for event in &events[1..] {
+        a.publish(chat, event.clone()).await;
+    }
+    read_to(&mut follower, &events).await;
+    for cursor in [first, second] {
+        let mut resumed = connect(&redis, &redis.url())
+            .await
+            .follow(chat, Some(cursor))
+            .await;
+        assert!(matches!(next(&mut resumed).await, Followed::Gap(_)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_knows_another_run_than_the_others_publishes_nothing_unseen() {
+    let redis = Redis::start();
+    let (a, b) = (
+        connect(&redis, &redis.url()).await,
+        connect(&redis, &redis.url()).await,
+    );
+    let chat = chat();
+    let mut follower = follow(&b, chat).await;
+    tell(&a, &mut follower, chat, &event()).await;
+    // As if another server had found Redis to be another.
+    let key = format!("{}run", redis.prefix);
+    let mut connection = redis.connection().await;
+    let known: String = connection.get(&key).await.unwrap();
+    let mut events = Vec::new();
+    while a.is_up() {
+        let () = connection.set(&key, "another").await.unwrap();
+        events.push(event());
+        a.publish(chat, events.last().unwrap().clone()).await;
+    }
+    until_up(&a, true).await;
+    events.push(event());
+    a.publish(chat, events.last().unwrap().clone()).await;
+    assert!(!read_to(&mut follower, &events).await.is_empty());
+    assert_eq!(connection.get::<_, String>(&key).await.unwrap(), known);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_does_not_say_who_it_is_serves_as_well() {
+    let redis = Redis::start();
+    let mut admin = redis.connection().await;
+    let mut rules = redis::cmd("ACL");
+    rules
+        .arg("SETUSER")
+        .arg("colloquy")
+        .arg(&["on", ">x", "~test-*", "&test-*"]);
+    rules.arg(&[
+        "+@connection",
+        "+@pubsub",
+        "+@scripting",
+        "+@read",
+        "+@write",
+        "+time",
+    ]);
+    rules.query_async::<()>(&mut admin).await.unwrap();
+    let url = redis.url().replace("//", "//colloquy:x@");
+    let (a, b) = (connect(&redis, &url).await, connect(&redis, &url).await);
+    let chat = chat();
+    let mut follower = follow(&b, chat).await;
+    let events = [event(), event()];
+    for event in &events {
+        a.publish(chat, event.clone()).await;
+    }
+    read_to(&mut follower, &events).await;
+    // It may be another with each connection, so another server that comes is a gap, and no more than that.
+    let c = connect(&redis, &url).await;
+    let late = event();
+    c.publish(chat, late.clone()).await;
+    read_to(&mut follower, &[late]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_is_full_is_asked_again_over_the_same_connection_until_there_is_room() {
+    let redis = Redis::start();
+    let (a, b) = (
+        connect(&redis, &redis.url()).await,
+        connect(&redis, &redis.url()).await,
+    );
+    let chat = chat();
+    let (mut near, mut far) = (follow(&a, chat).await, follow(&b, chat).await);
+    let mut connection = redis.connection().await;
+    let mut config = redis::cmd("CONFIG");
+    config.arg("SET").arg("maxmemory");
+    let limit = |limit: &str| {
+        let mut config = config.clone();
+        config.arg(limit);
+        config
+    };
+    limit("1mb").query_async::<()>(&mut connection).await.unwrap();
+    let before = redis.figure("total_connections_received").await;
+    let full_until = Instant::now() + Duration::from_secs(4);
+    while Instant::now() < full_until {
+        // Followers of the same server receive it all the same.
+        let event = event();
+        a.publish(chat, event.clone()).await;
+        read_to(&mut near, &[event]).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(!a.is_up());
+    // This look is one by itself.
+    let made = redis.figure("total_connections_received").await - before;
+    assert_eq!(made, 1);
+    limit("0").query_async::<()>(&mut connection).await.unwrap();
+    for feed in [&a, &b] {
+        until_up(feed, true).await;
+    }
+    let last = event();
+    a.publish(chat, last.clone()).await;
+    let mut has_gap = false;
+    loop {
+        match next(&mut far).await {
+            Followed::Gap(_) => has_gap = true,
+            Followed::Event(_, event) if event == last => break,
+            _ => {}
+        }
+    }
+    assert!(has_gap);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_piece_that_comes_after_the_end_of_a_reply_keeps_its_text_no_longer() {
+    let redis = Redis::start();
+    let feed = connect(&redis, &redis.url()).await;
+    let fleet: Arc<_> = feed.fleet().unwrap();
+    let mut connection = redis.connection().await;
+    for has_text in [true, false] {
+        let reply = MessageId(make::id());
+        let key = format!("{}reply:{reply}", redis.prefix);
+        if has_text {
+            fleet.carry(reply, 0, "abc").await.unwrap();
+            let kept: i64 = connection.pttl(&key).await.unwrap();
+            assert!(kept > ENDED_KEPT_MS, "{kept}");
+        }
+        fleet.end(reply).await;
+        let length = if has_text { 3 } else { 0 };
+        assert_eq!(fleet.carry(reply, length, "def").await, Ok(length + 3));
+        let kept: i64 = connection.pttl(&key).await.unwrap();
+        assert!((1..=ENDED_KEPT_MS).contains(&kept), "{kept}");
+    }
+}
