@@ -1,7 +1,8 @@
 //! What happens in each chat, in order: a bounded, forgetful log that followers read from a place on. And what the
 //! servers of one installation tell each other besides: the text of replies as it grows, stops, and who is connected.
 //!
-//! The store is the truth and the feed a hint: an event names what changed, and whoever is told reads it in the store.
+//! The store is the truth and the feed a hint: an event carries what changed where that is small, or else its id, and
+//! whoever receives it reads it in the store.
 //! A follower whose place is forgotten is told so and reads everything again; nothing is ever dropped unseen.
 
 pub mod fleet;
