@@ -10,7 +10,9 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use crate::domain::{ChatId, EndedMessage, Message, MessageId, ReplyCursor, StopRequest, TextDigest};
+use crate::domain::{
+    ChatId, EndState, EndedMessage, Message, MessageId, ReplyCursor, ReplyOutcome, StopRequest, TextDigest,
+};
 
 /// The most bytes of text in one [`ReplyUpdate::Snapshot`] or [`ReplyUpdate::Partial`]. A blocked socket holds at most
 /// one of them, however long the reply.
@@ -49,9 +51,9 @@ pub enum ReplyUpdate {
     },
     /// The reply was deleted; nothing follows.
     Deleted {
-        /// The reply.
-        id: MessageId,
-        /// The place behind the text that the reader has.
+        /// The message as one that was stopped, with the text that the reader has. It is stored no more.
+        message: EndedMessage,
+        /// The place behind that text.
         cursor: ReplyCursor,
     },
 }
@@ -376,6 +378,17 @@ impl State {
         self.end = Some(end);
     }
 
+    /// The message as one that was stopped where a reader stands.
+    fn stopped_at(&self, cursor: ReplyCursor) -> EndedMessage {
+        let offset = usize::try_from(cursor.offset).ok();
+        let text = offset.and_then(|offset| self.text().get(..offset));
+        let outcome = ReplyOutcome {
+            text: Some(text.unwrap_or_default().to_owned()),
+            ..ReplyOutcome::bare(EndState::Stopped, self.message.updated_at)
+        };
+        EndedMessage::by_outcome(Message::clone(&self.message), outcome)
+    }
+
     fn set_text(&mut self, text: &str) {
         match text.strip_prefix(self.text.as_str()) {
             Some(rest) => self.text.push_str(rest),
@@ -450,10 +463,11 @@ impl ReplyReader {
         }
         if state.end == Some(Ended::Deleted) {
             self.is_done = true;
-            let cursor = self.place.as_ref().map(|place| place.digest.cursor());
+            let place = self.place.as_ref().map(|place| place.digest.cursor());
+            let cursor = place.unwrap_or_else(|| TextDigest::empty().cursor());
             return Some(ReplyUpdate::Deleted {
-                id: self.live.id,
-                cursor: cursor.unwrap_or_else(|| TextDigest::empty().cursor()),
+                message: state.stopped_at(cursor),
+                cursor,
             });
         }
         let cursor = match &self.place {

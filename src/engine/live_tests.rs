@@ -309,15 +309,23 @@ async fn a_cursor_of_another_text_is_answered_with_a_snapshot() {
 async fn a_deleted_reply_shows_nothing_more_to_whoever_reads_it() {
     let live = Arc::new(LiveReply::new(message("one", ReplyState::Streaming)));
     let mut readers = [(); 2].map(|()| live.read_from(None));
+    let mut texts = Vec::new();
     assert!(readers[0].next().now_or_never().is_some());
     live.append(" two");
     live.abandon();
     live.append(" three");
     for reader in &mut readers {
         let update = reader.next().now_or_never().unwrap();
-        assert!(matches!(update, Some(ReplyUpdate::Deleted { id, .. }) if id == live.id));
+        let Some(ReplyUpdate::Deleted { message, .. }) = update else {
+            panic!("{update:?}");
+        };
+        let reply = message.message().reply.as_ref().unwrap();
+        assert_eq!(reply.state, ReplyState::Stopped);
+        texts.push(message.message().text.clone());
         assert!(reader.next().now_or_never().unwrap().is_none());
     }
+    // Each with what it was shown.
+    assert_eq!(texts, ["one", ""]);
     assert_eq!(live.ended().await, Ended::Deleted);
     assert!(live.stopped().now_or_never().is_some());
 }

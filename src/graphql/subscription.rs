@@ -5,9 +5,8 @@ use futures_util::stream::{self, Stream};
 
 use super::Error;
 use super::context;
-use super::object::{AtOnce, ChatEvent, ReplyDeleted, ReplyEvent};
+use super::object::{AtOnce, ChatEvent, ReplyEvent};
 use crate::domain::{ChatId, MessageId};
-use crate::service::{self, Subject};
 
 /// What can be watched.
 #[derive(Description)]
@@ -16,8 +15,8 @@ pub struct Subscription;
 #[async_graphql::Subscription(use_type_description)]
 impl Subscription {
     /// A bot's reply as it grows, from its beginning or from a cursor, to its end. It makes no difference whether
-    /// the reply has ended, or where it is generated. If its message is deleted meanwhile, the subscription ends with
-    /// the error `NOT_FOUND`.
+    /// the reply has ended, or where it is generated. If its message is deleted meanwhile, it ends as one
+    /// that was stopped.
     async fn reply(
         &self,
         context: &Context<'_>,
@@ -25,7 +24,7 @@ impl Subscription {
         #[graphql(desc = "The latest cursor you have; without one a snapshot comes first.")] after: Option<
             String,
         >,
-    ) -> Result<impl Stream<Item = Result<AtOnce<ReplyEvent>, Error>> + use<>, Error> {
+    ) -> Result<impl Stream<Item = AtOnce<ReplyEvent>> + use<>, Error> {
         let context = context::of(context);
         let id = MessageId::parse(&message_id)?;
         // What it takes to begin is not kept for as long as it lasts.
@@ -35,9 +34,7 @@ impl Subscription {
         let reader = Box::pin(reader).await?;
         Ok(stream::unfold(reader, |mut reader| async move {
             let update = reader.next().await?;
-            let event = update.try_into().map(AtOnce);
-            let gone = service::Error::NotFound(Subject::Message);
-            Some((event.map_err(|ReplyDeleted| gone.into()), reader))
+            Some((AtOnce(update.into()), reader))
         }))
     }
 

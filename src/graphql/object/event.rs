@@ -46,7 +46,8 @@ pub struct ReplyPartial {
 /// The end of a reply; the subscription `reply` completes after it.
 #[derive(SimpleObject)]
 pub struct ReplyFinished {
-    /// The message as it is stored. Its text is what the client has assembled.
+    /// The message as it is stored. Its text is what the client has assembled. Of a message that was deleted meanwhile:
+    /// as one that was stopped there.
     message: Message,
     /// The place behind its text.
     cursor: String,
@@ -65,25 +66,19 @@ impl AtHand for ReplyEvent {
     }
 }
 
-/// The reply was deleted: that is no event of it, but the end of what can be watched.
-pub struct ReplyDeleted;
-
-impl TryFrom<ReplyUpdate> for ReplyEvent {
-    type Error = ReplyDeleted;
-
-    fn try_from(update: ReplyUpdate) -> Result<Self, ReplyDeleted> {
+impl From<ReplyUpdate> for ReplyEvent {
+    fn from(update: ReplyUpdate) -> Self {
         let cursor = match &update {
             ReplyUpdate::Snapshot { cursor, .. }
             | ReplyUpdate::Partial { cursor, .. }
             | ReplyUpdate::Finished { cursor, .. }
             | ReplyUpdate::Deleted { cursor, .. } => cursor.encode(),
         };
-        Ok(match Part::new(update, cursor) {
+        match Part::new(update, cursor) {
             Part::Snapshot(snapshot) => Self::Snapshot(snapshot),
             Part::Partial(partial) => Self::Partial(partial),
             Part::Finished(finished) => Self::Finished(finished),
-            Part::Deleted(_) => return Err(ReplyDeleted),
-        })
+        }
     }
 }
 
@@ -92,7 +87,6 @@ enum Part {
     Snapshot(ReplySnapshot),
     Partial(ReplyPartial),
     Finished(ReplyFinished),
-    Deleted(MessageDeleted),
 }
 
 impl Part {
@@ -108,14 +102,12 @@ impl Part {
                 text,
                 cursor,
             }),
-            ReplyUpdate::Finished { message, .. } => Self::Finished(ReplyFinished {
-                message: message.message().clone().into(),
-                cursor,
-            }),
-            ReplyUpdate::Deleted { id, .. } => Self::Deleted(MessageDeleted {
-                message_id: ID(id.to_string()),
-                cursor,
-            }),
+            ReplyUpdate::Finished { message, .. } | ReplyUpdate::Deleted { message, .. } => {
+                Self::Finished(ReplyFinished {
+                    message: message.message().clone().into(),
+                    cursor,
+                })
+            }
         }
     }
 }
@@ -272,7 +264,6 @@ impl ChatEvent {
                 Part::Snapshot(snapshot) => Self::Snapshot(snapshot),
                 Part::Partial(partial) => Self::Partial(partial),
                 Part::Finished(finished) => Self::Finished(finished),
-                Part::Deleted(deleted) => Self::MessageDeleted(deleted),
             },
         }
     }

@@ -19,7 +19,7 @@ use crate::domain::{Page, PageRequest, Position};
 pub use at_hand::AtOnce;
 pub(super) use chat::page_size;
 pub use chat::{Chat, ChatFilter};
-pub use event::{ChatEvent, ReplyDeleted, ReplyEvent, TypingState};
+pub use event::{ChatEvent, ReplyEvent, TypingState};
 pub use message::{Author, Message};
 pub use node::Node;
 pub use reply::StopReceipt;

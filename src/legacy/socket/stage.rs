@@ -267,7 +267,7 @@ impl Stage {
                 self.chunk(*id, text);
             }
             ReplyUpdate::Finished { message, .. } => self.finish(message.message()),
-            ReplyUpdate::Deleted { id, .. } => self.lose(*id),
+            ReplyUpdate::Deleted { message, .. } => self.lose(message.message().id),
         }
     }
 
@@ -467,8 +467,8 @@ impl Stage {
 fn id_of(update: &ReplyUpdate) -> MessageId {
     match update {
         ReplyUpdate::Snapshot { message, .. } => message.id,
-        ReplyUpdate::Finished { message, .. } => message.message().id,
-        ReplyUpdate::Partial { id, .. } | ReplyUpdate::Deleted { id, .. } => *id,
+        ReplyUpdate::Finished { message, .. } | ReplyUpdate::Deleted { message, .. } => message.message().id,
+        ReplyUpdate::Partial { id, .. } => *id,
     }
 }
 
