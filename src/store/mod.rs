@@ -214,7 +214,8 @@ pub trait ChatStore: Send + Sync {
 
     /// Deletes a chat; whether there was one. It is gone when this returns: nothing lists, finds or writes in it any
     /// more, and its replies under way are gone as well. Takes the same time however long the chat is: its messages are
-    /// removed by [`ChatStore::sweep_deleted`]. Two or three round trips.
+    /// removed by [`ChatStore::sweep_deleted`], and until then may be found by whoever asks for them without looking for
+    /// their chat. Two or three round trips.
     async fn delete_chat(&self, id: ChatId) -> Result<bool, StoreError>;
 
     /// Removes up to `messages_max` messages of deleted chats, of whichever server deleted them; whether some may be

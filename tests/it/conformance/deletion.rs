@@ -17,7 +17,7 @@ use crate::support::scratch::Scratch;
 
 on_both_stores! {
     a_chat_is_deleted_with_all_its_messages_and_no_others,
-    nothing_finds_or_changes_anything_of_a_deleted_chat,
+    nothing_leads_to_a_deleted_chat_and_once_swept_nothing_is_there,
     a_sweep_goes_on_after_the_store_was_opened_again,
     what_is_written_while_a_chat_is_deleted_is_removed_with_it,
     a_message_is_deleted_once,
@@ -94,7 +94,7 @@ async fn a_chat_is_deleted_with_all_its_messages_and_no_others(scratch: &Scratch
     assert_eq!(store.message_slice(kept.id, all).await.unwrap(), messages);
 }
 
-async fn nothing_finds_or_changes_anything_of_a_deleted_chat(scratch: &Scratch) {
+async fn nothing_leads_to_a_deleted_chat_and_once_swept_nothing_is_there(scratch: &Scratch) {
     let store = scratch.open().await;
     let (chat, mut messages) = filled(&*store, UserId::Int(7), 3).await;
     let (ended, growing) = (make::exchange(chat.id, "us"), make::exchange(chat.id, "us"));
@@ -109,56 +109,28 @@ async fn nothing_finds_or_changes_anything_of_a_deleted_chat(scratch: &Scratch) 
     finish.await.unwrap().unwrap();
 
     assert!(store.delete_chat(chat.id).await.unwrap());
-    finds_nothing(&*store, &chat, &messages).await;
-    changes_nothing(&*store, &chat, &messages).await;
-    sweep(&*store).await;
-    finds_nothing(&*store, &chat, &messages).await;
-    changes_nothing(&*store, &chat, &messages).await;
+    for is_swept in [false, true] {
+        if is_swept {
+            sweep(&*store).await;
+            finds_nothing(&*store, &chat, &messages).await;
+            changes_nothing(&*store, &chat, &messages).await;
+        }
+        leads_nowhere(&*store, &chat, &messages).await;
+        begins_nothing(&*store, &chat, &messages).await;
+    }
     assert_eq!(left(scratch, "lighthouse").await, (0, 0));
 }
 
-async fn finds_nothing(store: &dyn Store, chat: &Chat, messages: &[Message]) {
+/// Whoever looks for the chat first, or for what a user has, or for what is under way, finds nothing.
+async fn leads_nowhere(store: &dyn Store, chat: &Chat, messages: &[Message]) {
     let (user, chats, request) = (&chat.user_id, [chat.id], PageRequest::first(99));
-    let all = Slice { skip: 0, limit: 99 };
     assert_eq!(store.chats(&chats).await.unwrap(), []);
-    let page = store
-        .chat_page(user, &ChatFilter::default(), &request)
-        .await
-        .unwrap();
-    assert_eq!(page.items, []);
+    let page = store.chat_page(user, &ChatFilter::default(), &request);
+    assert_eq!(page.await.unwrap().items, []);
+    let all = Slice { skip: 0, limit: 99 };
     assert_eq!(store.chat_slice(user, all).await.unwrap(), []);
     assert_eq!(store.chat_count(user).await.unwrap(), 0);
-
-    let ids: Vec<_> = messages.iter().map(|message| message.id).collect();
-    assert_eq!(store.messages(&ids).await.unwrap(), []);
-    let key = ClientKey::parse("key-1").unwrap();
-    assert_eq!(store.message_of_key(chat.id, &key).await.unwrap(), None);
-    let filter = MessageFilter::default();
-    let pages = store.message_pages(&chats, &filter, &request).await.unwrap();
-    assert!(pages.values().all(|page| page.items.is_empty() && !page.has_more));
-    assert_eq!(store.message_slice(chat.id, all).await.unwrap(), []);
-    assert!(store.last_messages(&chats).await.unwrap().is_empty());
-    assert!(
-        store
-            .message_counts(&chats)
-            .await
-            .unwrap()
-            .values()
-            .all(|count| *count == 0)
-    );
-    assert!(
-        store
-            .token_counts(&chats)
-            .await
-            .unwrap()
-            .values()
-            .all(|count| *count == 0)
-    );
-    let words = SearchWords::parse("lighthouse").unwrap();
-    for scope in [SearchScope::Chat(chat.id), SearchScope::User(user.clone())] {
-        let found = store.search_messages(&scope, &words, &request).await.unwrap();
-        assert_eq!((found.items, found.has_more), (Vec::new(), false));
-    }
+    is_not_found(store, SearchScope::User(user.clone())).await;
 
     assert!(store.active_replies(&chats).await.unwrap().is_empty());
     for claim in [Claim::Owner("us"), Claim::Lapsed, Claim::Alone] {
@@ -172,45 +144,76 @@ async fn finds_nothing(store: &dyn Store, chat: &Chat, messages: &[Message]) {
         messages_max: 99,
         bytes_max: 1 << 20,
     };
-    for id in ids {
-        assert_eq!(
-            store.before_reply(chat.id, id, until, bounds).await.unwrap(),
-            None
-        );
+    for message in messages {
+        let before = store.before_reply(chat.id, message.id, until, bounds).await;
+        assert_eq!(before.unwrap(), None);
     }
 }
 
-async fn changes_nothing(store: &dyn Store, chat: &Chat, messages: &[Message]) {
+async fn is_not_found(store: &dyn Store, scope: SearchScope) {
+    let words = SearchWords::parse("lighthouse").unwrap();
+    let found = store
+        .search_messages(&scope, &words, &PageRequest::first(99))
+        .await;
+    let found = found.unwrap();
+    assert_eq!((found.items, found.has_more), (Vec::new(), false));
+}
+
+/// Whoever asks for its messages themselves finds nothing either.
+async fn finds_nothing(store: &dyn Store, chat: &Chat, messages: &[Message]) {
+    let (chats, request) = ([chat.id], PageRequest::first(99));
+    let ids: Vec<_> = messages.iter().map(|message| message.id).collect();
+    assert_eq!(store.messages(&ids).await.unwrap(), []);
+    let key = ClientKey::parse("key-1").unwrap();
+    assert_eq!(store.message_of_key(chat.id, &key).await.unwrap(), None);
+    let filter = MessageFilter::default();
+    let pages = store.message_pages(&chats, &filter, &request).await.unwrap();
+    assert!(pages.values().all(|page| page.items.is_empty() && !page.has_more));
+    let all = Slice { skip: 0, limit: 99 };
+    assert_eq!(store.message_slice(chat.id, all).await.unwrap(), []);
+    assert!(store.last_messages(&chats).await.unwrap().is_empty());
+    let counts = store.message_counts(&chats).await.unwrap();
+    assert!(counts.values().all(|count| *count == 0));
+    let tokens = store.token_counts(&chats).await.unwrap();
+    assert!(tokens.values().all(|count| *count == 0));
+    is_not_found(store, SearchScope::Chat(chat.id)).await;
+}
+
+/// Nothing is written in it any more.
+async fn begins_nothing(store: &dyn Store, chat: &Chat, messages: &[Message]) {
     let chat = chat.id;
     assert!(!store.delete_chat(chat).await.unwrap());
     let change = ChatChange::default();
     assert_eq!(store.update_chat(chat, &change, make::now()).await.unwrap(), None);
-    let written = store.write_message(&make::writing(make::message(chat))).await;
-    assert_eq!(written.unwrap(), Written::NoChat);
-    let again = make::writing(messages[0].clone());
-    assert_eq!(store.write_message(&again).await.unwrap(), Written::NoChat);
+    for message in [make::message(chat), messages[0].clone()] {
+        let written = store.write_message(&make::writing(message)).await;
+        assert_eq!(written.unwrap(), Written::NoChat);
+    }
     for exchange in [make::exchange(chat, "us"), make::reply_to_stored(chat, "us")] {
         assert_eq!(store.begin_exchange(&exchange).await.unwrap(), Begun::NoChat);
     }
+    for message in messages.iter().filter(|message| message.is_under_way()) {
+        let lease = Duration::from_secs(600);
+        let stored = store.checkpoint(chat, message.id, "us", "a longer text", lease);
+        assert_eq!(stored.await.unwrap(), Checkpointed::Lost);
+        let outcome = make::outcome(EndState::Complete, "x");
+        let finished = store.finish_reply(chat, message.id, Claim::Alone, &outcome, None);
+        assert_eq!(finished.await.unwrap(), None);
+    }
+}
+
+/// Nothing is left to change.
+async fn changes_nothing(store: &dyn Store, chat: &Chat, messages: &[Message]) {
+    let chat = chat.id;
     let change = MessageChange {
         text: Some("other".to_owned()),
         ..MessageChange::default()
     };
-    let outcome = make::outcome(EndState::Complete, "x");
     for message in messages {
         let id = message.id;
-        assert_eq!(
-            store
-                .update_message(chat, id, &change, make::now())
-                .await
-                .unwrap(),
-            None
-        );
+        let updated = store.update_message(chat, id, &change, make::now()).await;
+        assert_eq!(updated.unwrap(), None);
         assert_eq!(store.request_stop(chat, id, &make::stop(5)).await.unwrap(), None);
-        let stored = store.checkpoint(chat, id, "us", "a longer text", Duration::from_secs(600));
-        assert_eq!(stored.await.unwrap(), Checkpointed::Lost);
-        let finished = store.finish_reply(chat, id, Claim::Alone, &outcome, None).await;
-        assert_eq!(finished.unwrap(), None);
         assert!(!store.remove_reply(chat, id, Claim::Alone).await.unwrap());
         assert!(!store.delete_message(chat, id).await.unwrap());
     }
