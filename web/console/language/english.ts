@@ -61,6 +61,7 @@ const failures: Record<FailureCode, string> = {
   UPSTREAM_TOO_LARGE: 'The bot’s service sent too much at once.',
   UNAVAILABLE: 'The chat’s history could not be read.',
   INTERNAL: 'The bot broke down.',
+  PROMPT_DELETED: 'The message to answer was deleted before its turn.',
   SHUTDOWN: 'It was restarting, and could wait no longer.',
 };
 

@@ -56,6 +56,7 @@ export const FAILURE_CODES = [
   'UPSTREAM_TOO_LARGE',
   'UNAVAILABLE',
   'INTERNAL',
+  'PROMPT_DELETED',
   'SHUTDOWN',
 ] as const;
 
