@@ -149,7 +149,7 @@ async fn reply(service: &Arc<Service>, chat: ChatId) -> Cost {
             }
             ReplyUpdate::Finished { message, .. } => {
                 let first = first.unwrap();
-                let tokens = u32::try_from(message.token_count.unwrap().tokens).unwrap();
+                let tokens = u32::try_from(message.message().token_count.unwrap().tokens).unwrap();
                 return Cost {
                     cpu: (cpu_of_this_process() - cpu) / tokens,
                     wall: first.elapsed() / tokens,

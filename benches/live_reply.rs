@@ -268,7 +268,8 @@ fn read_all(bencher: Bencher, bytes: usize, cursor: Option<ReplyCursor>) {
 fn offset(update: &ReplyUpdate) -> usize {
     let (ReplyUpdate::Snapshot { cursor, .. }
     | ReplyUpdate::Partial { cursor, .. }
-    | ReplyUpdate::Finished { cursor, .. }) = update;
+    | ReplyUpdate::Finished { cursor, .. }
+    | ReplyUpdate::Deleted { cursor, .. }) = update;
     usize::try_from(cursor.offset).unwrap()
 }
 

@@ -67,14 +67,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         reaction: Some(Some("👍".to_owned())),
         ..MessageChange::default()
     };
-    store.update_message(answer.id, &like, SystemClock.now()).await?;
+    store
+        .update_message(chat.id, answer.id, &like, SystemClock.now())
+        .await?;
     let edit = MessageChange {
         text: Some("Hello! How are you?".to_owned()),
         is_edited: Some(true),
         ..MessageChange::default()
     };
     store
-        .update_message(question.id, &edit, SystemClock.now())
+        .update_message(chat.id, question.id, &edit, SystemClock.now())
         .await?;
 
     let (everything, page) = (MessageFilter::default(), PageRequest::first(50));

@@ -13,7 +13,8 @@ use super::{Applied, BEAT_EVERY, Engine, LiveReply};
 use crate::domain::{Message, MessageId};
 use crate::feed::{Fleet, Heard, Hearing};
 
-/// How long nothing may be heard of a reply before the store is looked at, which is then looked at with each beat.
+/// How long nothing may be heard of a reply before the store is looked at; where nothing can be heard, it is looked at
+/// with each beat.
 const SILENCE_MAX: Duration = Duration::from_secs(2);
 
 impl Engine {
@@ -73,7 +74,9 @@ impl Engine {
                 _ => true,
             };
             if is_to_be_looked_at {
-                look_at = Instant::now() + BEAT_EVERY;
+                // Where its owner is heard, one that says nothing has nothing to say.
+                let is_heard = fleet.is_some() && self.feed.is_up();
+                look_at = Instant::now() + if is_heard { SILENCE_MAX } else { BEAT_EVERY };
                 if self.look(id, &mirror).await {
                     return;
                 }
