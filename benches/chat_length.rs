@@ -156,6 +156,7 @@ async fn reply(service: &Arc<Service>, chat: ChatId) -> Cost {
                     first: first - asked,
                 };
             }
+            ReplyUpdate::Deleted { .. } => panic!("the reply was deleted"),
         }
     }
     panic!("the reply did not end");

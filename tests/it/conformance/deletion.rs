@@ -125,8 +125,8 @@ async fn nothing_leads_to_a_deleted_chat_and_once_swept_nothing_is_there(scratch
 async fn leads_nowhere(store: &dyn Store, chat: &Chat, messages: &[Message]) {
     let (user, chats, request) = (&chat.user_id, [chat.id], PageRequest::first(99));
     assert_eq!(store.chats(&chats).await.unwrap(), []);
-    let page = store.chat_page(user, &ChatFilter::default(), &request);
-    assert_eq!(page.await.unwrap().items, []);
+    let page = store.chat_page(user, &ChatFilter::default(), &request).await;
+    assert_eq!(page.unwrap().items, []);
     let all = Slice { skip: 0, limit: 99 };
     assert_eq!(store.chat_slice(user, all).await.unwrap(), []);
     assert_eq!(store.chat_count(user).await.unwrap(), 0);
