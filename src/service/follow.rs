@@ -96,6 +96,8 @@ impl ChatFollower {
     pub async fn next(&mut self) -> Option<(ChatUpdate, ChatCursor)> {
         while !self.is_over {
             let update = tokio::select! {
+                // The feed first: what it says of a message, its deletion above all, comes before more of its text.
+                biased;
                 // Not while there is no room for one more reply: those that have ended make room first.
                 followed = self.feed.next(), if self.replies.len() < ChatCursor::REPLIES_MAX => {
                     // Kept only while there is something to take: most chats are silent nearly all of the time.
