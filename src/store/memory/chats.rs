@@ -64,7 +64,9 @@ impl ChatStore for MemoryStore {
         let mut chats = self.state().chats_of(user);
         chats.retain(|chat| {
             filter.status.as_ref().is_none_or(|status| chat.status == *status)
-                && filter.document_id.is_none_or(|document| chat.document_id == Some(document))
+                && filter
+                    .document_id
+                    .is_none_or(|document| chat.document_id == Some(document))
         });
         let place = |chat: &Chat| Position {
             at: chat.updated_at,

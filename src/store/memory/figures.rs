@@ -57,9 +57,14 @@ impl State {
                     is_estimated,
                 },
             });
-            let add = |sum: i64, count: Option<TokenCount>| sum.saturating_add(count.map_or(0, |count| count.tokens));
+            let add = |sum: i64, count: Option<TokenCount>| {
+                sum.saturating_add(count.map_or(0, |count| count.tokens))
+            };
             row.message_count += 1;
-            row.prompt_tokens = add(row.prompt_tokens, prompt.filter(|_| message.author == Author::Bot));
+            row.prompt_tokens = add(
+                row.prompt_tokens,
+                prompt.filter(|_| message.author == Author::Bot),
+            );
             row.tokens.tokens = add(row.tokens.tokens, message.token_count);
         }
         rows.into_values().collect()
@@ -89,7 +94,10 @@ impl SearchStore for MemoryStore {
             let mut wanted = wanted.as_slice().iter();
             wanted.all(|word| held.contains(&word.to_lowercase()))
         };
-        let in_scope = state.messages.values().filter(|message| state.is_in_scope(message, scope));
+        let in_scope = state
+            .messages
+            .values()
+            .filter(|message| state.is_in_scope(message, scope));
         let mut found: Vec<_> = in_scope.filter(has_all).cloned().collect();
         found.sort_by_key(|message| Reverse(place(message)));
         Ok(page(found, request, true, place))

@@ -39,7 +39,8 @@ impl State {
 
     fn message_of_key(&self, chat: ChatId, key: &ClientKey) -> Option<Message> {
         let mut messages = self.messages.values();
-        let found = messages.find(|message| message.chat_id == chat && message.client_key.as_ref() == Some(key));
+        let found =
+            messages.find(|message| message.chat_id == chat && message.client_key.as_ref() == Some(key));
         found.cloned()
     }
 
@@ -70,7 +71,10 @@ impl MessageStore for MemoryStore {
 
     async fn messages(&self, ids: &[MessageId]) -> Result<Vec<Message>, StoreError> {
         let state = self.state();
-        Ok(ids.iter().filter_map(|id| state.messages.get(id).cloned()).collect())
+        Ok(ids
+            .iter()
+            .filter_map(|id| state.messages.get(id).cloned())
+            .collect())
     }
 
     async fn message_pages(
@@ -115,7 +119,10 @@ impl MessageStore for MemoryStore {
         let sum = |chat: &ChatId| {
             let messages = state.messages_of(*chat);
             let counts = messages.iter().filter_map(|message| message.token_count);
-            (*chat, counts.fold(0_i64, |sum, count| sum.saturating_add(count.tokens)))
+            (
+                *chat,
+                counts.fold(0_i64, |sum, count| sum.saturating_add(count.tokens)),
+            )
         };
         Ok(chats.iter().map(sum).collect())
     }

@@ -92,7 +92,12 @@ impl Store for MemoryStore {
 }
 
 /// A page of `items`, which are all there are, in the list's order.
-fn page<T>(items: Vec<T>, request: &PageRequest, is_descending: bool, place: impl Fn(&T) -> Position) -> Page<T> {
+fn page<T>(
+    items: Vec<T>,
+    request: &PageRequest,
+    is_descending: bool,
+    place: impl Fn(&T) -> Position,
+) -> Page<T> {
     let is_before = |a: Position, b: Position| match is_descending {
         true => a > b,
         false => a < b,

@@ -6,15 +6,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{MemoryStore, State};
-use crate::domain::{
-    ChatId, Message, MessageId, Reply, ReplyOutcome, StopRequest, Timestamp, whole_millis,
-};
+use crate::domain::{ChatId, Message, MessageId, Reply, ReplyOutcome, StopRequest, Timestamp, whole_millis};
 use crate::store::{Checkpointed, Claim, Inserted, ReplyStore, StoreError};
 
 impl State {
     /// A reply that streams, with the message that it is.
     fn streaming(&mut self, id: MessageId) -> Option<&mut Message> {
-        self.messages.get_mut(&id).filter(|message| message.is_under_way())
+        self.messages
+            .get_mut(&id)
+            .filter(|message| message.is_under_way())
     }
 
     fn checkpoint(&mut self, id: MessageId, owner: &str, text: &str, lease_until: Timestamp) -> Checkpointed {

@@ -1,0 +1,65 @@
+//! The simulation, run.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::judge::{KNOWN, Kind};
+use super::plan::Plan;
+use super::run::{report, run};
+
+/// Seeds of a plain `cargo test`.
+const SEEDS: u64 = 300;
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how `make simulate` says what is wanted"
+)]
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn two_runs_of_a_seed_are_the_same() {
+    for seed in 0..20 {
+        let trace = || -> Vec<String> {
+            let history = run(&Plan::of(seed)).history;
+            history.iter().map(|entry| format!("{entry:?}")).collect()
+        };
+        let (first, second) = (trace(), trace());
+        let same = first
+            .iter()
+            .zip(&second)
+            .take_while(|(first, second)| first == second);
+        let same = same.count();
+        assert_eq!(first.get(same), second.get(same), "seed {seed}, entry {same}");
+    }
+}
+
+/// `make simulate`: as many seeds as are asked for; without being asked, a few hundred.
+#[test]
+fn no_seed_breaches_what_must_hold() {
+    let (seeds, first) = (
+        setting("COLLOQUY_SIMULATE_SEEDS"),
+        setting("COLLOQUY_SIMULATE_FROM").unwrap_or(0),
+    );
+    let (begun, mut found) = (Instant::now(), BTreeMap::<Kind, Vec<u64>>::new());
+    let mut told = begun;
+    for seed in first..first + seeds.unwrap_or(SEEDS) {
+        let plan = Plan::of(seed);
+        for breach in run(&plan).breaches {
+            found.entry(breach.kind).or_default().push(seed);
+            assert!(KNOWN.contains(&breach.kind), "{}", report(plan, breach.kind));
+        }
+        if seeds.is_some() && told.elapsed() > Duration::from_secs(2) {
+            told = Instant::now();
+            let rate = (seed - first + 1) as f64 / begun.elapsed().as_secs_f64();
+            println!("{} seeds, {rate:.0} a second", seed - first + 1);
+        }
+    }
+    if seeds.is_some() {
+        println!("{:.1} s", begun.elapsed().as_secs_f64());
+        for (kind, seeds) in found {
+            println!("{kind:?}: {} seeds, first {}", seeds.len(), seeds[0]);
+        }
+    }
+}
