@@ -106,6 +106,8 @@ async fn shut_down(world: &Arc<World>, slot: usize, grace: Duration) {
     server.engine.drain();
     let _ = timeout(grace, server.engine.drained()).await;
     let _ = timeout(Duration::from_secs(5), server.engine.shut_down()).await;
+    // Whoever still waits is answered.
+    sleep(Duration::from_millis(500)).await;
     // Unless it was killed meanwhile, and another run is in its place.
     if Arc::ptr_eq(&server, &world.server(slot)) && !server.gate.is_dead() {
         world.replace(slot, Duration::from_millis(300)).await;

@@ -1,6 +1,8 @@
 //! What happened in a run, in the order in which it did: what clients asked and were told, what the store did, what the
 //! feed carried, what the bot was asked.
 
+use std::fmt;
+
 use crate::domain::{ChatEvent, ChatId, Message, MessageId, ReplyState};
 use crate::service::StopOutcome;
 
@@ -148,6 +150,69 @@ pub enum Effect {
         id: MessageId,
         state: ReplyState,
     },
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:>6} ms  ", self.at)?;
+        match &self.note {
+            Note::Asked { call, server, what } => write!(out, "call {call} to server {server}: {what:?}"),
+            Note::Answered { call, answer } => write!(out, "call {call} ends: {answer}"),
+            Note::Told { follower, chat, told } => {
+                write!(out, "follower {follower} of chat {chat}: {told:?}")
+            }
+            Note::Did { server, effect } => write!(out, "the store, for server {server}: {effect}"),
+            Note::AnswerLost { server, effect } => write!(out, "server {server} is not answered {effect}"),
+            Note::Published { server, chat, event } => {
+                write!(out, "server {server} tells chat {chat}: {event:?}")
+            }
+            Note::Carried { chat, event } => write!(out, "the feed tells chat {chat}: {event:?}"),
+            Note::Called {
+                call,
+                server,
+                question,
+            } => {
+                write!(out, "server {server} asks the bot, as c{call}: \"{question}\"")
+            }
+            Note::Wrote { call, reply } => write!(out, "c{call} is the text of {reply}"),
+            Note::Server { server, what } => write!(out, "server {server} {what}"),
+            Note::Feed { what } => write!(out, "the feed {what}"),
+        }
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { code } => write!(out, "refused with {code}"),
+            Self::Unknown { code } => write!(out, "failed with {code}"),
+            answer => write!(out, "{answer:?}"),
+        }
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stored { message, streaming } => {
+                let Message {
+                    id, chat_id, text, ..
+                } = message.as_ref();
+                match &message.reply {
+                    Some(reply) => write!(
+                        out,
+                        "reply {id} in chat {chat_id} to {:?} of {}, ",
+                        reply.in_reply_to, reply.owner
+                    )?,
+                    None => write!(out, "message {id} in chat {chat_id} \"{text}\", ")?,
+                }
+                write!(out, "at {}; {streaming} replies stream", message.created_at)
+            }
+            Self::StopNoted { id } => write!(out, "a stop of {id} is noted"),
+            Self::Ended { id, state } => write!(out, "{id} ends as {}", state.name()),
+            effect => write!(out, "{effect:?}"),
+        }
+    }
 }
 
 /// The label that a text begins with: `p12` of `p12 tell me more`.

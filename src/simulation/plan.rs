@@ -11,8 +11,9 @@ pub const CHATS: usize = 2;
 /// Everything that a run is made of. With the same plan it takes the same course.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Where all chance of the run comes from that is not in the steps.
     pub seed: u64,
+    /// Where all chance of the run comes from that is not in the steps: the seed, unless the history is made shorter.
+    pub chance: u64,
     /// By how many milliseconds the clock of each server is ahead of the store's.
     pub skews: Vec<i64>,
     pub weather: Weather,
@@ -156,6 +157,7 @@ impl Plan {
         .draw();
         Self {
             seed,
+            chance: seed,
             skews,
             weather,
             steps,
@@ -300,7 +302,10 @@ impl Drawing {
             },
             2 => What::ShutDown {
                 server,
-                grace: self.rng.u64(0..3_000),
+                grace: match self.rng.bool() {
+                    true => self.rng.u64(0..10),
+                    false => self.rng.u64(0..3_000),
+                },
             },
             3 => What::Freeze {
                 server,

@@ -23,7 +23,7 @@ fn two_runs_of_a_seed_are_the_same() {
     for seed in 0..20 {
         let trace = || -> Vec<String> {
             let history = run(&Plan::of(seed)).history;
-            history.iter().map(|entry| format!("{entry:?}")).collect()
+            history.iter().map(|entry| entry.to_string()).collect()
         };
         let (first, second) = (trace(), trace());
         let same = first
@@ -32,6 +32,16 @@ fn two_runs_of_a_seed_are_the_same() {
             .take_while(|(first, second)| first == second);
         let same = same.count();
         assert_eq!(first.get(same), second.get(same), "seed {seed}, entry {same}");
+    }
+}
+
+/// Prints the shortest histories of a seed: `COLLOQUY_SIMULATE_SHOW=seed make simulate`.
+#[test]
+fn the_history_of_a_seed_can_be_shown() {
+    if let Some(seed) = setting("COLLOQUY_SIMULATE_SHOW") {
+        for breach in run(&Plan::of(seed)).breaches {
+            println!("{}", report(Plan::of(seed), breach.kind));
+        }
     }
 }
 

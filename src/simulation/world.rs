@@ -81,7 +81,7 @@ impl World {
         let clock = Arc::new(SkewedClock { origin, skew: 0 });
         let world = Arc::new(Self {
             origin,
-            rng: Mutex::new(Rng::with_seed(plan.seed ^ 0x5eed)),
+            rng: Mutex::new(Rng::with_seed(plan.chance ^ 0x5eed)),
             history: Mutex::default(),
             weather: Mutex::new(plan.weather),
             skews: plan.skews.clone(),
