@@ -87,7 +87,7 @@ fn restart_feed(world: &World, is_old: bool) {
     let what = if is_old { "restarts old" } else { "restarts empty" };
     world.note(Note::Feed { what });
     for slot in 0..world.server_count() {
-        let away = world.roll(|rng| rng.u64(0..1_500));
+        let away = world.roll(|rng| if rng.bool() { 0 } else { rng.u64(0..5_000) });
         world.server(slot).gate.cut_from_feed(Duration::from_millis(away));
     }
     world.broker.restart(is_old);

@@ -48,6 +48,8 @@ pub enum Kind {
     NeverTold,
     /// An event was carried, and a follower was neither told it nor told to read again.
     MissedUnseen,
+    /// A message was stored again after its deletion.
+    BroughtBack,
     /// A follower was told of a message behind its deletion.
     AfterDeletion,
     /// A follower had another text of a reply than its cursor, or its end, stands for.
@@ -60,7 +62,6 @@ pub enum Kind {
 pub const KNOWN: &[Kind] = &[
     Kind::PromptWithoutReply,
     Kind::RefusedYetStored,
-    Kind::NeverEnds,
     Kind::CalledTwice,
     Kind::AnswersAnother,
     Kind::AskedForGonePrompt,
@@ -74,6 +75,7 @@ pub const KNOWN: &[Kind] = &[
     Kind::TooManyUnderWay,
     Kind::NeverTold,
     Kind::MissedUnseen,
+    Kind::BroughtBack,
     Kind::AfterDeletion,
     Kind::WrongText,
     Kind::OrderNotRising,
@@ -138,6 +140,10 @@ impl<'a> Judge<'a> {
                 effect: Effect::Stored { message, .. },
                 ..
             } => {
+                if self.deleted.contains_key(&message.id) {
+                    let what = format!("{} stays deleted, and is not stored again", message.id);
+                    self.breach(Kind::BroughtBack, what);
+                }
                 self.stored.entry(message.id).or_insert((at, message));
             }
             Note::Did {
@@ -566,6 +572,7 @@ impl<'a> Judge<'a> {
                 && !message.is_edited
                 && message.text != *text
                 && self.chats.contains(&chat)
+                && !self.deleted.contains_key(reply)
             {
                 found(
                     Kind::WrongText,

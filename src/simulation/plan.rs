@@ -293,14 +293,17 @@ impl Drawing {
         let at = match self.steps.len() {
             0 => at,
             _ if self.rng.bool() => at,
-            count => self.steps[self.rng.usize(0..count)].at + self.rng.u64(0..30),
+            count => {
+                let later = [6, 30, 300][self.rng.usize(0..3)];
+                self.steps[self.rng.usize(0..count)].at + self.rng.u64(0..later)
+            }
         };
-        let what = match self.rng.u32(0..8) {
+        let what = match self.rng.u32(0..10) {
             0 | 1 => What::Kill {
                 server,
                 down_for: self.rng.u64(100..4_000),
             },
-            2 => What::ShutDown {
+            8 | 9 => What::ShutDown {
                 server,
                 grace: match self.rng.bool() {
                     true => self.rng.u64(0..10),

@@ -35,6 +35,46 @@ fn two_runs_of_a_seed_are_the_same() {
     }
 }
 
+/// In how many seeds each kind of breach that is known is found, at the most.
+const FOUND_WITHIN: &[(Kind, u64)] = &[
+    (Kind::PromptWithoutReply, 100),
+    (Kind::RefusedYetStored, 1000),
+    (Kind::CalledTwice, 100),
+    (Kind::AnswersAnother, 100),
+    (Kind::AskedForGonePrompt, 100),
+    (Kind::LeftInDeletedChat, 100),
+    (Kind::CalledForDeletedChat, 300),
+    (Kind::FinishedStreaming, 200),
+    (Kind::UnknownElsewhere, 100),
+    (Kind::StopMissed, 100),
+    (Kind::StopForgotten, 200),
+    (Kind::StopIgnored, 100),
+    (Kind::TooManyUnderWay, 100),
+    (Kind::NeverTold, 100),
+    (Kind::MissedUnseen, 300),
+    (Kind::BroughtBack, 200),
+    (Kind::AfterDeletion, 100),
+    (Kind::WrongText, 500),
+    (Kind::OrderNotRising, 100),
+];
+
+#[test]
+fn what_is_known_to_be_wrong_is_found() {
+    let mut missing: BTreeMap<Kind, u64> = FOUND_WITHIN.iter().copied().collect();
+    for seed in 0.. {
+        for breach in run(&Plan::of(seed)).breaches {
+            missing.remove(&breach.kind);
+        }
+        missing.retain(|kind, within| {
+            assert!(seed + 1 < *within, "{kind:?} is not found in {within} seeds");
+            true
+        });
+        if missing.is_empty() {
+            return;
+        }
+    }
+}
+
 /// Prints the shortest histories of a seed: `COLLOQUY_SIMULATE_SHOW=seed make simulate`.
 #[test]
 fn the_history_of_a_seed_can_be_shown() {

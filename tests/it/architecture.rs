@@ -18,7 +18,16 @@ const LAYERS: [(&str, &[&str]); 17] = [
     ("bot", &["domain", "config", "telemetry"]),
     (
         "engine",
-        &["domain", "config", "telemetry", "store", "feed", "bot"],
+        // Of the simulation, in unit tests, what wakes readers in an order that can be repeated.
+        &[
+            "domain",
+            "config",
+            "telemetry",
+            "store",
+            "feed",
+            "bot",
+            "simulation",
+        ],
     ),
     ("auth", &["domain", "config"]),
     (
@@ -75,6 +84,11 @@ const LAYERS: [(&str, &[&str]); 17] = [
             "graphql",
             "app",
         ],
+    ),
+    // In unit tests only.
+    (
+        "simulation",
+        &["domain", "config", "store", "feed", "bot", "engine", "service"],
     ),
 ];
 
