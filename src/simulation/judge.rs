@@ -106,6 +106,10 @@ pub struct Judge<'a> {
     breaches: Vec<Breach>,
 }
 
+/// What a follower was told, and where in the history.
+type Telling<'a> = (usize, &'a Told);
+type Tellings<'a> = Vec<Telling<'a>>;
+
 /// A call of a client: where it begins and ends in the history.
 struct Asking<'a> {
     from: usize,
@@ -509,7 +513,7 @@ impl<'a> Judge<'a> {
     }
 
     fn followers(&mut self) {
-        let mut told: BTreeMap<usize, (ChatId, Vec<(usize, &Told)>)> = BTreeMap::new();
+        let mut told: BTreeMap<usize, (ChatId, Tellings<'_>)> = BTreeMap::new();
         for (at, entry) in self.history.iter().enumerate() {
             if let Note::Told {
                 follower,
@@ -531,7 +535,7 @@ impl<'a> Judge<'a> {
             .extend(found.into_iter().map(|(kind, what)| Breach { kind, what }));
     }
 
-    fn one_follower(&self, chat: ChatId, told: &[(usize, &Told)], found: &mut dyn FnMut(Kind, String)) {
+    fn one_follower(&self, chat: ChatId, told: &[Telling<'_>], found: &mut dyn FnMut(Kind, String)) {
         let mut gone = BTreeSet::new();
         for (_, what) in told {
             match what {
@@ -594,7 +598,7 @@ impl<'a> Judge<'a> {
         self.what_was_missed(chat, told, found);
     }
 
-    fn what_was_missed(&self, chat: ChatId, told: &[(usize, &Told)], found: &mut dyn FnMut(Kind, String)) {
+    fn what_was_missed(&self, chat: ChatId, told: &[Telling<'_>], found: &mut dyn FnMut(Kind, String)) {
         let place = |wanted: &dyn Fn(&Told) -> bool| {
             told.iter()
                 .rev()
@@ -641,7 +645,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Whether a follower was told an event that was carried at this place of the history, or need not be.
-    fn is_told(&self, event: &ChatEvent, carried: usize, told: &[(usize, &Told)]) -> bool {
+    fn is_told(&self, event: &ChatEvent, carried: usize, told: &[Telling<'_>]) -> bool {
         let matches = |told: &Told| match event {
             ChatEvent::MessageAdded(id) => *told == Told::Added(*id) || !self.messages.contains_key(id),
             ChatEvent::MessageUpdated(id) => *told == Told::Updated(*id) || !self.messages.contains_key(id),

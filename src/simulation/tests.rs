@@ -75,13 +75,20 @@ fn what_is_known_to_be_wrong_is_found() {
     }
 }
 
-/// Prints the shortest histories of a seed: `COLLOQUY_SIMULATE_SHOW=seed make simulate`.
+/// The shortest history of each breach of a seed, printed: `COLLOQUY_SIMULATE_SHOW` says of which.
 #[test]
 fn the_history_of_a_seed_can_be_shown() {
-    if let Some(seed) = setting("COLLOQUY_SIMULATE_SHOW") {
-        for breach in run(&Plan::of(seed)).breaches {
-            println!("{}", report(Plan::of(seed), breach.kind));
-        }
+    let seed = setting("COLLOQUY_SIMULATE_SHOW");
+    let plan = Plan::of(seed.unwrap_or(2));
+    let steps = plan.steps.len();
+    for breach in run(&plan).breaches {
+        let report = report(plan.clone(), breach.kind);
+        println!("{report}");
+        let needed = report.matches(", step ").count();
+        assert!(
+            report.contains("Expected: ") && (1..=steps).contains(&needed),
+            "{report}"
+        );
     }
 }
 
