@@ -285,30 +285,33 @@ impl Fleet for FleetFeed {
         let (world, gate) = (self.world.clone(), self.gate.clone());
         let changes = world.broker.changes.subscribe();
         let kept = world.broker.text(reply).map_or(0, |text| text.text.len());
-        let heard = stream::unfold((kept, changes), move |(mut place, mut changes)| {
+        let first = (kept, false, changes);
+        let heard = stream::unfold(first, move |(mut place, mut is_over, mut changes)| {
             let (world, gate) = (world.clone(), gate.clone());
             async move {
                 loop {
                     changes.borrow_and_update();
                     let was_away = gate.feed_back().await;
                     let text = world.broker.text(reply).unwrap_or_default();
-                    if was_away || text.text.len() < place {
-                        return Some((Heard::Missed, (text.text.len(), changes)));
-                    }
-                    if text.text.len() > place && !world.happens(world.weather().feed_lost) {
+                    let length = text.text.len();
+                    let heard = if was_away || length < place {
+                        Some(Heard::Missed)
+                    } else if length > place && !world.happens(world.weather().feed_lost) {
+                        let text = text.text[place..].to_owned();
+                        Some(Heard::Piece { offset: place, text })
+                    } else if text.has_ended && !is_over {
+                        is_over = true;
+                        Some(Heard::Ended)
+                    } else {
+                        None
+                    };
+                    place = length;
+                    if let Some(heard) = heard {
                         world.travel().await;
                         gate.pass().await;
-                        let piece = Heard::Piece {
-                            offset: place,
-                            text: text.text[place..].to_owned(),
-                        };
-                        return Some((piece, (text.text.len(), changes)));
+                        return Some((heard, (place, is_over, changes)));
                     }
-                    place = text.text.len();
-                    if text.has_ended {
-                        let _ = changes.changed().await;
-                        return Some((Heard::Ended, (place, changes)));
-                    }
+                    // The sender lives as long as the world.
                     let _ = changes.changed().await;
                 }
             }
