@@ -23,5 +23,7 @@ pub mod http;
 pub mod legacy;
 pub mod peer;
 pub mod service;
+#[cfg(test)]
+mod simulation;
 pub mod store;
 pub mod telemetry;

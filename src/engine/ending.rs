@@ -69,12 +69,14 @@ impl Engine {
                 return None;
             }
             tokio::select! {
-                () = tokio::time::sleep(next_waits.next().unwrap_or(wait_max)) => {}
+                // The shutdown first: it shortens what is waited for, whatever else is ready.
+                biased;
                 () = self.shutdown.cancelled(), if !is_shutting_down => {
                     is_shutting_down = true;
                     deadline = deadline.min(Instant::now() + TRIED_IN_SHUTDOWN_FOR);
                     next_waits = waits.build();
                 }
+                () = tokio::time::sleep(next_waits.next().unwrap_or(wait_max)) => {}
             }
         }
     }

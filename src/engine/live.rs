@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
+#[cfg(not(test))]
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -13,6 +15,9 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use crate::domain::{
     ChatId, EndState, EndedMessage, Message, MessageId, ReplyCursor, ReplyOutcome, StopRequest, TextDigest,
 };
+// Wakes readers in an order that does not depend on chance.
+#[cfg(test)]
+use crate::simulation::watch;
 
 /// The most bytes of text in one [`ReplyUpdate::Snapshot`] or [`ReplyUpdate::Partial`]. A blocked socket holds at most
 /// one of them, however long the reply.

@@ -1,11 +1,13 @@
 //! Following a chat: its events, and the text of every reply while it grows, in one stream with one cursor.
 
-use std::collections::{BTreeMap, HashSet};
-use std::future::poll_fn;
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::future::{pending, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use futures_util::stream::{self, BoxStream, StreamExt};
+use tokio::time::{Instant, sleep_until};
 
 use super::{Error, Service};
 use crate::domain::{
@@ -14,6 +16,11 @@ use crate::domain::{
 use crate::engine::{ReplyReader, ReplyUpdate};
 use crate::feed::{Followed, Follower};
 use crate::telemetry::{self, Counted};
+
+/// How soon replies under way are looked for again that could not be read.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// Deleted messages that a follower remembers: more than two servers publish about one message between two deletions.
+const DELETED_MAX: usize = 32;
 
 /// What a follower of a chat is told.
 #[derive(Clone, Debug)]
@@ -48,6 +55,10 @@ pub struct ChatFollower {
     told: BTreeMap<MessageId, Option<ReplyCursor>>,
     /// Replies that were found under way, and whose beginning the feed may still tell.
     found: HashSet<MessageId>,
+    /// The latest messages that were told to be deleted: what another server says of them comes too late.
+    deleted: VecDeque<MessageId>,
+    /// When to look again for the replies under way, which could not be read; `None` if all are followed.
+    look_at: Option<Instant>,
     is_over: bool,
     _counted: Counted,
 }
@@ -78,6 +89,8 @@ impl Service {
             replies: Vec::new(),
             told: BTreeMap::new(),
             found: HashSet::new(),
+            deleted: VecDeque::new(),
+            look_at: None,
             is_over: false,
             _counted: telemetry::streams::follows_chat(),
         };
@@ -96,6 +109,8 @@ impl ChatFollower {
     pub async fn next(&mut self) -> Option<(ChatUpdate, ChatCursor)> {
         while !self.is_over {
             let update = tokio::select! {
+                // The feed first: what it says of a message, its deletion above all, comes before more of its text.
+                biased;
                 // Not while there is no room for one more reply: those that have ended make room first.
                 followed = self.feed.next(), if self.replies.len() < ChatCursor::REPLIES_MAX => {
                     // Kept only while there is something to take: most chats are silent nearly all of the time.
@@ -107,6 +122,7 @@ impl ChatFollower {
                     let is_deleted = matches!(update, ReplyUpdate::Deleted { .. });
                     (!is_deleted).then_some(ChatUpdate::Reply(update))
                 }
+                () = due(self.look_at) => Box::pin(self.look_again()).await,
             };
             if let Some(update) = update {
                 return Some((update, self.cursor()));
@@ -136,6 +152,7 @@ impl ChatFollower {
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(chat.id = %self.chat, error, "a follower is told to read the chat again");
+                self.look_at = Some(Instant::now() + LOOK_AGAIN);
                 Some(ChatUpdate::Resync)
             }
         }
@@ -143,6 +160,9 @@ impl ChatFollower {
 
     async fn tell(&mut self, event: ChatEvent) -> Result<Option<ChatUpdate>, Error> {
         let (service, viewer) = (&self.service, &self.viewer);
+        if event.message_id().is_some_and(|id| self.deleted.contains(&id)) {
+            return Ok(None);
+        }
         Ok(Some(match event {
             // What an event carries needs no read: the right to the chat was checked, and its owner never changes.
             ChatEvent::MessageAdded(message) => {
@@ -183,17 +203,34 @@ impl ChatFollower {
         }))
     }
 
-    /// Follows every reply under way that is not followed yet; that the chat is deleted may be among what was missed.
     async fn resync(&mut self) -> Result<ChatUpdate, Error> {
+        self.found.clear();
+        let deleted = self.find_replies().await?;
+        Ok(deleted.unwrap_or(ChatUpdate::Resync))
+    }
+
+    /// Looks for the replies under way, until they can be read. One may have begun and ended meanwhile, so the follower
+    /// then reads the chat once more.
+    async fn look_again(&mut self) -> Option<ChatUpdate> {
+        match self.resync().await {
+            Ok(update) => Some(update),
+            Err(_) => {
+                self.look_at = Some(Instant::now() + LOOK_AGAIN);
+                None
+            }
+        }
+    }
+
+    /// Follows every reply under way that is not followed yet; that the chat is deleted may be among what was missed.
+    async fn find_replies(&mut self) -> Result<Option<ChatUpdate>, Error> {
         match self.service.chat(&self.viewer, self.chat).await {
             Ok(_) => {}
             Err(Error::NotFound(_)) => {
                 self.is_over = true;
-                return Ok(ChatUpdate::ChatDeleted(self.chat));
+                return Ok(Some(ChatUpdate::ChatDeleted(self.chat)));
             }
             Err(error) => return Err(error),
         }
-        self.found.clear();
         let engine = &self.service.engine;
         for message in engine.active_replies(self.chat).await? {
             let id = message.id;
@@ -203,7 +240,8 @@ impl ChatFollower {
             }
             self.found.insert(id);
         }
-        Ok(ChatUpdate::Resync)
+        self.look_at = None;
+        Ok(None)
     }
 
     /// Whether the reply is followed: there may be no such message, or not yet.
@@ -235,6 +273,10 @@ impl ChatFollower {
         self.replies.retain(|(followed, _)| *followed != id);
         self.told.remove(&id);
         self.found.remove(&id);
+        if self.deleted.len() == DELETED_MAX {
+            self.deleted.pop_front();
+        }
+        self.deleted.push_back(id);
     }
 
     fn note(&mut self, id: MessageId, update: &ReplyUpdate) {
@@ -254,6 +296,15 @@ impl ChatFollower {
             position: self.position,
             replies: self.told.iter().map(|(id, told)| (*id, *told)).collect(),
         }
+    }
+}
+
+/// Completes at a moment; never, if there is none.
+async fn due(at: Option<Instant>) {
+    match at {
+        // Kept only while it is waited for.
+        Some(at) => Box::pin(sleep_until(at)).await,
+        None => pending().await,
     }
 }
 

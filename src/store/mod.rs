@@ -1,14 +1,16 @@
-//! What is kept: small traits by noun, and the two engines that implement them.
+//! What is kept: small traits by noun, and the engines that implement them: two that last, and one
+//! in memory, for simulations.
 //!
 //! Every method is one round trip to the engine unless its comment says otherwise. A write has happened durably when
 //! it returns: acknowledged by a majority and journaled on MongoDB, fsynced on the embedded engine. What does not
 //! exist is `None` or an absent entry, never an error. No method checks who asks; that is the service's work.
 //!
 //! To add a method: declare and describe it here, give it a case in `tests/it/conformance`, implement it in
-//! both engines.
+//! each engine.
 
 pub mod embedded;
 pub mod inspection;
+pub mod memory;
 pub mod metered;
 pub mod mongo;
 
@@ -24,6 +26,7 @@ use crate::domain::{
 };
 
 pub use embedded::EmbeddedStore;
+pub use memory::MemoryStore;
 pub use metered::MeteredStore;
 pub use mongo::{MongoStore, ScratchDatabase};
 
@@ -404,7 +407,7 @@ pub(crate) fn is_same_content(stored: &Message, sent: &Message) -> bool {
 }
 
 /// The first moment of a moment's UTC day.
-fn day_of(moment: Timestamp) -> Timestamp {
+pub(crate) fn day_of(moment: Timestamp) -> Timestamp {
     const DAY_MS: i64 = 86_400_000;
     moment.plus_millis(-moment.millis().rem_euclid(DAY_MS))
 }

@@ -7,7 +7,7 @@ use syn::visit::{self, Visit};
 use crate::support::sources::{Source, sources};
 
 /// Each module of the crate with the modules it may import, from the lowest layer to the highest.
-const LAYERS: [(&str, &[&str]); 16] = [
+const LAYERS: [(&str, &[&str]); 17] = [
     ("domain", &[]),
     ("drain", &[]),
     ("peer", &[]),
@@ -18,7 +18,16 @@ const LAYERS: [(&str, &[&str]); 16] = [
     ("bot", &["domain", "config", "telemetry"]),
     (
         "engine",
-        &["domain", "config", "telemetry", "store", "feed", "bot"],
+        // Of the simulation, in unit tests, what wakes readers in an order that can be repeated.
+        &[
+            "domain",
+            "config",
+            "telemetry",
+            "store",
+            "feed",
+            "bot",
+            "simulation",
+        ],
     ),
     ("auth", &["domain", "config"]),
     (
@@ -76,10 +85,16 @@ const LAYERS: [(&str, &[&str]); 16] = [
             "app",
         ],
     ),
+    // In unit tests only.
+    (
+        "simulation",
+        &["domain", "config", "store", "feed", "bot", "engine", "service"],
+    ),
 ];
 
 /// Modules that only the one beside them may name.
-const PRIVATE: [(&str, &str); 6] = [
+const PRIVATE: [(&str, &str); 7] = [
+    ("store::memory", "store"),
     ("store::mongo", "store"),
     ("store::embedded", "store"),
     ("feed::local", "feed"),
@@ -114,7 +129,7 @@ const CONFINED: [(&str, &[&str]); 49] = [
         "rustix",
         &["cli::page", "cli::verify::process", "store::embedded"],
     ),
-    ("fastrand", &["cli::verify"]),
+    ("fastrand", &["cli::verify", "simulation"]),
     ("tempfile", &["cli::verify", "config", "store::embedded"]),
     ("tracing_subscriber", &["telemetry"]),
     ("tracing_appender", &["telemetry::log"]),

@@ -1,0 +1,46 @@
+//! Faults that can be put back on purpose: the proof that the simulation sees them.
+
+use std::cell::Cell;
+
+/// A way in which the product, or what it stands on, once was wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A server knows only the oldest of the replies that are under way in a chat.
+    OnlyTheOldest,
+    /// The bound of replies under way is not the chat's.
+    NoBound,
+    /// What a deleted chat leaves behind is not removed.
+    NoSweep,
+    /// Whoever sends a prompt again takes its reply for its own.
+    JoinedIsBegun,
+    /// A prompt is stored, and its reply is not.
+    HalfStored,
+    /// What was refused is stored.
+    RefusedButStored,
+    /// The bot is asked although the prompt was deleted: what stands before it.
+    DeletedPromptStays,
+    /// The bot is given what was written after its prompt as well.
+    HistoryGoesOn,
+    /// A stop is acknowledged and not stored.
+    StopNotStored,
+    /// A message gets the moment that its server's clock says, whatever is in the chat.
+    ClocksDecide,
+    /// A feed that comes back older goes on where it was.
+    OldRunContinued,
+    /// Events are not published.
+    DroppedEvents,
+}
+
+thread_local! {
+    static PUT_BACK: Cell<Option<Fault>> = const { Cell::new(None) };
+}
+
+/// Puts one fault back on this thread, or none.
+pub fn put_back(fault: Option<Fault>) {
+    PUT_BACK.set(fault);
+}
+
+/// Whether a fault is there.
+pub fn is_put_back(fault: Fault) -> bool {
+    PUT_BACK.get() == Some(fault)
+}

@@ -1,0 +1,221 @@
+//! What happened in a run, in the order in which it did: what clients asked and were told, what the store did, what the
+//! feed carried, what the bot was asked.
+
+use std::fmt;
+
+use crate::domain::{ChatEvent, ChatId, Message, MessageId, ReplyState};
+use crate::service::StopOutcome;
+
+use super::plan::Call;
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// When, in milliseconds since the start.
+    pub at: u64,
+    pub note: Note,
+}
+
+/// A run of a server: another one after each start. The number tells it apart from all others of the run.
+pub type ServerRun = usize;
+
+#[derive(Clone, Debug)]
+pub enum Note {
+    /// A client called.
+    Asked {
+        call: usize,
+        server: ServerRun,
+        what: Call,
+    },
+    /// It was answered.
+    Answered { call: usize, answer: Answer },
+    /// A follower of a chat was told something.
+    Told {
+        follower: usize,
+        chat: ChatId,
+        told: Told,
+    },
+    /// The store did something for a server.
+    Did { server: ServerRun, effect: Effect },
+    /// The answer to what the store did last for this server was lost.
+    AnswerLost { server: ServerRun, effect: &'static str },
+    /// A server published an event.
+    Published {
+        server: ServerRun,
+        chat: ChatId,
+        event: ChatEvent,
+    },
+    /// The feed took it.
+    Carried { chat: ChatId, event: ChatEvent },
+    /// The bot was called: with this question last.
+    Called {
+        call: usize,
+        server: ServerRun,
+        question: String,
+    },
+    /// The text that a call of the bot began became that of a reply.
+    Wrote { call: usize, reply: MessageId },
+    /// A server began, ended, or was hurt.
+    Server { server: ServerRun, what: String },
+    /// The feed was saved or came back.
+    Feed { what: &'static str },
+}
+
+/// How a call ended.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    Sent {
+        message: MessageId,
+        reply: MessageId,
+    },
+    Created {
+        message: MessageId,
+    },
+    Edited,
+    Deleted,
+    Stopped {
+        reply: MessageId,
+        outcome: StopOutcome,
+    },
+    StoppedAll {
+        replies: Vec<MessageId>,
+    },
+    /// Refused for good, with this code.
+    Refused {
+        code: &'static str,
+    },
+    /// Failed, and whether anything was done is not known.
+    Unknown {
+        code: &'static str,
+    },
+    /// The server died.
+    Lost,
+    /// The caller went away.
+    Left,
+    /// There was nothing to do it to.
+    Nothing,
+}
+
+/// What a follower is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It is connected to this server.
+    Connected {
+        server: ServerRun,
+    },
+    Resync,
+    Added(MessageId),
+    Updated(MessageId),
+    Deleted(MessageId),
+    ChatUpdated,
+    ChatDeleted,
+    /// There is no such chat any more.
+    NoChat,
+    /// More of a reply's text; whether all that it has is what the cursor stands for.
+    Text {
+        reply: MessageId,
+        is_exact: bool,
+    },
+    Finished {
+        reply: MessageId,
+        state: Option<ReplyState>,
+        text: String,
+        is_exact: bool,
+    },
+}
+
+/// What the store did.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// A message was stored, with how many replies of its chat then stream.
+    Stored {
+        message: Box<Message>,
+        streaming: usize,
+    },
+    Updated {
+        chat: ChatId,
+        id: MessageId,
+    },
+    Deleted {
+        chat: ChatId,
+        id: MessageId,
+    },
+    ChatDeleted {
+        chat: ChatId,
+    },
+    StopNoted {
+        id: MessageId,
+    },
+    Ended {
+        id: MessageId,
+        state: ReplyState,
+    },
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:>6} ms  ", self.at)?;
+        match &self.note {
+            Note::Asked { call, server, what } => write!(out, "call {call} to server {server}: {what:?}"),
+            Note::Answered { call, answer } => write!(out, "call {call} ends: {answer}"),
+            Note::Told { follower, chat, told } => {
+                write!(out, "follower {follower} of chat {chat}: {told:?}")
+            }
+            Note::Did { server, effect } => write!(out, "the store, for server {server}: {effect}"),
+            Note::AnswerLost { server, effect } => write!(out, "server {server} is not answered {effect}"),
+            Note::Published { server, chat, event } => {
+                write!(out, "server {server} tells chat {chat}: {event:?}")
+            }
+            Note::Carried { chat, event } => write!(out, "the feed tells chat {chat}: {event:?}"),
+            Note::Called {
+                call,
+                server,
+                question,
+            } => {
+                write!(out, "server {server} asks the bot, as c{call}: \"{question}\"")
+            }
+            Note::Wrote { call, reply } => write!(out, "c{call} is the text of {reply}"),
+            Note::Server { server, what } => write!(out, "server {server} {what}"),
+            Note::Feed { what } => write!(out, "the feed {what}"),
+        }
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { code } => write!(out, "refused with {code}"),
+            Self::Unknown { code } => write!(out, "failed with {code}"),
+            answer => write!(out, "{answer:?}"),
+        }
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stored { message, streaming } => {
+                let Message {
+                    id, chat_id, text, ..
+                } = message.as_ref();
+                match &message.reply {
+                    Some(reply) => write!(
+                        out,
+                        "reply {id} in chat {chat_id} to {:?} of {}, ",
+                        reply.in_reply_to, reply.owner
+                    )?,
+                    None => write!(out, "message {id} in chat {chat_id} \"{text}\", ")?,
+                }
+                write!(out, "at {}; {streaming} replies stream", message.created_at)
+            }
+            Self::StopNoted { id } => write!(out, "a stop of {id} is noted"),
+            Self::Ended { id, state } => write!(out, "{id} ends as {}", state.name()),
+            effect => write!(out, "{effect:?}"),
+        }
+    }
+}
+
+/// The label that a text begins with: `p12` of `p12 tell me more`.
+pub fn label_of(text: &str) -> &str {
+    text.split_whitespace().next().unwrap_or_default()
+}

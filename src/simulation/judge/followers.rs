@@ -1,0 +1,217 @@
+//! What must hold of followers: what they are told, and what must be told to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Breach, Judge, Kind};
+use crate::domain::{ChatEvent, ChatId, EventMessage, ReplyState};
+use crate::simulation::history::{Effect, Note, ServerRun, Told};
+
+/// What a follower was told, and where in the history.
+type Telling<'a> = (usize, &'a Told);
+type Tellings<'a> = Vec<Telling<'a>>;
+
+impl Judge<'_> {
+    /// What a server did and lived to tell.
+    pub(super) fn tellings(&mut self) {
+        let mut found = Vec::new();
+        for (at, entry) in self.history.iter().enumerate() {
+            let Note::Did { server, effect } = &entry.note else {
+                continue;
+            };
+            let (name, chat, event) = match effect {
+                Effect::Stored { message, .. } if message.reply.is_none() => {
+                    let name = match message.reply_id {
+                        Some(_) => "begin_exchange",
+                        None => "write_message",
+                    };
+                    let added = ChatEvent::MessageAdded(EventMessage::Id(message.id));
+                    (name, message.chat_id, added)
+                }
+                Effect::Updated { chat, id } => {
+                    let updated = ChatEvent::MessageUpdated(EventMessage::Id(*id));
+                    ("update_message", *chat, updated)
+                }
+                Effect::Deleted { chat, id } => ("delete_message", *chat, ChatEvent::MessageDeleted(*id)),
+                Effect::ChatDeleted { chat } => ("delete_chat", *chat, ChatEvent::ChatDeleted),
+                _ => continue,
+            };
+            let is_told = self.history[at..].iter().any(|later| {
+                matches!(&later.note, Note::Published { chat: told, event: other, .. } if *told == chat && other.without_content() == event)
+            });
+            if !is_told && !self.could_not_tell(*server, name) {
+                found.push(format!("{event:?} is told to followers"));
+            }
+        }
+        for what in found {
+            self.breach(Kind::NeverTold, what);
+        }
+    }
+
+    /// Whether a server died, or was not told that it had done something of this name.
+    fn could_not_tell(&self, server: ServerRun, name: &str) -> bool {
+        self.history.iter().any(|entry| match &entry.note {
+            Note::Server { server: hurt, what } => *hurt == server && what == "killed",
+            Note::AnswerLost { server: hurt, effect } => *hurt == server && *effect == name,
+            _ => false,
+        })
+    }
+
+    pub(super) fn followers(&mut self) {
+        let mut told: BTreeMap<usize, (ChatId, Tellings<'_>)> = BTreeMap::new();
+        for (at, entry) in self.history.iter().enumerate() {
+            if let Note::Told {
+                follower,
+                chat,
+                told: what,
+            } = &entry.note
+            {
+                let (_, all) = told.entry(*follower).or_insert_with(|| (*chat, Vec::new()));
+                all.push((at, what));
+            }
+        }
+        let mut found = Vec::new();
+        for (follower, (chat, told)) in told {
+            self.one_follower(chat, &told, &mut |kind, what| {
+                found.push((kind, format!("follower {follower}: {what}")));
+            });
+        }
+        self.breaches
+            .extend(found.into_iter().map(|(kind, what)| Breach { kind, what }));
+    }
+
+    fn one_follower(&self, chat: ChatId, told: &[Telling<'_>], found: &mut dyn FnMut(Kind, String)) {
+        let mut gone = BTreeSet::new();
+        for (_, what) in told {
+            match what {
+                Told::Deleted(id) => drop(gone.insert(*id)),
+                Told::Finished {
+                    reply,
+                    state: Some(ReplyState::Streaming),
+                    ..
+                } => {
+                    found(
+                        Kind::FinishedStreaming,
+                        format!("the end of {reply} is a final state"),
+                    );
+                }
+                Told::Text {
+                    reply,
+                    is_exact: false,
+                } => {
+                    found(
+                        Kind::WrongText,
+                        format!("the text of {reply} is what its cursor stands for"),
+                    );
+                }
+                Told::Finished {
+                    reply,
+                    is_exact: false,
+                    ..
+                } => {
+                    found(
+                        Kind::WrongText,
+                        format!("the text of {reply} at its end is what was told before"),
+                    );
+                }
+                _ => {}
+            }
+            if let Told::Finished { reply, text, .. } = what
+                && let Some(message) = self.messages.get(reply)
+                && !message.is_edited
+                && message.text != *text
+                && self.chats.contains(&chat)
+                && !self.deleted.contains_key(reply)
+            {
+                found(
+                    Kind::WrongText,
+                    format!("the text of {reply} at its end is what is stored"),
+                );
+            }
+            if let Told::Added(id)
+            | Told::Updated(id)
+            | Told::Text { reply: id, .. }
+            | Told::Finished { reply: id, .. } = what
+                && gone.contains(id)
+            {
+                found(
+                    Kind::AfterDeletion,
+                    format!("nothing is told of {id} behind its deletion, and not {what:?}"),
+                );
+            }
+        }
+        self.what_was_missed(chat, told, found);
+    }
+
+    fn what_was_missed(&self, chat: ChatId, told: &[Telling<'_>], found: &mut dyn FnMut(Kind, String)) {
+        let place = |wanted: &dyn Fn(&Told) -> bool| {
+            told.iter()
+                .rev()
+                .find(|(_, told)| wanted(told))
+                .map(|(at, _)| *at)
+        };
+        let first_read = told
+            .iter()
+            .find(|(_, told)| **told == Told::Resync)
+            .map(|(at, _)| *at);
+        let last_read = place(&|told| *told == Told::Resync);
+        let is_over = place(&|told| matches!(told, Told::ChatDeleted | Told::NoChat)).is_some();
+        let (Some(first_read), Some(last_read), false) = (first_read, last_read, is_over) else {
+            return;
+        };
+        for (at, entry) in self.history.iter().enumerate().skip(last_read.max(first_read)) {
+            let Note::Carried { chat: carried, event } = &entry.note else {
+                continue;
+            };
+            if *carried != chat || self.is_told(event, at, told) {
+                continue;
+            }
+            found(
+                Kind::MissedUnseen,
+                format!("{event:?} is told, or the follower reads again"),
+            );
+        }
+        for (reply, ended) in &self.ended {
+            let Some((begun, message)) = self.stored.get(reply) else {
+                continue;
+            };
+            let is_due = message.chat_id == chat && *begun < last_read && *ended > last_read;
+            let is_known = self.messages.contains_key(reply) && self.chats.contains(&chat);
+            let is_told = told.iter().any(|(at, told)| {
+                *at > last_read && matches!(told, Told::Finished { reply: other, .. } if other == reply)
+            });
+            if is_due && is_known && !is_told {
+                let what = format!(
+                    "the end of {reply} is told, which was under way when the follower read the chat"
+                );
+                found(Kind::UnknownElsewhere, what);
+            }
+        }
+    }
+
+    /// Whether a follower was told an event that was carried at this place of the history, or need not be.
+    fn is_told(&self, event: &ChatEvent, carried: usize, told: &[Telling<'_>]) -> bool {
+        let matches = |told: &Told| match event {
+            ChatEvent::MessageAdded(message) => {
+                *told == Told::Added(message.id()) || !self.messages.contains_key(&message.id())
+            }
+            ChatEvent::MessageUpdated(message) => {
+                *told == Told::Updated(message.id()) || !self.messages.contains_key(&message.id())
+            }
+            ChatEvent::MessageDeleted(id) => *told == Told::Deleted(*id),
+            ChatEvent::ReplyStarted(message) => {
+                let id = message.id();
+                matches!(told, Told::Finished { reply, .. } if *reply == id)
+                    || !self.messages.contains_key(&id)
+            }
+            ChatEvent::ChatDeleted => *told == Told::ChatDeleted,
+            ChatEvent::ChatUpdated(_) => true,
+        };
+        // One that follows a reply which it found by itself may know its end before its beginning is carried.
+        let since = if matches!(event, ChatEvent::ReplyStarted(_)) {
+            0
+        } else {
+            carried
+        };
+        told.iter().any(|(at, told)| *at > since && matches(told))
+    }
+}

@@ -1,0 +1,334 @@
+//! What shall happen in a run: steps at moments of virtual time, drawn from the seed. A step does not depend on others,
+//! so a history is made shorter by leaving steps out.
+
+use fastrand::Rng;
+
+use crate::domain::WhileReplying;
+
+/// How many chats a run has.
+pub const CHATS: usize = 2;
+
+/// Everything that a run is made of. With the same plan it takes the same course.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub seed: u64,
+    /// Where all chance of the run comes from that is not in the steps: the seed, unless the history is made shorter.
+    pub chance: u64,
+    /// By how many milliseconds the clock of each server is ahead of the store's.
+    pub skews: Vec<i64>,
+    pub weather: Weather,
+    pub steps: Vec<Step>,
+}
+
+/// How often the parts between servers misbehave, in thousandths of all calls.
+#[derive(Clone, Copy, Debug)]
+pub struct Weather {
+    /// The store does nothing and says so.
+    pub refused: u32,
+    /// The store does what it was told, and its answer is lost.
+    pub answer_lost: u32,
+    /// The store takes up to three seconds.
+    pub late: u32,
+    /// A call takes no time, so that things happen in one millisecond.
+    pub instant: u32,
+    /// An event or a piece of text is lost on its way through the feed.
+    pub feed_lost: u32,
+    /// The bot's pieces come this far apart at most, in milliseconds.
+    pub bot_pause_max: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// When, in milliseconds since the start.
+    pub at: u64,
+    /// Names the step and what it writes, also when others are left out.
+    pub label: usize,
+    pub what: What,
+}
+
+#[derive(Clone, Debug)]
+pub enum What {
+    /// A client calls a server. It goes away after so many milliseconds, if it does.
+    Call {
+        server: usize,
+        call: Call,
+        leaves_after: Option<u64>,
+    },
+    /// A client follows a chat from here to the end of the run, and is cut off at these moments after its start.
+    Follow {
+        server: usize,
+        chat: usize,
+        cuts: Vec<u64>,
+    },
+    /// The server ends without a word, and another takes its place after so many milliseconds.
+    Kill {
+        server: usize,
+        down_for: u64,
+    },
+    /// The server is told to end: replies have so many milliseconds.
+    ShutDown {
+        server: usize,
+        grace: u64,
+    },
+    /// Nothing leaves or reaches the server for so long.
+    Freeze {
+        server: usize,
+        time: u64,
+    },
+    CutFromStore {
+        server: usize,
+        time: u64,
+    },
+    CutFromFeed {
+        server: usize,
+        time: u64,
+    },
+    /// The feed writes down what it has.
+    SaveFeed,
+    /// The feed comes back with what it wrote down last, or with nothing.
+    RestartFeed {
+        is_old: bool,
+    },
+}
+
+/// What a client asks for. Messages are named by the label of the step that wrote them.
+#[derive(Clone, Debug)]
+pub enum Call {
+    Send {
+        chat: usize,
+        label: usize,
+        wish: WhileReplying,
+    },
+    Create {
+        chat: usize,
+        label: usize,
+    },
+    Edit {
+        label: usize,
+    },
+    DeletePrompt {
+        label: usize,
+    },
+    DeleteReply {
+        label: usize,
+    },
+    DeleteChat {
+        chat: usize,
+    },
+    StopReply {
+        label: usize,
+    },
+    StopAll {
+        chat: usize,
+    },
+}
+
+impl Plan {
+    /// The plan of a seed. Each seed leaves some kinds of steps out and has more of others, so that rare combinations
+    /// come up at all.
+    pub fn of(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let servers = rng.usize(2..=3);
+        let has_bad_store = rng.u32(0..4) == 0;
+        let mut rate = |max: u32| if has_bad_store { rng.u32(0..=max) } else { 0 };
+        let mut weather = Weather {
+            refused: rate(30),
+            answer_lost: rate(30),
+            late: rate(20),
+            instant: 300,
+            feed_lost: 0,
+            bot_pause_max: 300,
+        };
+        weather.instant = rng.u32(100..900);
+        weather.feed_lost = if rng.u32(0..4) == 0 { rng.u32(0..60) } else { 0 };
+        weather.bot_pause_max = [20, 200, 800][rng.usize(0..3)];
+        let is_skewed = rng.u32(0..3) == 0;
+        let skews = (0..servers)
+            .map(|_| if is_skewed { rng.i64(-3_000..3_000) } else { 0 })
+            .collect();
+        let steps = Drawing {
+            servers,
+            weights: std::array::from_fn(|_| if rng.u32(0..3) == 0 { 0 } else { rng.u32(1..10) }),
+            faults: if rng.u32(0..3) == 0 { 0 } else { rng.usize(1..5) },
+            sends: Vec::new(),
+            steps: Vec::new(),
+            rng,
+        }
+        .draw();
+        Self {
+            seed,
+            chance: seed,
+            skews,
+            weather,
+            steps,
+        }
+    }
+}
+
+/// Draws the steps of a plan.
+struct Drawing {
+    rng: Rng,
+    servers: usize,
+    /// How often each kind of call comes: resend, create, edit, deletion of a prompt, of a reply, of a chat, stop of a
+    /// reply, of all.
+    weights: [u32; 8],
+    faults: usize,
+    /// The labels of the prompts so far, with their chats.
+    sends: Vec<(usize, usize)>,
+    steps: Vec<Step>,
+}
+
+impl Drawing {
+    fn draw(mut self) -> Vec<Step> {
+        for chat in 0..CHATS {
+            for _ in 0..self.rng.usize(0..=2) {
+                let at = self.rng.u64(0..4_000);
+                let (server, cuts) = (self.server(), self.cuts());
+                self.push(at, What::Follow { server, chat, cuts });
+            }
+        }
+        let bursts = self.rng.usize(2..=6);
+        for _ in 0..bursts {
+            let at = self.rng.u64(0..6_000);
+            // Most of a burst happens in one chat and in a few milliseconds.
+            let (chat, width) = (self.rng.usize(0..CHATS), [1, 3, 400][self.rng.usize(0..3)]);
+            let calls = if self.rng.u32(0..12) == 0 {
+                20
+            } else {
+                self.rng.usize(1..=5)
+            };
+            for _ in 0..calls {
+                self.call(at, width, chat, calls > 5);
+            }
+        }
+        for _ in 0..self.faults {
+            self.fault();
+        }
+        self.steps.sort_by_key(|step| step.at);
+        self.steps
+    }
+
+    fn push(&mut self, at: u64, what: What) {
+        let label = self.steps.len();
+        self.steps.push(Step { at, label, what });
+    }
+
+    fn server(&mut self) -> usize {
+        self.rng.usize(0..self.servers)
+    }
+
+    fn cuts(&mut self) -> Vec<u64> {
+        let count = self.rng.usize(0..=2);
+        (0..count).map(|_| self.rng.u64(100..8_000)).collect()
+    }
+
+    fn call(&mut self, at: u64, width: u64, chat: usize, is_flood: bool) {
+        let server = self.server();
+        let at = at + self.rng.u64(0..width);
+        let label = self.steps.len();
+        let known = match self.sends.len() {
+            0 => None,
+            count => Some(self.sends[self.rng.usize(0..count)]),
+        };
+        let wish = match self.rng.u32(0..10) {
+            0 => WhileReplying::Interrupt,
+            1 => WhileReplying::Reject,
+            _ => WhileReplying::Queue,
+        };
+        let send = Call::Send { chat, label, wish };
+        let mut pick = self.rng.u32(0..12 + self.weights.iter().sum::<u32>());
+        let mut kind = None;
+        for (at, weight) in self.weights.into_iter().enumerate() {
+            if pick < weight {
+                kind = Some(at);
+                break;
+            }
+            pick -= weight;
+        }
+        let call = match (kind, known) {
+            _ if is_flood => send,
+            (Some(0), Some((label, chat))) => Call::Send {
+                chat,
+                label,
+                wish: WhileReplying::Queue,
+            },
+            (Some(1), _) => Call::Create { chat, label },
+            (Some(2), Some((label, _))) => Call::Edit { label },
+            (Some(3), Some((label, _))) => Call::DeletePrompt { label },
+            (Some(4), Some((label, _))) => Call::DeleteReply { label },
+            (Some(5), _) if at > 1_500 => Call::DeleteChat { chat },
+            (Some(6), Some((label, _))) => Call::StopReply { label },
+            (Some(7), _) => Call::StopAll { chat },
+            _ => send,
+        };
+        if let Call::Send { label: own, chat, .. } = call
+            && own == label
+        {
+            self.sends.push((label, chat));
+            // Sent twice at nearly the same time, as clients do whose line is bad.
+            if self.weights[0] > 0 && self.rng.u32(0..6) == 0 {
+                let (again, later) = (call.clone(), at + self.rng.u64(0..6));
+                self.leave(server, at, call);
+                let other = self.server();
+                return self.leave(other, later, again);
+            }
+        }
+        self.leave(server, at, call);
+    }
+
+    /// A call, whose caller may go away before it is answered.
+    fn leave(&mut self, server: usize, at: u64, call: Call) {
+        let leaves_after = (self.rng.u32(0..8) == 0).then(|| self.rng.u64(0..12));
+        let call = What::Call {
+            server,
+            call,
+            leaves_after,
+        };
+        self.push(at, call);
+    }
+
+    fn fault(&mut self) {
+        let (server, at) = (self.server(), self.rng.u64(0..7_000));
+        // Some come while something is being done.
+        let at = match self.steps.len() {
+            0 => at,
+            _ if self.rng.bool() => at,
+            count => {
+                let later = [6, 30, 300][self.rng.usize(0..3)];
+                self.steps[self.rng.usize(0..count)].at + self.rng.u64(0..later)
+            }
+        };
+        let what = match self.rng.u32(0..10) {
+            0 | 1 => What::Kill {
+                server,
+                down_for: self.rng.u64(100..4_000),
+            },
+            8 | 9 => What::ShutDown {
+                server,
+                grace: match self.rng.bool() {
+                    true => self.rng.u64(0..10),
+                    false => self.rng.u64(0..3_000),
+                },
+            },
+            3 => What::Freeze {
+                server,
+                time: self.rng.u64(500..14_000),
+            },
+            4 => What::CutFromStore {
+                server,
+                time: self.rng.u64(100..12_000),
+            },
+            5 => What::CutFromFeed {
+                server,
+                time: self.rng.u64(100..4_000),
+            },
+            _ => {
+                let is_old = self.rng.u32(0..3) > 0;
+                let saved_at = at.saturating_sub(self.rng.u64(1..1_500));
+                self.push(saved_at, What::SaveFeed);
+                What::RestartFeed { is_old }
+            }
+        };
+        self.push(at, what);
+    }
+}

@@ -1,0 +1,123 @@
+//! The simulation, run.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::fault::{Fault, put_back};
+use super::judge::{KNOWN, Kind};
+use super::plan::Plan;
+use super::run::{report, run};
+
+/// Seeds of a plain `cargo test`.
+const SEEDS: u64 = 300;
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how `make simulate` says what is wanted"
+)]
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn two_runs_of_a_seed_are_the_same() {
+    for seed in 0..20 {
+        let trace = || -> Vec<String> {
+            let history = run(&Plan::of(seed)).history;
+            history.iter().map(|entry| entry.to_string()).collect()
+        };
+        let (first, second) = (trace(), trace());
+        let same = first
+            .iter()
+            .zip(&second)
+            .take_while(|(first, second)| first == second);
+        let same = same.count();
+        assert_eq!(first.get(same), second.get(same), "seed {seed}, entry {same}");
+    }
+}
+
+/// Each fault, a kind of breach that it comes to, and within how many seeds.
+const FAULTS: &[(Fault, Kind, u64)] = &[
+    (Fault::OnlyTheOldest, Kind::StopMissed, 200),
+    (Fault::NoBound, Kind::TooManyUnderWay, 200),
+    (Fault::NoSweep, Kind::LeftInDeletedChat, 100),
+    (Fault::JoinedIsBegun, Kind::CalledTwice, 300),
+    (Fault::HalfStored, Kind::PromptWithoutReply, 100),
+    (Fault::RefusedButStored, Kind::RefusedYetStored, 300),
+    (Fault::DeletedPromptStays, Kind::AskedForGonePrompt, 300),
+    (Fault::HistoryGoesOn, Kind::AnswersAnother, 300),
+    (Fault::StopNotStored, Kind::StopMissed, 200),
+    (Fault::ClocksDecide, Kind::OrderNotRising, 100),
+    (Fault::OldRunContinued, Kind::MissedUnseen, 1_000),
+    (Fault::DroppedEvents, Kind::NeverTold, 100),
+];
+
+#[test]
+fn each_fault_that_is_put_back_is_found() {
+    for (fault, kind, within) in FAULTS {
+        put_back(Some(*fault));
+        let finds = |seed: &u64| {
+            run(&Plan::of(*seed))
+                .breaches
+                .iter()
+                .any(|breach| breach.kind == *kind)
+        };
+        let found = (0..*within).find(finds);
+        put_back(None);
+        assert!(
+            found.is_some(),
+            "{fault:?} comes to no {kind:?} in {within} seeds"
+        );
+        println!("{fault:?}: {kind:?} in seed {}", found.unwrap());
+    }
+}
+
+/// The shortest history of each breach of a seed, printed: `COLLOQUY_SIMULATE_SHOW` says of which.
+#[test]
+fn the_history_of_a_seed_can_be_shown() {
+    let seed = setting("COLLOQUY_SIMULATE_SHOW");
+    let plan = Plan::of(seed.unwrap_or(2));
+    let steps = plan.steps.len();
+    for breach in run(&plan)
+        .breaches
+        .into_iter()
+        .take(if seed.is_some() { usize::MAX } else { 1 })
+    {
+        let report = report(plan.clone(), breach.kind);
+        println!("{report}");
+        let needed = report.matches(", step ").count();
+        assert!(
+            report.contains("Expected: ") && (1..=steps).contains(&needed),
+            "{report}"
+        );
+    }
+}
+
+/// `make simulate`: as many seeds as are asked for; without being asked, a few hundred.
+#[test]
+fn no_seed_breaches_what_must_hold() {
+    let (seeds, first) = (
+        setting("COLLOQUY_SIMULATE_SEEDS"),
+        setting("COLLOQUY_SIMULATE_FROM").unwrap_or(0),
+    );
+    let (begun, mut found) = (Instant::now(), BTreeMap::<Kind, Vec<u64>>::new());
+    let mut told = begun;
+    for seed in first..first + seeds.unwrap_or(SEEDS) {
+        let plan = Plan::of(seed);
+        for breach in run(&plan).breaches {
+            found.entry(breach.kind).or_default().push(seed);
+            assert!(KNOWN.contains(&breach.kind), "{}", report(plan, breach.kind));
+        }
+        if seeds.is_some() && told.elapsed() > Duration::from_secs(2) {
+            told = Instant::now();
+            let rate = (seed - first + 1) as f64 / begun.elapsed().as_secs_f64();
+            println!("{} seeds, {rate:.0} a second", seed - first + 1);
+        }
+    }
+    if seeds.is_some() {
+        println!("{:.1} s", begun.elapsed().as_secs_f64());
+        for (kind, seeds) in found {
+            println!("{kind:?}: {} seeds, first {}", seeds.len(), seeds[0]);
+        }
+    }
+}

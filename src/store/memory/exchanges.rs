@@ -1,0 +1,166 @@
+//! Writing in a chat: a message, or a prompt together with its reply.
+
+use super::State;
+use crate::domain::{Chat, ChatId, Message, Timestamp, UserId, whole_millis};
+use crate::store::{Asking, Begun, Exchange, StoreError, Writing, Written, is_same_content, judge};
+
+impl State {
+    /// A chat, if it is there, and whose it has to be.
+    fn chat_of(&self, id: ChatId, user: Option<&UserId>) -> Option<Chat> {
+        let chat = self.chats.get(&id);
+        chat.filter(|chat| user.is_none_or(|user| chat.user_id == *user))
+            .cloned()
+    }
+
+    /// The first moment from `wished` on that comes after everything in the chat.
+    fn next_moment(&self, chat: ChatId, wished: Timestamp) -> Timestamp {
+        let latest = self.messages_of(chat).pop().map(|message| message.created_at);
+        latest.map_or(wished, |latest| wished.max(latest.plus_millis(1)))
+    }
+
+    /// What has the client key of `message`, or else its id.
+    fn rival(&self, message: &Message) -> Option<Message> {
+        let key = message.client_key.as_ref();
+        let of_key = key.and_then(|key| self.message_of_key(message.chat_id, key));
+        of_key.or_else(|| self.messages.get(&message.id).cloned())
+    }
+
+    fn put(&mut self, message: &Message, moment: Timestamp) -> Message {
+        let message = Message {
+            created_at: moment,
+            updated_at: moment,
+            ..message.clone()
+        };
+        self.messages.insert(message.id, message.clone());
+        message
+    }
+
+    fn move_up(&mut self, mut chat: Chat, now: Timestamp) -> Chat {
+        chat.updated_at = chat.updated_at.max(now);
+        self.chats.insert(chat.id, chat.clone());
+        chat
+    }
+
+    pub(super) fn write_message(&mut self, writing: &Writing) -> Result<Written, StoreError> {
+        let message = &writing.message;
+        let Some(chat) = self.chat_of(message.chat_id, writing.chat_of.as_ref()) else {
+            return Ok(Written::NoChat);
+        };
+        if let Some(stored) = self.rival(message) {
+            if stored.id != message.id {
+                return Ok(match is_same_content(&stored, message) {
+                    true => Written::Existing(Box::new(stored)),
+                    false => Written::KeyReused,
+                });
+            }
+            // An earlier attempt of this very call.
+            let sent = Message {
+                created_at: stored.created_at,
+                ..message.clone()
+            };
+            judge(stored.clone(), &sent)?;
+            return Ok(Written::New {
+                chat: Box::new(chat),
+                message: Box::new(stored),
+            });
+        }
+        let moment = self.next_moment(chat.id, message.created_at);
+        let stored = self.put(message, moment);
+        let chat = match writing.moves_chat_up {
+            true => self.move_up(chat, message.created_at),
+            false => chat,
+        };
+        Ok(Written::New {
+            chat: Box::new(chat),
+            message: Box::new(stored),
+        })
+    }
+
+    pub(super) fn begin_exchange(
+        &mut self,
+        exchange: &Exchange,
+        now: Timestamp,
+    ) -> Result<Begun, StoreError> {
+        let chat_id = exchange.reply.chat_id;
+        let Some(chat) = self.chat_of(chat_id, exchange.chat_of.as_ref()) else {
+            return Ok(Begun::NoChat);
+        };
+        let prompt = match &exchange.asking {
+            Asking::New(prompt) => Some(prompt.as_ref()),
+            Asking::Stored => None,
+        };
+        if let Some(begun) = self.begun_before(&chat, exchange, prompt)? {
+            return Ok(begun);
+        }
+        let active = self.active(chat_id);
+        if active.len() > exchange.others_max
+            && let Some(oldest) = active.first()
+        {
+            return Ok(Begun::Full(oldest.id));
+        }
+        let wished = prompt.map_or(exchange.reply.created_at, |prompt| prompt.created_at);
+        let mut moment = self.next_moment(chat_id, wished);
+        let prompt = prompt.map(|prompt| {
+            let prompt = self.put(prompt, moment);
+            moment = moment.plus_millis(1);
+            Box::new(prompt)
+        });
+        let mut reply = exchange.reply.clone();
+        if let Some(reply) = &mut reply.reply {
+            reply.lease_until = now.plus_millis(whole_millis(exchange.lease));
+        }
+        let reply = self.put(&reply, moment);
+        Ok(Begun::Begun {
+            chat: Box::new(self.move_up(chat, wished)),
+            prompt,
+            reply: Box::new(reply),
+        })
+    }
+
+    /// What an earlier attempt, or an earlier call with the same client key, began.
+    fn begun_before(
+        &self,
+        chat: &Chat,
+        exchange: &Exchange,
+        prompt: Option<&Message>,
+    ) -> Result<Option<Begun>, StoreError> {
+        let owner = |message: &Message| message.reply.as_ref().map(|reply| reply.owner.clone());
+        if let Some(reply) = self.messages.get(&exchange.reply.id) {
+            if reply.chat_id != chat.id || owner(reply) != owner(&exchange.reply) {
+                return Err(StoreError::Failed("the reply's id is taken".into()));
+            }
+            let prompt = prompt.and_then(|prompt| self.messages.get(&prompt.id));
+            let (prompt, reply) = (prompt.cloned().map(Box::new), Box::new(reply.clone()));
+            return Ok(Some(match reply.is_under_way() {
+                true => Begun::Begun {
+                    chat: Box::new(chat.clone()),
+                    prompt,
+                    reply,
+                },
+                // Its owner was taken for dead meanwhile.
+                false => Begun::Joined {
+                    prompt,
+                    reply: Some(reply),
+                },
+            }));
+        }
+        let sent = prompt.unwrap_or(&exchange.reply);
+        let Some(stored) = self.rival(sent) else {
+            return Ok(None);
+        };
+        if !is_same_content(&stored, sent) {
+            return Ok(Some(Begun::KeyReused));
+        }
+        let (prompt, reply) = match prompt {
+            Some(_) => {
+                let reply = stored.reply_id.and_then(|id| self.messages.get(&id)).cloned();
+                (Some(stored), reply)
+            }
+            None => (None, Some(stored)),
+        };
+        Ok(Some(Begun::Joined {
+            prompt: prompt.map(Box::new),
+            reply: reply.map(Box::new),
+        }))
+    }
+}

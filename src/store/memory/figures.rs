@@ -1,0 +1,97 @@
+//! Searches and figures.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use super::{MemoryStore, State, page};
+use crate::domain::{
+    Message, Page, PageRequest, SearchScope, SearchWords, Timestamp, TokenCount, UsageRow, UserId,
+};
+use crate::store::{SearchStore, StoreError, UsageStore, day_of};
+
+impl State {
+    fn is_in_scope(&self, message: &Message, scope: &SearchScope) -> bool {
+        match scope {
+            SearchScope::Chat(chat) => message.chat_id == *chat,
+            SearchScope::User(user) => self.is_of_user(message, user),
+        }
+    }
+
+    fn is_of_user(&self, message: &Message, user: &UserId) -> bool {
+        let chat = self.chats.get(&message.chat_id);
+        chat.is_some_and(|chat| chat.user_id == *user)
+    }
+
+    fn usage(&self, user: &UserId, from: Timestamp, to: Timestamp) -> Vec<UsageRow> {
+        let mut rows = BTreeMap::new();
+        let days = day_of(from)..to;
+        let bills = self.bills.iter().filter(|bill| bill.user == *user);
+        for bill in bills.filter(|bill| days.contains(&day_of(bill.at))) {
+            let (day, usage) = (day_of(bill.at), bill.usage);
+            let is_estimated = usage.prompt.is_estimated || usage.completion.is_estimated;
+            let key = (day, bill.model.clone(), is_estimated);
+            let row = rows.entry(key).or_insert_with(|| UsageRow {
+                day,
+                model: bill.model.clone(),
+                reply_count: 0,
+                prompt_tokens: 0,
+                tokens: TokenCount {
+                    tokens: 0,
+                    is_estimated,
+                },
+            });
+            let add = |sum: i64, count: TokenCount| sum.saturating_add(count.tokens.max(0));
+            row.reply_count += 1;
+            row.prompt_tokens = add(row.prompt_tokens, usage.prompt);
+            row.tokens.tokens = add(row.tokens.tokens, usage.completion);
+        }
+        rows.into_values().collect()
+    }
+}
+
+/// The words of a text, in lower case.
+fn words(text: &str) -> impl Iterator<Item = String> {
+    let is_in_word = |char: char| {
+        let is_sign = !char.is_ascii() && !char.is_whitespace() && !char.is_control();
+        char == '_' || char.is_alphanumeric() || (is_sign && !('\u{2000}'..='\u{206f}').contains(&char))
+    };
+    text.split(move |char| !is_in_word(char)).map(str::to_lowercase)
+}
+
+#[async_trait]
+impl SearchStore for MemoryStore {
+    async fn search_messages(
+        &self,
+        scope: &SearchScope,
+        wanted: &SearchWords,
+        request: &PageRequest,
+    ) -> Result<Page<Message>, StoreError> {
+        let state = self.state();
+        let has_all = |message: &&Message| {
+            let held: Vec<_> = words(&message.text).collect();
+            let mut wanted = wanted.as_slice().iter();
+            wanted.all(|word| held.contains(&word.to_lowercase()))
+        };
+        let in_scope = state
+            .messages
+            .values()
+            .filter(|message| state.is_in_scope(message, scope));
+        let mut found: Vec<_> = in_scope.filter(has_all).cloned().collect();
+        found.sort_by_key(|message| Reverse(message.position()));
+        Ok(page(found, request, true, Message::position))
+    }
+}
+
+#[async_trait]
+impl UsageStore for MemoryStore {
+    async fn usage(
+        &self,
+        user: &UserId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<UsageRow>, StoreError> {
+        Ok(self.state().usage(user, from, to))
+    }
+}
