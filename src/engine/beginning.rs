@@ -251,9 +251,11 @@ impl Beginning {
         if let Some(running) = engine.registry().live.get_mut(&id) {
             running.user = Some(chat.user_id.clone());
         }
-        let until = match prompt {
-            Some(prompt) => Some((prompt.position(), Some(prompt.id))),
-            None => self.until,
+        let until = match (&self.exchange.asking, prompt) {
+            (Asking::New(_), Some(prompt)) => Some((prompt.position(), Some(prompt.id))),
+            // Deleted before it was known here that it was stored: there is nothing to answer.
+            (Asking::New(asked), None) => Some((reply.position(), Some(asked.id))),
+            (Asking::Stored, _) => self.until,
         };
         let (until, prompt_id) = until.unwrap_or((reply.position(), None));
         if let Some(prompt) = prompt {

@@ -65,6 +65,14 @@ impl Engine {
         }
         outcome.text = Some(live.text());
         outcome.stop = live.stop_request();
+        if outcome.stop.is_some() && outcome.state == EndState::Interrupted {
+            outcome.state = EndState::Stopped;
+            outcome.error = None;
+        }
+        if outcome.state != EndState::Stopped {
+            // It came too late, and whoever asked is told so.
+            outcome.stop = None;
+        }
         // A reply that never had its turn cost nothing, and that is no estimate.
         let usage = *outcome.usage.get_or_insert(Usage {
             prompt: TokenCount::reported(0),

@@ -1,5 +1,5 @@
-//! One documented client's message after the other in each chat of this server, so that the same text that comes by two
-//! ways is seen to be the same.
+//! One message after the other is stored and published in each chat of this server: so subscribers receive them in the
+//! order in which they are stored, and the same text that a documented client sends by two ways is seen to be the same.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 

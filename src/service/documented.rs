@@ -200,7 +200,7 @@ impl Service {
         }
         let (_, message) = self.write(&writing).await?;
         if message.author == Author::User {
-            self.name_pending_chat(chat, &message).await;
+            self.name_pending_chat(chat, &message, 1).await;
         }
         Ok(message)
     }

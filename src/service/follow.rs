@@ -17,6 +17,11 @@ use crate::engine::{ReplyReader, ReplyUpdate};
 use crate::feed::{Followed, Follower};
 use crate::telemetry::{self, Counted};
 
+/// A place that no feed has: whoever follows from it is told of a gap.
+const NOWHERE: FeedPosition = FeedPosition {
+    epoch: 0,
+    sequence: 0,
+};
 /// How soon replies under way are looked for again that could not be read.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// Deleted messages that a follower remembers: more than two servers publish about one message between two deletions.
@@ -82,10 +87,7 @@ impl Service {
             viewer: viewer.clone(),
             chat,
             feed: self.feed.follow(chat, position).await,
-            position: position.unwrap_or(FeedPosition {
-                epoch: 0,
-                sequence: 0,
-            }),
+            position: position.unwrap_or(NOWHERE),
             replies: Vec::new(),
             told: BTreeMap::new(),
             found: HashSet::new(),
@@ -192,11 +194,10 @@ impl ChatFollower {
             }
             ChatEvent::ReplyStarted(message) => {
                 let id = message.id();
-                if !self.found.remove(&id) && !self.is_attached(id) {
-                    match message.content_in(self.chat) {
-                        Ok(message) => self.push(id, None, service.engine.follow_message(message, None)),
-                        Err(id) => drop(self.attach(id, None).await?),
-                    }
+                if !self.found.remove(&id) {
+                    // Of a reply that another server generates the store is asked: the event may come so late that its
+                    // message is deleted, and then nothing more of it may be shown.
+                    self.attach(id, None).await?;
                 }
                 return Ok(None);
             }
@@ -290,10 +291,13 @@ impl ChatFollower {
         }
     }
 
-    /// Behind what was told.
+    /// Behind what was told. Whoever comes back with it while the replies under way could not be read reads the chat again.
     pub fn cursor(&self) -> ChatCursor {
         ChatCursor {
-            position: self.position,
+            position: match self.look_at {
+                Some(_) => NOWHERE,
+                None => self.position,
+            },
             replies: self.told.iter().map(|(id, told)| (*id, *told)).collect(),
         }
     }

@@ -66,19 +66,20 @@ impl Service {
     /// Makes the beginning of a user's first message, which is stored, the title of a chat that was made
     /// [`ChatStatus::PENDING`], and the chat active: late documented clients give a new chat no title of its own. A
     /// failure costs only the title and is not the sender's.
-    pub(super) async fn name_pending_chat(&self, chat: &Chat, first: &Message) {
+    /// `stored_with` is how many messages were stored with it, itself included.
+    pub(super) async fn name_pending_chat(&self, chat: &Chat, first: &Message, stored_with: u64) {
         if chat.status.0 != ChatStatus::PENDING {
             return;
         }
-        if let Err(error) = self.try_to_name(chat.id, &first.text).await {
+        if let Err(error) = self.try_to_name(chat.id, &first.text, stored_with).await {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(chat.id = %chat.id, error, "a pending chat could not be named");
         }
     }
 
-    async fn try_to_name(&self, chat: ChatId, text: &str) -> Result<(), Error> {
+    async fn try_to_name(&self, chat: ChatId, text: &str, stored_with: u64) -> Result<(), Error> {
         let counts = self.store.message_counts(&[chat]).await?;
-        if counts.get(&chat).is_some_and(|count| *count > 1) {
+        if counts.get(&chat).is_some_and(|count| *count > stored_with) {
             return Ok(());
         }
         let change = ChatChange {

@@ -79,7 +79,11 @@ impl Service {
             moves_chat_up: true,
         };
         let service = self.clone();
-        to_its_end(async move { Ok(service.write(&writing).await?.1) }).await
+        to_its_end(async move {
+            let _lock = service.chat_locks.lock(writing.message.chat_id).await;
+            Ok(service.write(&writing).await?.1)
+        })
+        .await
     }
 
     /// Changes a message's text, which marks it as edited.

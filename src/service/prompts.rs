@@ -98,6 +98,7 @@ impl Service {
             (None, false) => viewer.default_user(),
         };
         let message = self.prompt_of(&prompt).await?;
+        let _lock = self.chat_locks.lock(prompt.chat_id).await;
         self.exchange(
             viewer,
             &by,
@@ -136,7 +137,8 @@ impl Service {
         let exchange = self.exchange(viewer, &by, asking, posted, prompt.while_replying, manner);
         let sent = exchange.await?;
         if !sent.joins {
-            self.name_pending_chat(&chat, &sent.message).await;
+            // With its reply.
+            self.name_pending_chat(&chat, &sent.message, 2).await;
         }
         Ok(sent)
     }
@@ -274,6 +276,7 @@ impl Service {
             None => None,
         };
         let prompt = prompt.filter(|prompt| prompt.chat_id == chat.id);
+        let _lock = self.chat_locks.lock(chat.id).await;
         let admission = self.admit_prompt(viewer, &by).await?;
         if again.while_replying == WhileReplying::Interrupt {
             self.engine.stop_all(chat.id, by).await?;

@@ -134,12 +134,21 @@ impl Broker {
         match place.filter(|place| place.epoch == here.epoch && place.sequence <= here.sequence) {
             None => Some(Followed::Gap(here)),
             Some(place) => {
-                let event = log.events.get(usize::try_from(place.sequence).unwrap())?;
+                let at = usize::try_from(place.sequence).unwrap();
+                let event = log.events.get(at)?;
+                // As the rings of `src/feed`: what was deleted before is looked for in the store.
+                let deleted = event.message_id().map(ChatEvent::MessageDeleted);
+                let is_late = deleted.is_some_and(|deleted| log.events[..at].contains(&deleted));
+                let event = if is_late {
+                    event.without_content()
+                } else {
+                    event.clone()
+                };
                 let behind = FeedPosition {
                     sequence: place.sequence + 1,
                     ..place
                 };
-                Some(Followed::Event(behind, event.clone()))
+                Some(Followed::Event(behind, event))
             }
         }
     }

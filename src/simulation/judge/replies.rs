@@ -96,7 +96,7 @@ impl Judge<'_> {
             let Some((answered, answer)) = asking.answer else {
                 continue;
             };
-            let (chat, own) = match (asking.what, answer) {
+            let (chat, own, key) = match (asking.what, answer) {
                 (Call::StopReply { .. }, Answer::Stopped { reply, outcome }) => {
                     if *outcome != StopOutcome::EndedBefore {
                         found.extend(self.told_to_stop(*reply));
@@ -105,21 +105,26 @@ impl Judge<'_> {
                 }
                 (Call::StopAll { chat }, Answer::StoppedAll { replies }) => {
                     found.extend(replies.iter().filter_map(|reply| self.told_to_stop(*reply)));
-                    (chat_id(*chat), None)
+                    (chat_id(*chat), None, None)
                 }
                 (
                     Call::Send {
                         chat,
                         wish: WhileReplying::Interrupt,
-                        ..
+                        label,
                     },
                     Answer::Sent { reply, .. },
-                ) => (chat_id(*chat), Some(*reply)),
+                ) => (chat_id(*chat), Some(*reply), Some(*label)),
                 _ => continue,
             };
-            // Another call of the same key may have joined.
-            let is_first =
+            // It may have joined what another call of the same key began, which looked at other replies than this one.
+            let is_joinable = self.calls.values().any(|other| {
+                !std::ptr::eq(other, asking)
+                    && matches!(other.what, Call::Send { label, .. } if Some(*label) == key)
+            });
+            let is_stored_later =
                 own.is_none_or(|own| self.stored.get(&own).is_some_and(|(at, _)| *at > asking.from));
+            let is_first = is_stored_later && !is_joinable;
             for (reply, begun) in self.replies_acknowledged(chat) {
                 let runs =
                     begun < asking.from && self.ended.get(&reply).is_none_or(|ended| *ended > answered);

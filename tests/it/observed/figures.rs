@@ -98,7 +98,7 @@ async fn the_figures_tell_what_happened(scratch: &Scratch) {
         &[("route", "/graphql"), ("status", "101")],
         1.0,
     );
-    for operation in ["insert_message", "begin_reply", "insert_chat"] {
+    for operation in ["begin_exchange", "insert_chat"] {
         is(
             "colloquy_store_operation_seconds_count",
             &[("operation", operation)],

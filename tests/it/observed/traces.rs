@@ -86,9 +86,8 @@ async fn a_prompt_is_one_trace_from_its_caller_to_the_bot_and_the_store(scratch:
         };
         trace.iter().filter(is_it).count()
     };
-    // The message and the place of its reply; then the reply's end.
-    assert_eq!(stored(operation, "insert_message"), 1);
-    assert_eq!(stored(operation, "begin_reply"), 1);
+    // The message together with its reply; then the reply's end.
+    assert_eq!(stored(operation, "begin_exchange"), 1);
     assert_eq!(stored(reply, "finish_reply"), 1);
     // Nothing else belongs to it, and what the server does by itself belongs to nobody.
     assert!(

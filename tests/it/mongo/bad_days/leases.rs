@@ -58,8 +58,10 @@ async fn a_server_that_starts_lets_owners_renew_before_it_closes_the_replies_of_
     let scratch = Scratch::mongo().await;
     let store = scratch.open().await;
     // As both are when the database comes back after a while.
+    let chat = make::chat();
+    store.insert_chat(&chat).await.unwrap();
     let [alive, dead] = ["alive", "dead"].map(|owner| {
-        let mut message = make::streaming(make::chat().id, owner);
+        let mut message = make::streaming(chat.id, owner);
         message.reply.as_mut().unwrap().lease_until = make::at(5);
         message
     });
