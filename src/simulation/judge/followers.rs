@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Breach, Judge, Kind};
-use crate::domain::{ChatEvent, ChatId, EventMessage, ReplyState};
+use crate::domain::{ChatEvent, ChatId, EventMessage, Message, ReplyState};
 use crate::simulation::history::{Effect, Note, ServerRun, Told};
 
 /// What a follower was told, and where in the history.
@@ -179,7 +179,7 @@ impl Judge<'_> {
             let is_told = told.iter().any(|(at, told)| {
                 *at > last_read && matches!(told, Told::Finished { reply: other, .. } if other == reply)
             });
-            if is_due && is_known && !is_told {
+            if is_due && is_known && !is_told && !self.died_untold(message) {
                 let what = format!(
                     "the end of {reply} is told, which was under way when the follower read the chat"
                 );
@@ -188,20 +188,35 @@ impl Judge<'_> {
         }
     }
 
+    /// Whether a reply's server was killed with the event of its beginning in its hands: then nobody learns of it before
+    /// they read the chat.
+    fn died_untold(&self, reply: &Message) -> bool {
+        let owner = reply.reply.as_ref().map(|reply| reply.owner.as_str());
+        let is_killed = self.history.iter().any(|entry| {
+            matches!(&entry.note, Note::Server { server, what }
+                if what == "killed" && owner == Some(format!("server {server}").as_str()))
+        });
+        let is_carried = self.history.iter().any(|entry| {
+            matches!(&entry.note, Note::Carried { event: ChatEvent::ReplyStarted(begun), .. }
+                if begun.id() == reply.id)
+        });
+        is_killed && !is_carried
+    }
+
     /// Whether a follower was told an event that was carried at this place of the history, or need not be.
     fn is_told(&self, event: &ChatEvent, carried: usize, told: &[Telling<'_>]) -> bool {
+        // What is deleted by now may have been so when the event came.
+        let is_deletion = matches!(event, ChatEvent::MessageDeleted(_));
+        let id = event.message_id().filter(|_| !is_deletion);
+        if id.is_some_and(|id| !self.messages.contains_key(&id)) {
+            return true;
+        }
         let matches = |told: &Told| match event {
-            ChatEvent::MessageAdded(message) => {
-                *told == Told::Added(message.id()) || !self.messages.contains_key(&message.id())
-            }
-            ChatEvent::MessageUpdated(message) => {
-                *told == Told::Updated(message.id()) || !self.messages.contains_key(&message.id())
-            }
+            ChatEvent::MessageAdded(message) => *told == Told::Added(message.id()),
+            ChatEvent::MessageUpdated(message) => *told == Told::Updated(message.id()),
             ChatEvent::MessageDeleted(id) => *told == Told::Deleted(*id),
             ChatEvent::ReplyStarted(message) => {
-                let id = message.id();
-                matches!(told, Told::Finished { reply, .. } if *reply == id)
-                    || !self.messages.contains_key(&id)
+                matches!(told, Told::Finished { reply, .. } if *reply == message.id())
             }
             ChatEvent::ChatDeleted => *told == Told::ChatDeleted,
             ChatEvent::ChatUpdated(_) => true,
