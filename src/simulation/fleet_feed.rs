@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio::sync::mpsc;
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, Instant, timeout};
 
 use super::bot::call_of;
 use super::fault::{Fault, is_put_back};
@@ -16,6 +16,9 @@ use super::watch;
 use super::world::{Gate, World, lock};
 use crate::domain::{ChatEvent, ChatId, FeedPosition, MessageId, Typing};
 use crate::feed::{Away, Feed, Fleet, Followed, Follower, Heard, Hearing};
+
+/// How long an event may have waited and still be told with its content, as in `src/feed/redis/link.rs`.
+const CONTENT_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// What all servers share.
 pub struct Broker {
@@ -171,7 +174,7 @@ impl Kept {
 pub struct FleetFeed {
     world: Arc<World>,
     gate: Arc<Gate>,
-    outbox: mpsc::UnboundedSender<(ChatId, ChatEvent)>,
+    outbox: mpsc::UnboundedSender<(ChatId, ChatEvent, Instant)>,
     mailbox: Arc<Mutex<Option<mpsc::UnboundedReceiver<MessageId>>>>,
 }
 
@@ -200,9 +203,13 @@ impl FleetFeed {
 
 /// Carries what a server publishes, in order. Where an event is lost, the log of its chat begins anew as soon as that is
 /// possible.
-async fn carry(world: Arc<World>, gate: Arc<Gate>, mut events: mpsc::UnboundedReceiver<(ChatId, ChatEvent)>) {
+async fn carry(
+    world: Arc<World>,
+    gate: Arc<Gate>,
+    mut events: mpsc::UnboundedReceiver<(ChatId, ChatEvent, Instant)>,
+) {
     let mut untold = BTreeSet::new();
-    while let Some((chat, event)) = events.recv().await {
+    while let Some((chat, event, at)) = events.recv().await {
         gate.pass().await;
         world.travel().await;
         gate.pass().await;
@@ -213,6 +220,12 @@ async fn carry(world: Arc<World>, gate: Arc<Gate>, mut events: mpsc::UnboundedRe
             }
             gate.feed_back().await;
         } else {
+            // As `src/feed/redis/link.rs`: what waited long goes without its content.
+            let event = if at.elapsed() > CONTENT_WAIT_MAX {
+                event.without_content()
+            } else {
+                event
+            };
             world.note(Note::Carried {
                 chat,
                 event: event.clone(),
@@ -238,7 +251,7 @@ impl Feed for FleetFeed {
             event: event.clone(),
         });
         // The other end lives as long as the run.
-        let _ = self.outbox.send((chat, event));
+        let _ = self.outbox.send((chat, event, Instant::now()));
     }
 
     async fn publish_typing(&self, _: ChatId, _: Typing) {

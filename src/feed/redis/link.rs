@@ -45,13 +45,15 @@ const BEATS_PER_RENEWAL: u64 = RETAINED_MS / 3 / BEAT_EVERY.as_millis() as u64;
 const BEATS_PER_ROLL_CALL: u64 = ROOM_KEPT_SECONDS / 2 * 1_000 / BEAT_EVERY.as_millis() as u64;
 /// How long a room's figures are kept, in seconds, should all servers die.
 const ROOM_KEPT_SECONDS: u64 = 7_200;
+/// How long an event may have waited and still be told with its content.
+const CONTENT_WAIT_MAX: Duration = Duration::from_millis(500);
 /// What is asked in one go.
 const BATCH_MAX: usize = 256;
 
 /// What is done in the order in which it was asked for.
 pub(super) enum Op {
-    /// Tells an event.
-    Publish(ChatId, ChatEvent),
+    /// Tells an event, published at this time.
+    Publish(ChatId, ChatEvent, Instant),
     /// Sends a typing state to current subscribers.
     Typing(ChatId, Typing),
     /// Sees to it that a chat's ring is whole, and heard.
@@ -133,7 +135,7 @@ impl Link {
 
     fn do_without(&mut self, op: Op) {
         match op {
-            Op::Publish(chat, event) => self.tell_ourselves(chat, event),
+            Op::Publish(chat, event, _) => self.tell_ourselves(chat, event),
             Op::Typing(chat, typing) => self.show_typing(chat, typing),
             // Whoever waits for it does without as well; nobody may wait any more.
             Op::Open(_, done) | Op::Hear(_, done) => drop(done.send(())),
@@ -365,7 +367,7 @@ impl Link {
         for op in batch {
             match op {
                 // It is not known what of it was done: it may be told once more than needed, but not once less.
-                Op::Publish(chat, event) if done.is_err() => self.tell_ourselves(chat, event),
+                Op::Publish(chat, event, _) if done.is_err() => self.tell_ourselves(chat, event),
                 Op::Typing(chat, typing) if done.is_err() => self.show_typing(chat, typing),
                 Op::Publish(..) | Op::Typing(..) => {}
                 Op::Open(_, asker) | Op::Hear(_, asker) => drop(asker.send(())),
@@ -393,8 +395,13 @@ impl Link {
         let mut opened = Vec::new();
         for op in batch {
             match op {
-                Op::Publish(chat, event) => {
+                Op::Publish(chat, event, at) => {
                     let stream = names.chat(*chat);
+                    // By now the message may be deleted, and its deletion told: followers look for it in the store.
+                    let event = match at.elapsed() > CONTENT_WAIT_MAX {
+                        true => &event.without_content(),
+                        false => event,
+                    };
                     let (scripts, run) = (&self.shared.scripts, self.known_run(&key));
                     let publish = scripts.publish(&stream, run, &encode(event), EVENTS_MAX, RETAINED_MS);
                     asked.add_command(publish).ignore();

@@ -27,6 +27,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{Client, IntoConnectionInfo, ProtocolVersion, Value};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use super::ring::{Placed, RETAINED_FOR, Rings, lock};
 use super::{Away, Feed, Fleet, Follower, Heard, Hearing};
@@ -149,7 +150,11 @@ fn open_client(address: &str) -> Result<Client, RedisFeedError> {
 #[async_trait]
 impl Feed for RedisFeed {
     async fn publish(&self, chat: ChatId, event: ChatEvent) {
-        if self.ops.try_send(Op::Publish(chat, event)).is_err() {
+        if self
+            .ops
+            .try_send(Op::Publish(chat, event, Instant::now()))
+            .is_err()
+        {
             failed("publish");
             lock(&self.shared.overrun).add(chat);
         }
