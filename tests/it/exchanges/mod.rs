@@ -23,7 +23,7 @@ async fn messages(server: &Server, chat: &str) -> Vec<Value> {
     loop {
         let mut data = server.data(MESSAGES, json!({ "id": chat, "after": after })).await;
         let mut page = data["chat"]["messages"].take();
-        messages.extend(page["nodes"].as_array_mut().unwrap().drain(..));
+        messages.append(page["nodes"].as_array_mut().unwrap());
         if page["pageInfo"]["hasNextPage"] != true {
             return messages;
         }

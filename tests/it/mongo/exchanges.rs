@@ -154,7 +154,7 @@ async fn a_reply_that_was_stored_without_its_prompt_is_found_after_its_lease_and
     while found().await.is_empty() {
         tokio::task::yield_now().await;
     }
-    assert_eq!(found().await, [reply.clone()]);
+    assert_eq!(found().await, std::slice::from_ref(&reply));
     assert!(
         !store
             .remove_reply(chat.id, reply.id, Claim::Owner("them"))
