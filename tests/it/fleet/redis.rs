@@ -108,6 +108,17 @@ async fn read_until(follower: &mut Follower, to: (&RedisFeed, ChatId), event: &C
     }
 }
 
+/// Whoever comes back with one of these cursors is told of a gap.
+async fn assert_gap_after(redis: &Redis, chat: ChatId, cursors: &[FeedPosition]) {
+    for cursor in cursors {
+        let mut resumed = connect(redis, &redis.url())
+            .await
+            .follow(chat, Some(*cursor))
+            .await;
+        assert!(matches!(next(&mut resumed).await, Followed::Gap(_)));
+    }
+}
+
 /// Waits until a feed has found out whether Redis is there. Nothing tells it that could be awaited.
 async fn until_up(feed: &RedisFeed, is_up: bool) {
     let deadline = Instant::now() + WITHIN;
@@ -151,13 +162,7 @@ async fn a_redis_that_went_back_and_went_on_without_us_is_a_gap() {
     let missed: Vec<_> = continued.iter().chain([&last]).cloned().collect();
     assert!(read_to(&mut follower, (&a, chat), &missed).await > 0);
     // The numbers of before stand for other events.
-    for cursor in cursors {
-        let mut resumed = connect(&redis, &redis.url())
-            .await
-            .follow(chat, Some(cursor))
-            .await;
-        assert!(matches!(next(&mut resumed).await, Followed::Gap(_)));
-    }
+    assert_gap_after(&redis, chat, &cursors).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,13 +187,7 @@ async fn a_redis_that_starts_from_an_older_dump_costs_no_event_unseen() {
         a.publish(chat, event.clone()).await;
     }
     read_to(&mut follower, (&a, chat), &events).await;
-    for cursor in [first, second] {
-        let mut resumed = connect(&redis, &redis.url())
-            .await
-            .follow(chat, Some(cursor))
-            .await;
-        assert!(matches!(next(&mut resumed).await, Followed::Gap(_)));
-    }
+    assert_gap_after(&redis, chat, &[first, second]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,21 +1,15 @@
 //! What a page of the documented lists asks of the server.
 
-use std::sync::Arc;
-
-use colloquy::bot::BuiltinBot;
-use colloquy::config::{EngineConfig, Limits};
-use colloquy::domain::{IdSource, SystemClock};
-use colloquy::engine::Engine;
-use colloquy::feed::LocalFeed;
+use colloquy::config::Limits;
 use colloquy::legacy::dates::DateFormat;
 use colloquy::legacy::rest::Rest;
-use colloquy::service::Service;
 use colloquy::store::{ChatStore, MessageStore};
 use mongodb::bson::Document;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::recorder::Recorder;
+use super::serve;
 use crate::support::make;
 use crate::support::scratch::Scratch;
 
@@ -29,20 +23,8 @@ fn skipped(command: &Document) -> Option<i64> {
 async fn a_page_behind_the_end_of_a_list_is_empty_and_nothing_is_skipped_for_it() {
     let scratch = Scratch::mongo().await;
     let (store, recorder) = Recorder::open(&scratch).await;
-    let clock = Arc::new(SystemClock);
-    let feed = Arc::new(LocalFeed::new(1));
-    let engine = Engine::new(
-        store.clone(),
-        feed.clone(),
-        Arc::new(BuiltinBot::new(0.0, 0)),
-        clock.clone(),
-        EngineConfig::default(),
-        "owner".to_owned(),
-    );
-    let ids = IdSource::new(clock.clone(), [1; 8]);
-    let limits = Limits::default().documented();
-    let service = Service::new(store.clone(), feed, engine, clock, ids, limits, None);
-    let (routes, _) = Rest::new(Arc::new(service), DateFormat::default()).routes("");
+    let (service, _) = serve(store.clone(), Limits::default().documented());
+    let (routes, _) = Rest::new(service, DateFormat::default()).routes("");
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let serving = tokio::spawn(async move { axum::serve(listener, routes).await });

@@ -1,16 +1,13 @@
 //! What an event costs MongoDB, however many follow a chat.
 
-use std::sync::Arc;
-
-use colloquy::bot::BuiltinBot;
-use colloquy::config::{EngineConfig, Limits};
-use colloquy::domain::{Author, CONTENT_BYTES_MAX, ChatChange, ChatEvent, IdSource, SystemClock, Viewer};
-use colloquy::engine::Engine;
-use colloquy::feed::{Feed, LocalFeed};
-use colloquy::service::{ChatUpdate, Service};
+use colloquy::config::Limits;
+use colloquy::domain::{Author, CONTENT_BYTES_MAX, ChatChange, ChatEvent, Viewer};
+use colloquy::feed::Feed;
+use colloquy::service::ChatUpdate;
 use colloquy::store::{ChatStore, MessageStore};
 
 use super::recorder::Recorder;
+use super::serve;
 use crate::support::make;
 use crate::support::scratch::Scratch;
 
@@ -18,27 +15,7 @@ use crate::support::scratch::Scratch;
 async fn an_event_that_carries_its_content_costs_no_command_however_many_follow() {
     let scratch = Scratch::mongo().await;
     let (store, recorder) = Recorder::open(&scratch).await;
-    let clock = Arc::new(SystemClock);
-    let feed = Arc::new(LocalFeed::new(1));
-    let engine = Engine::new(
-        store.clone(),
-        feed.clone(),
-        Arc::new(BuiltinBot::new(0.0, 0)),
-        clock.clone(),
-        EngineConfig::default(),
-        "owner".to_owned(),
-    );
-    let ids = IdSource::new(clock.clone(), [1; 8]);
-    let limits = Limits::default();
-    let service = Arc::new(Service::new(
-        store.clone(),
-        feed.clone(),
-        engine,
-        clock,
-        ids,
-        limits,
-        None,
-    ));
+    let (service, feed) = serve(store.clone(), Limits::default());
 
     for count in [1, 100] {
         let mut chat = make::chat();
