@@ -10,6 +10,7 @@ CARGO_DENY_VERSION := 0.20.2
 FUZZ_SECONDS ?= 300
 SEEDS ?= 10000
 FROM ?= 0
+TIMES ?= 20
 
 # One page stands for the whole bundle: all are built at once, and make deletes it if a build fails.
 WEB_BUNDLE := web/dist/console.html
@@ -23,7 +24,7 @@ EXAMPLE_MODULES := examples/typescript/node_modules/.colloquy-stamp
 
 NPM_CI := npm ci --no-audit --no-fund
 
-.PHONY: help run test lint check bench simulate fuzz schema released-schema types web fmt clean require-npm
+.PHONY: help run test lint check bench simulate tries fuzz schema released-schema types web fmt clean require-npm
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12
@@ -62,6 +63,10 @@ bench: web ## Measure the server under load (docs/performance.md), and what else
 simulate: web ## Run SEEDS histories of several servers that fail, from the seed FROM on (docs/simulation.md)
 	COLLOQUY_SIMULATE_SEEDS=$(SEEDS) COLLOQUY_SIMULATE_FROM=$(FROM) cargo test --profile simulate --lib --locked \
 		simulation::tests::no_seed_breaches_what_must_hold -- --nocapture --exact
+
+tries: web ## Run the tests of exchanges with TIMES as many tries of each coincidence, on a build as quick as a release
+	redis=$$(scripts/ensure-redis.sh) && export COLLOQUY_TEST_REDIS=$$redis && export COLLOQUY_TEST_TIMES=$(TIMES) && \
+	scripts/with-mongod.sh cargo test --profile simulate --test it --locked exchanges:: -- --nocapture --test-threads 1
 
 fuzz: ## Fuzz the decoders, FUZZ_SECONDS for each: needs a nightly toolchain and cargo-fuzz (docs/fuzzing.md)
 	cd fuzz && for target in cursors event_stream graphql_message mt_client_frame rest_body token; do \

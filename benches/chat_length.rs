@@ -1,6 +1,8 @@
 //! What a token costs in an empty chat and in a very long one, on each store.
 
 mod support {
+    pub mod filling;
+    pub mod mongodb;
     pub mod percentile;
     pub mod ratio;
 }
@@ -11,16 +13,14 @@ use std::time::{Duration, Instant};
 use colloquy::app::open_store;
 use colloquy::bot::BuiltinBot;
 use colloquy::config::{EngineConfig, Limits, StoreConfig};
-use colloquy::domain::{
-    Author, ChatId, Clock, IdSource, Message, MessageId, SystemClock, TokenCount, Viewer, WhileReplying,
-};
+use colloquy::domain::{ChatId, Clock, SystemClock, Viewer, WhileReplying};
 use colloquy::engine::Engine;
 use colloquy::feed::{Feed, LocalFeed};
 use colloquy::service::{Manner, NewChat, Prompt, ReplyUpdate, Service};
-use colloquy::store::Store;
-use futures_util::{StreamExt, TryStreamExt, stream};
 use rustix::time::{ClockId, clock_gettime};
 
+use support::filling::{fill, new_ids};
+use support::mongodb::Scratch;
 use support::percentile::percentile;
 use support::ratio::ratio;
 
@@ -30,21 +30,16 @@ const LENGTHS: [usize; 3] = [0, 200, 100_000];
 const ROUNDS: usize = 9;
 /// Words of an answer, which are the offline bot's tokens; with them it stays below the longest reply.
 const WORDS: usize = 50_000;
-/// Inserts under way at once.
-const INSERTS: usize = 256;
 
 #[tokio::main]
 async fn main() {
     let folder = tempfile::tempdir().unwrap();
     let embedded = folder.path().join("data");
     measure("the embedded store", embedded.to_str().unwrap()).await;
-    match mongodb_uri() {
-        Some(uri) => {
-            let database = format!("colloquy_bench_{}", new_ids().next());
-            let uri = with_database(&uri, &database);
-            measure("MongoDB", &uri).await;
-            let client = mongodb::Client::with_uri_str(&uri).await.unwrap();
-            client.database(&database).drop().await.unwrap();
+    match Scratch::new() {
+        Some(scratch) => {
+            measure("MongoDB", &scratch.uri).await;
+            scratch.remove().await;
         }
         None => println!("\nMongoDB: left out, as COLLOQUY_TEST_MONGODB_URI names none; `make bench` does"),
     }
@@ -75,7 +70,7 @@ async fn measure(name: &str, address: &str) {
     let mut chats = Vec::new();
     for length in LENGTHS {
         let chat = new_chat(&service).await;
-        fill(&*store, &*clock, &new_ids(), chat, length).await;
+        fill(&*store, chat, length).await;
         chats.push(chat);
     }
     // The first reply finds everything cold.
@@ -172,59 +167,6 @@ async fn new_chat(service: &Service) -> ChatId {
     service.create_chat(&Viewer::Anonymous, new).await.unwrap().id
 }
 
-/// Writes this many messages, one a millisecond, the last of them a moment ago.
-async fn fill(store: &dyn Store, clock: &dyn Clock, ids: &IdSource, chat: ChatId, length: usize) {
-    let now = clock.now();
-    let messages = (0..length).map(|n| {
-        let at = now.plus_millis(-i64::try_from(length - n).unwrap());
-        Message {
-            id: MessageId(ids.next()),
-            chat_id: chat,
-            author: if n % 2 == 0 { Author::User } else { Author::Bot },
-            text: format!(
-                "Message {n} of a conversation about the sea, the ships on it and the weather above it"
-            ),
-            kind: Message::TEXT.to_owned(),
-            reaction: None,
-            token_count: Some(TokenCount::reported(20)),
-            is_edited: false,
-            citation: None,
-            created_at: at,
-            updated_at: at,
-            client_key: None,
-            reply_id: None,
-            reply: None,
-        }
-    });
-    stream::iter(messages)
-        .map(|message| async move { store.insert_message(&message).await })
-        .buffer_unordered(INSERTS)
-        .try_for_each(|_| async { Ok(()) })
-        .await
-        .unwrap();
-}
-
-/// A source of ids that no other source gives out.
-fn new_ids() -> IdSource {
-    let mut seed = [0; 8];
-    getrandom::fill(&mut seed).unwrap();
-    IdSource::new(Arc::new(SystemClock), seed)
-}
-
 fn cpu_of_this_process() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap()
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "how the script hands on what it started"
-)]
-fn mongodb_uri() -> Option<String> {
-    std::env::var("COLLOQUY_TEST_MONGODB_URI").ok()
-}
-
-/// Puts a database's name into the path of a connection string that has none.
-fn with_database(uri: &str, database: &str) -> String {
-    let (server, options) = uri.split_once('?').unwrap_or((uri, ""));
-    format!("{}/{database}?{options}", server.trim_end_matches('/'))
 }

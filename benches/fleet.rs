@@ -2,6 +2,7 @@
 //! there, and what is sent to Redis for it.
 
 mod support {
+    pub mod mongodb;
     pub mod percentile;
     pub mod ratio;
     pub mod reading;
@@ -12,6 +13,7 @@ mod support {
 
 use std::time::{Duration, Instant};
 
+use support::mongodb::Scratch;
 use support::percentile::percentile;
 use support::ratio::ratio;
 use support::reading::Reading;
@@ -27,7 +29,7 @@ const REPLIES: [usize; 2] = [1, 50];
 
 #[tokio::main]
 async fn main() {
-    let Some(store) = mongodb() else {
+    let (Some(scratch), true) = (Scratch::new(), Redis::is_there()) else {
         println!(
             "left out: two servers need a MongoDB (scripts/with-mongod.sh) and a Redis (COLLOQUY_TEST_REDIS)"
         );
@@ -39,9 +41,10 @@ async fn main() {
     );
     for replies in REPLIES {
         for pace in PACES {
-            run(&store, replies, pace).await;
+            run(&scratch.uri, replies, pace).await;
         }
     }
+    scratch.remove().await;
 }
 
 async fn run(store: &str, replies: usize, pace: u32) {
@@ -120,17 +123,4 @@ fn later(first: &Reading, other: &Reading) -> Vec<Duration> {
         )
     });
     lags.collect()
-}
-
-/// A database of its own on the MongoDB of the benchmarks.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "how the scripts hand on what they started"
-)]
-fn mongodb() -> Option<String> {
-    let uri = std::env::var("COLLOQUY_TEST_MONGODB_URI").ok()?;
-    std::env::var("COLLOQUY_TEST_REDIS").ok()?;
-    let (server, options) = uri.split_once('?').unwrap_or((&uri, ""));
-    let server = server.trim_end_matches('/');
-    Some(format!("{server}/colloquy_bench_fleet?{options}"))
 }

@@ -31,17 +31,27 @@ impl Sub for Sent {
     }
 }
 
+/// Where the program is; `make bench` fetches it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how the scripts hand on what they fetched"
+)]
+fn program() -> Option<String> {
+    std::env::var("COLLOQUY_TEST_REDIS").ok()
+}
+
 impl Redis {
+    /// Whether one can be started.
+    pub fn is_there() -> bool {
+        program().is_some()
+    }
+
     /// Starts one, and waits until it answers.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "how the scripts hand on what they fetched"
-    )]
     pub fn start() -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
-        let mut process = Command::new(std::env::var("COLLOQUY_TEST_REDIS").unwrap())
+        let mut process = Command::new(program().unwrap())
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "no"])
             .stdin(Stdio::null())

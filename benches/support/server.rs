@@ -46,6 +46,22 @@ impl Server {
         response["data"].take()
     }
 
+    /// What the server holds in memory, in MiB, as the kernel counts it.
+    pub fn memory_mib(&self) -> u64 {
+        self.status_mib("VmRSS:")
+    }
+
+    /// The most that [`Server::memory_mib`] has been.
+    pub fn memory_peak_mib(&self) -> u64 {
+        self.status_mib("VmHWM:")
+    }
+
+    fn status_mib(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().next().unwrap().parse::<u64>().unwrap() / 1024
+    }
+
     /// Makes a chat and returns its id.
     pub async fn create_chat(&self) -> String {
         let query = r#"mutation { createChat(input: {title: "A chat"}) { chat { id } } }"#;

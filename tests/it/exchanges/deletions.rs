@@ -9,11 +9,11 @@ use serde_json::json;
 use super::{CREATE, SEND};
 use crate::on_both_stores;
 use crate::support::follow::ChatFollower;
-use crate::support::scratch::Scratch;
+use crate::support::scratch::{Scratch, tries};
 use crate::support::server::Server;
 
 const DELETE: &str = "mutation ($id: ID!) { deleteChat(input: { id: $id }) { deletedChatId } }";
-const CHATS: usize = 40;
+const CHATS_FEW: usize = 75;
 
 on_both_stores! {
     a_deleted_chat_leaves_nothing_whatever_was_on_its_way,
@@ -22,7 +22,7 @@ on_both_stores! {
 
 /// Sends and writes at the moment of the deletion, on these servers.
 async fn delete_beside(deleters: &Server, senders: &Server) -> Vec<String> {
-    let chats: Vec<_> = join_all((0..CHATS).map(|_| deleters.create_chat("A chat"))).await;
+    let chats: Vec<_> = join_all((0..tries(CHATS_FEW)).map(|_| deleters.create_chat("A chat"))).await;
     for chat in &chats {
         let send = |n: usize| {
             let input = json!({ "input": { "chatId": chat, "text": format!("forgettable {n}") } });

@@ -1,34 +1,31 @@
-//! A list costs the same few commands, however many chats are in it.
+//! What requests cost in commands: a list the same few, however many chats are in it.
 
 use std::sync::Arc;
 
 use colloquy::bot::BuiltinBot;
 use colloquy::config::{EngineConfig, Limits};
-use colloquy::domain::{IdSource, SystemClock, Viewer};
+use colloquy::domain::{IdSource, MessageId, SystemClock, Viewer};
 use colloquy::engine::Engine;
 use colloquy::feed::LocalFeed;
 use colloquy::graphql::Schema;
 use colloquy::service::Service;
-use colloquy::store::{ChatStore, MessageStore};
+use colloquy::store::{ChatStore, MessageStore, MongoStore};
 use serde_json::{Value, json};
 
-use super::recorder::Recorder;
+use super::recorder::{Recorder, names};
 use crate::support::make;
 use crate::support::scratch::Scratch;
 
 const COMMANDS_MAX: usize = 6;
 
-#[tokio::test]
-async fn a_list_of_chats_with_their_messages_costs_at_most_six_commands() {
-    let scratch = Scratch::mongo().await;
-    let (store, recorder) = Recorder::open(&scratch).await;
+/// What answers GraphQL requests over a store, and the engine behind it.
+fn schema_over(store: &Arc<MongoStore>, bot: BuiltinBot) -> (Schema, Arc<Engine>) {
     let clock = Arc::new(SystemClock);
-    let bot = Arc::new(BuiltinBot::new(0.0, 0));
     let feed = Arc::new(LocalFeed::new(1));
     let engine = Engine::new(
         store.clone(),
         feed.clone(),
-        bot,
+        Arc::new(bot),
         clock.clone(),
         EngineConfig::default(),
         "owner".to_owned(),
@@ -37,13 +34,73 @@ async fn a_list_of_chats_with_their_messages_costs_at_most_six_commands() {
     let service = Arc::new(Service::new(
         store.clone(),
         feed,
-        engine,
+        engine.clone(),
         clock,
         ids,
         Limits::default(),
         None,
     ));
-    let schema = Schema::new(service, None).unwrap();
+    (Schema::new(service, None).unwrap(), engine)
+}
+
+/// What a request that must succeed comes to.
+async fn data(schema: &Schema, query: &str, variables: Value) -> Value {
+    let request = serde_json::from_value(json!({ "query": query, "variables": variables })).unwrap();
+    let prepared = schema.prepare(request).ok().unwrap();
+    let response = schema.execute(prepared, Viewer::Anonymous).await;
+    assert!(response.errors.is_empty(), "{:?}", response.errors);
+    serde_json::to_value(response.data).unwrap()
+}
+
+#[tokio::test]
+async fn a_mutation_costs_as_few_commands_as_is_promised() {
+    let scratch = Scratch::mongo().await;
+    let (store, recorder) = Recorder::open(&scratch).await;
+    // Some more than a second, so that its checkpoint is among the commands.
+    let (schema, engine) = schema_over(&store, BuiltinBot::new(25.0, 30));
+    let create = "mutation { createChat(input: { title: \"A chat\" }) { chat { id } } }";
+    let chat = data(&schema, create, json!({})).await["createChat"]["chat"]["id"].take();
+    let costs = |most: usize| {
+        let commands = recorder.take();
+        let commands = names(&commands);
+        assert!(commands.len() <= most, "{commands:?}");
+    };
+    costs(1);
+
+    let create = "mutation ($input: CreateMessageInput!) { createMessage(input: $input) { message { id } } }";
+    data(
+        &schema,
+        create,
+        json!({ "input": { "chatId": chat, "text": "A note" } }),
+    )
+    .await;
+    costs(2);
+
+    let send = "mutation ($input: SendMessageInput!) { sendMessage(input: $input) { reply { id } } }";
+    let input = json!({ "input": { "chatId": chat, "text": "Hello" } });
+    let end_of = async |sent: Value| {
+        let id = sent["sendMessage"]["reply"]["id"].as_str().unwrap();
+        let reader = engine.follow(MessageId(id.parse().unwrap()), None).await.unwrap();
+        let mut reader = reader.unwrap();
+        while reader.next().await.is_some() {}
+    };
+    end_of(data(&schema, send, input.clone()).await).await;
+    costs(6);
+
+    let sent = data(&schema, send, input).await;
+    let stop = "mutation ($id: ID!) { stopReply(input: { messageId: $id }) { receipt { outcome } } }";
+    recorder.take();
+    let stopped = data(&schema, stop, json!({ "id": sent["sendMessage"]["reply"]["id"] })).await;
+    assert_eq!(stopped["stopReply"]["receipt"]["outcome"], "STOPPED");
+    costs(3);
+    scratch.remove().await;
+}
+
+#[tokio::test]
+async fn a_list_of_chats_with_their_messages_costs_at_most_six_commands() {
+    let scratch = Scratch::mongo().await;
+    let (store, recorder) = Recorder::open(&scratch).await;
+    let (schema, _) = schema_over(&store, BuiltinBot::new(0.0, 0));
 
     let query = "{ chats(first: 20, userId: 7) { edges { node { title lastMessage { text } messageCount
         messages(first: 5) { edges { node { text author reply { state } } } pageInfo { hasNextPage } } } } } }";
@@ -65,19 +122,12 @@ async fn a_list_of_chats_with_their_messages_costs_at_most_six_commands() {
             }
         }
         recorder.take();
-        let request = serde_json::from_value(json!({ "query": query })).unwrap();
-        let prepared = schema.prepare(request).ok().unwrap();
-        let response = schema.execute(prepared, Viewer::Anonymous).await;
-        let commands: Vec<_> = recorder
-            .take()
-            .iter()
-            .filter_map(|command| command.keys().next().cloned())
-            .collect();
+        let data = data(&schema, query, json!({})).await;
+        let commands = recorder.take();
+        let commands = names(&commands);
         assert!(commands.len() <= COMMANDS_MAX, "{commands:?}");
         costs.push(commands.len());
 
-        assert!(response.errors.is_empty(), "{:?}", response.errors);
-        let data: Value = serde_json::to_value(response.data).unwrap();
         let edges = data["chats"]["edges"].as_array().unwrap();
         assert_eq!(edges.len(), count);
         for edge in edges {

@@ -6,14 +6,9 @@ use mongodb::bson::{Bson, Document};
 
 use super::operations::{self, BOUNDS, LEASE, begin, bill, complete, exchange, write};
 use super::plans::fill;
-use super::recorder::Recorder;
+use super::recorder::{Recorder, names};
 use crate::support::make;
 use crate::support::scratch::Scratch;
-
-fn names(commands: &[Document]) -> Vec<&str> {
-    let names = commands.iter().filter_map(|command| command.keys().next());
-    names.map(String::as_str).collect()
-}
 
 #[tokio::test]
 async fn each_operation_takes_as_few_commands_as_it_can() {

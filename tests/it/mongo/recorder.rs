@@ -34,3 +34,9 @@ impl Recorder {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 }
+
+/// What the commands are called.
+pub fn names(commands: &[Document]) -> Vec<&str> {
+    let names = commands.iter().filter_map(|command| command.keys().next());
+    names.map(String::as_str).collect()
+}

@@ -45,9 +45,14 @@ impl Scratch {
 
     /// [`Scratch::mongo`], and a Redis.
     pub async fn mongo_and_redis() -> Self {
+        Self::mongo().await.with_redis()
+    }
+
+    /// The same place, and a Redis.
+    pub fn with_redis(self) -> Self {
         Self {
             redis: Some(Redis::start()),
-            ..Self::mongo().await
+            ..self
         }
     }
 
@@ -126,12 +131,22 @@ impl Scratch {
 }
 
 /// What `make test` says under this name.
+pub fn from_script(name: &str) -> String {
+    variable(name).unwrap_or_else(|| panic!("{name} is not set; run the tests with `make test`"))
+}
+
+/// How many of something are tried: `few` in an ordinary run, and as many times that as `make tries TIMES=N` says.
+pub fn tries(few: usize) -> usize {
+    let times = variable("COLLOQUY_TEST_TIMES").map_or(1, |times| times.parse().unwrap());
+    few * times
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "how the scripts hand on what they started or fetched"
 )]
-pub fn from_script(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; run the tests with `make test`"))
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// The address of the MongoDB for tests.

@@ -1,0 +1,49 @@
+//! Long chats, written past the service.
+
+use std::sync::Arc;
+
+use colloquy::domain::{Author, ChatId, Clock, IdSource, Message, MessageId, SystemClock, TokenCount};
+use colloquy::store::Store;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+/// Inserts under way at once.
+const INSERTS: usize = 256;
+
+/// Writes this many messages, one a millisecond, the last of them a moment ago.
+pub async fn fill(store: &dyn Store, chat: ChatId, length: usize) {
+    let (now, ids) = (SystemClock.now(), new_ids());
+    let messages = (0..length).map(|n| {
+        let at = now.plus_millis(-i64::try_from(length - n).unwrap());
+        Message {
+            id: MessageId(ids.next()),
+            chat_id: chat,
+            author: if n % 2 == 0 { Author::User } else { Author::Bot },
+            text: format!(
+                "Message {n} of a conversation about the sea, the ships on it and the weather above it"
+            ),
+            kind: Message::TEXT.to_owned(),
+            reaction: None,
+            token_count: Some(TokenCount::reported(20)),
+            is_edited: false,
+            citation: None,
+            created_at: at,
+            updated_at: at,
+            client_key: None,
+            reply_id: None,
+            reply: None,
+        }
+    });
+    stream::iter(messages)
+        .map(|message| async move { store.insert_message(&message).await })
+        .buffer_unordered(INSERTS)
+        .try_for_each(|_| async { Ok(()) })
+        .await
+        .unwrap();
+}
+
+/// A source of ids that no other source gives out.
+pub fn new_ids() -> IdSource {
+    let mut seed = [0; 8];
+    getrandom::fill(&mut seed).unwrap();
+    IdSource::new(Arc::new(SystemClock), seed)
+}
