@@ -47,7 +47,7 @@ async fn main() {
     let ids = new_ids();
     let begun = stream::iter(0..REPLIES)
         .map(|n| {
-            let chat = ChatId(chats[n / ACTIVE_REPLIES_MAX].parse().unwrap());
+            let chat = ChatId::parse(&chats[n / ACTIVE_REPLIES_MAX]).unwrap();
             let exchange = exchange(chat, MessageId(ids.next()), MessageId(ids.next()));
             let store = &store;
             async move {

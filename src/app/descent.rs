@@ -50,7 +50,8 @@ impl Descent {
         }
         let is_stored = timeout(STORE_WAIT_MAX, self.engine.shut_down()).await.is_ok();
         let left = if is_stored { 0 } else { self.engine.replies_left() };
-        let _ = timeout(TELL_WAIT_MAX, self.engine.told()).await;
+        let told = async { tokio::join!(self.engine.told(), self.service.settled()) };
+        let _ = timeout(TELL_WAIT_MAX, told).await;
         self.drain.end();
         left
     }

@@ -20,6 +20,12 @@ impl ClientKey {
         fits.then(|| Self(text.to_owned()))
     }
 
+    /// The key of the one reply to a message that was stored without asking for one: of several servers that are asked to
+    /// answer it, one does.
+    pub fn of_reply_to(message: MessageId) -> Self {
+        Self(format!("reply-to:{message}"))
+    }
+
     /// The key's characters.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -3,22 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument;
 
-use super::{Ask, Ended, Engine, LEASE, LiveReply, Running};
+use super::{Ask, Ended, Engine, LEASE, LiveReply, Running, Waits};
 use crate::config::FaultScript;
 use crate::domain::{Chat, ChatEvent, LanguageTag, Message, MessageId, Position, TimeZone, UserId};
-use crate::store::{ACTIVE_REPLIES_MAX, Asking, Begun, Exchange, StoreError};
+use crate::store::{ACTIVE_REPLIES_MAX, Asking, Begun, Checkpointed, Exchange, StoreError};
 use crate::telemetry::{replies, spans};
 
-/// How long the store is asked again whether an exchange was begun of which it did not say so. Afterwards what was stored
-/// of it ends with its lease.
-const ASKED_AGAIN_FOR: Duration = Duration::from_secs(30);
-/// The first and the longest wait between two of these questions, before jitter.
-const ASKED_AGAIN_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// How long it is looked whether an exchange was stored of which the store did not say so. Afterwards what was stored of it
+/// ends with its lease.
+const LOOKED_FOR: Duration = Duration::from_secs(30);
+/// How long it is looked on where the store answers and has not both: what was sent to it is carried out by then.
+const LOOKED_ON_FOR: Duration = Duration::from_secs(3);
+/// The first and the longest wait between two looks, before chance.
+const LOOKED_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 /// Why a reply could not begin. Nothing was stored, unless the store did not say.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +35,7 @@ pub enum BeginError {
     QueueFull,
     /// A reply of the chat is under way, and the caller would not wait for it.
     #[error("a reply is under way in this chat")]
-    UnderWay(MessageId),
+    UnderWay,
     /// The server is shutting down.
     #[error("the server is shutting down")]
     ShuttingDown,
@@ -69,6 +70,17 @@ pub struct Manner {
     pub faults: Option<FaultScript>,
 }
 
+/// What a reply does while others of its chat are under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Meanwhile {
+    /// It waits for its turn.
+    Waits,
+    /// It is refused because of them.
+    IsRefused,
+    /// It has those stopped that were asked for before it, in the name of this user, and then has its turn.
+    StopsThem(UserId),
+}
+
 /// A reply to begin.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
@@ -80,8 +92,8 @@ pub struct Request {
     pub reply: Message,
     /// The user whose chat it has to be; `None` for anybody's.
     pub chat_of: Option<UserId>,
-    /// Whether the reply waits for others of the chat that are under way, or is refused because of them.
-    pub waits: bool,
+    /// What to do while others of the chat are under way.
+    pub meanwhile: Meanwhile,
     /// How to answer.
     pub manner: Manner,
 }
@@ -91,8 +103,6 @@ pub struct Request {
 pub enum Started {
     /// By this call.
     Now {
-        /// The chat.
-        chat: Box<Chat>,
         /// The prompt as it is stored, if it is new.
         prompt: Option<Box<Message>>,
         /// The reply as it is stored.
@@ -122,56 +132,119 @@ impl Engine {
     }
 
     /// Stores a prompt and its reply, and starts to generate it. If the store does not say whether it stored them, it is
-    /// asked again, also after the caller was answered: what is stored is generated.
+    /// looked for them, also after the caller was answered: what is stored is generated.
     pub async fn begin(
         self: &Arc<Self>,
         admission: Admission,
         request: Request,
     ) -> Result<Started, BeginError> {
-        let id = request.reply.id;
+        let (chat, meanwhile) = (request.reply.chat_id, request.meanwhile.clone());
+        let beginning = self.beginning(admission, request)?;
+        let mut begun = self.store.begin_exchange(&beginning.exchange).await;
+        // Of a full chat those make room that would be stopped afterwards.
+        if let (Ok(Begun::Full(_)), Meanwhile::StopsThem(by)) = (&begun, &meanwhile) {
+            self.stop_all(chat, by.clone()).await?;
+            begun = self.store.begin_exchange(&beginning.exchange).await;
+        }
+        match begun {
+            Ok(Begun::Begun {
+                chat: in_chat,
+                prompt,
+                reply,
+            }) => {
+                beginning.start(&in_chat, prompt.as_deref(), &reply).await;
+                if let Meanwhile::StopsThem(by) = meanwhile {
+                    self.stop_earlier(&reply, by).await?;
+                }
+                Ok(Started::Now { prompt, reply })
+            }
+            // An earlier call did what there was to do, and stopped whom there was to stop.
+            Ok(Begun::Joined { prompt, reply }) => Ok(Started::Before { prompt, reply }),
+            Ok(Begun::KeyReused) => Err(BeginError::KeyReused),
+            Ok(Begun::NoChat) => Err(BeginError::NoChat),
+            Ok(Begun::Full(_)) => Err(match meanwhile {
+                Meanwhile::IsRefused => BeginError::UnderWay,
+                Meanwhile::Waits | Meanwhile::StopsThem(_) => BeginError::QueueFull,
+            }),
+            Err(error) => {
+                if matches!(error, StoreError::Unavailable(_)) {
+                    self.tasks.spawn(beginning.find_out().in_current_span());
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Registers a reply before it is stored: whoever finds it in the store finds it here.
+    fn beginning(self: &Arc<Self>, admission: Admission, request: Request) -> Result<Beginning, BeginError> {
         let live = LiveReply::new(request.reply.clone()).counted_as(self.followed.token());
-        let beginning = Beginning {
+        let mut registry = self.registry();
+        // Under the same lock as the close, which waits for whatever is counted.
+        if self.shutdown.is_cancelled() {
+            return Err(BeginError::ShuttingDown);
+        }
+        let place = Place {
             engine: self.clone(),
             live: Arc::new(live),
+            _counted: self.tasks.token(),
+        };
+        let running = Running {
+            live: place.live.clone(),
+            user: None,
+        };
+        registry.live.insert(request.reply.id, running);
+        drop(registry);
+        Ok(Beginning {
+            place,
             exchange: Exchange {
                 asking: request.asking,
                 reply: request.reply,
                 chat_of: request.chat_of,
                 lease: LEASE,
-                others_max: if request.waits { ACTIVE_REPLIES_MAX - 1 } else { 0 },
+                others_max: match request.meanwhile {
+                    Meanwhile::IsRefused => 0,
+                    Meanwhile::Waits | Meanwhile::StopsThem(_) => ACTIVE_REPLIES_MAX - 1,
+                },
             },
             until: request.until,
             manner: request.manner,
             admission,
-        };
-        {
-            let mut registry = self.registry();
-            // Under the same lock as the close, so that no task starts after `shut_down`.
-            if self.shutdown.is_cancelled() {
-                return Err(BeginError::ShuttingDown);
-            }
-            // Registered before it is stored: whoever finds it in the store finds it here.
-            let live = beginning.live.clone();
-            registry.live.insert(id, Running { live, user: None });
-        }
-        match self.store.begin_exchange(&beginning.exchange).await {
-            Ok(begun) => beginning.take_up(begun).await,
-            Err(error @ StoreError::Unavailable(_)) => {
-                self.tasks.spawn(beginning.ask_again().in_current_span());
-                Err(error.into())
-            }
-            Err(error) => {
-                beginning.let_go();
-                Err(error.into())
-            }
-        }
+        })
+    }
+
+    /// Stops what was asked for in a chat before a reply.
+    async fn stop_earlier(self: &Arc<Self>, reply: &Message, by: UserId) -> Result<(), StoreError> {
+        let mut earlier = self.active_replies(reply.chat_id).await?;
+        earlier.retain(|other| other.position() < reply.position());
+        self.stop_each(reply.chat_id, &earlier, by).await.map(drop)
+    }
+}
+
+/// A reply's place among those of this server, which it leaves when this is dropped, whatever else went wrong: readers that
+/// were not told an end are let go.
+struct Place {
+    engine: Arc<Engine>,
+    live: Arc<LiveReply>,
+    _counted: TaskTrackerToken,
+}
+
+impl Place {
+    fn leave(&self) {
+        self.engine.registry().live.remove(&self.live.id());
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.leave();
+        // Unless it has ended.
+        self.live.end(Ended::Deleted);
     }
 }
 
 /// A reply between its admission and its beginning.
 struct Beginning {
-    engine: Arc<Engine>,
-    live: Arc<LiveReply>,
+    place: Place,
     exchange: Exchange,
     until: Option<(Position, Option<MessageId>)>,
     manner: Manner,
@@ -179,74 +252,75 @@ struct Beginning {
 }
 
 impl Beginning {
-    /// Does what the store's answer comes to.
-    async fn take_up(self, begun: Begun) -> Result<Started, BeginError> {
-        match begun {
-            Begun::Begun { chat, prompt, reply } => {
-                self.start(&chat, prompt.as_deref(), &reply).await;
-                Ok(Started::Now { chat, prompt, reply })
-            }
-            Begun::Joined { prompt, reply } => {
-                self.let_go();
-                Ok(Started::Before { prompt, reply })
-            }
-            Begun::KeyReused => {
-                self.let_go();
-                Err(BeginError::KeyReused)
-            }
-            Begun::NoChat => {
-                self.let_go();
-                Err(BeginError::NoChat)
-            }
-            Begun::Full(oldest) => {
-                let waits = self.exchange.others_max > 0;
-                self.let_go();
-                Err(match waits {
-                    true => BeginError::QueueFull,
-                    false => BeginError::UnderWay(oldest),
-                })
-            }
-        }
-    }
-
-    /// Nothing begins. Readers that came meanwhile are let go.
-    fn let_go(&self) {
-        self.engine.registry().live.remove(&self.exchange.reply.id);
-        self.live.end(Ended::Deleted);
-    }
-
-    /// Asks the store for the same once more until it answers. The same ids make it the same exchange.
-    async fn ask_again(self) {
-        let engine = self.engine.clone();
-        let deadline = Instant::now() + ASKED_AGAIN_FOR;
-        let (wait_min, wait_max) = ASKED_AGAIN_AFTER;
-        let mut waits = ExponentialBuilder::default()
-            .with_min_delay(wait_min)
-            .with_max_delay(wait_max)
-            .without_max_times()
-            .with_jitter()
-            .build();
+    /// Looks whether the exchange was stored, of which the store did not say so, and if it was, starts to generate. Nothing
+    /// is stored by this: the caller was told that nothing may be.
+    async fn find_out(self) {
+        let engine = self.place.engine.clone();
+        let mut deadline = Instant::now() + LOOKED_FOR;
+        let (wait_min, wait_max) = LOOKED_AFTER;
+        let mut waits = Waits::between(wait_min, wait_max);
+        let mut has_answered = false;
         while Instant::now() < deadline {
-            let wait = tokio::time::sleep(waits.next().unwrap_or(wait_max));
-            if engine.shutdown.run_until_cancelled(wait).await.is_none() {
-                break;
+            if engine.shutdown.run_until_cancelled(waits.wait()).await.is_none() {
+                return;
             }
-            match engine.store.begin_exchange(&self.exchange).await {
-                Ok(begun) => {
-                    // The caller was answered before.
-                    drop(self.take_up(begun).await);
+            match self.look().await {
+                Ok(Some((chat, prompt, reply))) => {
+                    self.start(&chat, prompt.as_ref(), &reply).await;
                     return;
                 }
+                Ok(None) if has_answered => {}
+                Ok(None) => {
+                    has_answered = true;
+                    deadline = deadline.min(Instant::now() + LOOKED_ON_FOR);
+                    waits.reset();
+                }
                 Err(StoreError::Unavailable(_)) => {}
-                Err(_) => break,
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "whether a reply was begun is not known");
+                    return;
+                }
             }
         }
-        self.let_go();
+    }
+
+    /// The exchange as it is stored, with its lease renewed, if it is stored whole and still ours.
+    async fn look(&self) -> Result<Option<(Chat, Option<Message>, Message)>, StoreError> {
+        let (store, sent) = (&self.place.engine.store, &self.exchange.reply);
+        let asked = match &self.exchange.asking {
+            Asking::New(prompt) => Some(prompt.id),
+            Asking::Stored => None,
+        };
+        let ids: Vec<_> = std::iter::once(sent.id).chain(asked).collect();
+        let found = store.messages(&ids).await?;
+        let (mut prompt, mut reply) = (None, None);
+        for message in found
+            .into_iter()
+            .filter(|message| message.chat_id == sent.chat_id)
+        {
+            match message.id == sent.id {
+                true => reply = Some(message),
+                false => prompt = Some(message),
+            }
+        }
+        let Some(reply) = reply.filter(|_| asked.is_none() || prompt.is_some()) else {
+            return Ok(None);
+        };
+        let owner = self.place.engine.owner();
+        let renewed = store.checkpoint(reply.chat_id, reply.id, owner, "", LEASE);
+        if renewed.await? == Checkpointed::Lost {
+            return Ok(None);
+        }
+        let chat = store.chats(&[reply.chat_id]).await?.pop();
+        Ok(chat.map(|chat| (chat, prompt, reply)))
     }
 
     /// Tells the followers of the chat, and starts to generate.
     async fn start(self, chat: &Chat, prompt: Option<&Message>, reply: &Message) {
-        let (engine, live, id, chat_id) = (self.engine, self.live, reply.id, chat.id);
+        let place = self.place;
+        let (engine, live) = (place.engine.clone(), place.live.clone());
+        let (id, chat_id) = (reply.id, chat.id);
         live.begin(reply.clone());
         if let Some(running) = engine.registry().live.get_mut(&id) {
             running.user = Some(chat.user_id.clone());
@@ -284,10 +358,11 @@ impl Beginning {
             }
             let ended = engine.generate(&reply, &live, ask).await;
             // The end is stored before the reply leaves the registry: whoever misses it here finds it there.
-            engine.registry().live.remove(&id);
+            place.leave();
             // Before its readers are told, so that who waited for the end finds the place free.
             drop(admission);
             live.end(ended);
+            drop(place);
             if let Some(fleet) = fleet {
                 fleet.end(id).await;
             }

@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::{BEAT_EVERY, Engine, LEASE, LiveReply, RENEW_EVERY};
+use super::{BEAT_EVERY, Engine, LEASE, LiveReply, RENEW_EVERY, Waits};
 use crate::domain::MessageId;
 use crate::store::Checkpointed;
 use crate::telemetry::replies;
@@ -35,12 +34,7 @@ impl Engine {
         let mut beats = tokio::time::interval_at(self.first_beat(), BEAT_EVERY);
         beats.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let (mut stored, mut renewed_at) = (0, Instant::now());
-        let waits = ExponentialBuilder::default()
-            .with_min_delay(BEAT_EVERY)
-            .with_max_delay(WAIT_MAX)
-            .without_max_times()
-            .with_jitter();
-        let mut next_waits = waits.build();
+        let mut waits = Waits::between(BEAT_EVERY, WAIT_MAX);
         loop {
             tokio::select! {
                 biased;
@@ -56,7 +50,7 @@ impl Engine {
             match self.store.checkpoint(chat, id, &self.owner, &text, LEASE).await {
                 Ok(Checkpointed::Held { is_stop_requested }) => {
                     (stored, renewed_at) = (text.len(), Instant::now());
-                    next_waits = waits.build();
+                    waits.reset();
                     if is_stop_requested {
                         live.stop(None);
                     }
@@ -67,8 +61,7 @@ impl Engine {
                     replies::checkpoint_failed();
                     tracing::warn!(message.id = %id, error = &error as &dyn std::error::Error, "a checkpoint failed");
                     // All replies of all servers fail at once, and must not come back at once.
-                    let wait = next_waits.next().unwrap_or(WAIT_MAX);
-                    if done.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                    if done.run_until_cancelled(waits.wait()).await.is_none() {
                         return;
                     }
                 }

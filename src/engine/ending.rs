@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::time::Instant;
 
-use super::{Ended, Engine, LiveReply};
+use super::{Ended, Engine, LiveReply, Waits};
 use crate::domain::{Bill, EndedMessage, Message, ReplyOutcome};
 use crate::store::{Claim, StoreError};
 use crate::telemetry::replies;
@@ -46,17 +45,12 @@ impl Engine {
         let mut deadline = Instant::now() + TRIED_FOR;
         let mut is_shutting_down = false;
         let (wait_min, wait_max) = WAITS;
-        let waits = ExponentialBuilder::default()
-            .with_min_delay(wait_min)
-            .with_max_delay(wait_max)
-            .without_max_times()
-            .with_jitter();
-        let mut next_waits = waits.build();
+        let mut waits = Waits::between(wait_min, wait_max);
         let mut unstored = None;
         loop {
             match self.try_to_end(reply, outcome, bill).await {
                 Ok(Some(ended)) => return Some(ended),
-                // It goes on under another owner's name, which nobody but a store that was put back can say.
+                // It is still streaming, under another owner's name: the store was restored from a backup.
                 Ok(None) => return None,
                 Err(error) => {
                     unstored.get_or_insert_with(replies::unstored);
@@ -74,9 +68,9 @@ impl Engine {
                 () = self.shutdown.cancelled(), if !is_shutting_down => {
                     is_shutting_down = true;
                     deadline = deadline.min(Instant::now() + TRIED_IN_SHUTDOWN_FOR);
-                    next_waits = waits.build();
+                    waits.reset();
                 }
-                () = tokio::time::sleep(next_waits.next().unwrap_or(wait_max)) => {}
+                () = waits.wait() => {}
             }
         }
     }

@@ -31,34 +31,12 @@ impl Engine {
             tokio::spawn(async move { engine.beat(id, &live, done).await }.in_current_span());
         }
         let mut outcome = ReplyOutcome::bare(EndState::Interrupted, reply.created_at);
-        let awaited = tokio::select! {
-            biased;
-            () = self.shutdown.cancelled() => None,
-            () = live.stopped() => { outcome.state = EndState::Stopped; None }
-            awaited = self.turn(reply, &ask) => Some(awaited),
-        };
-        match awaited {
-            None => {}
-            Some(Awaited::Turn { turns, tokens, since }) => {
-                // A panicking bot must end its reply like any other that fails.
-                let talk = self.converse(live, turns, tokens, ask.manner, since, &mut outcome);
-                if AssertUnwindSafe(talk).catch_unwind().await.is_err() {
-                    tracing::error!(message.id = %reply.id, "a bot panicked");
-                    outcome.state = EndState::Failed;
-                    outcome.error = Some(internal_error());
-                }
-            }
-            // Nothing of it is stored any more, so no end of it will be.
-            Some(Awaited::Gone) => outcome.state = EndState::Stopped,
-            Some(Awaited::NoPrompt) => {
-                outcome.state = EndState::Failed;
-                outcome.error = Some(no_prompt());
-            }
-            Some(Awaited::Unknown(error)) => {
-                tracing::warn!(message.id = %reply.id, error = &error as &dyn std::error::Error, "no history");
-                outcome.state = EndState::Failed;
-                outcome.error = Some(no_history());
-            }
+        // What panics must end its reply like anything else that fails.
+        let answering = self.answer(reply, live, &ask, &mut outcome);
+        if AssertUnwindSafe(answering).catch_unwind().await.is_err() {
+            tracing::error!(message.id = %reply.id, "a reply panicked");
+            outcome.state = EndState::Failed;
+            outcome.error = Some(internal_error());
         }
         if outcome.state == EndState::Interrupted {
             outcome.error = Some(shut_down());
@@ -90,12 +68,45 @@ impl Engine {
         self.finish(reply, live, outcome, Some(bill)).await
     }
 
+    /// Waits for the turn and has the bot speak; `outcome` says how that went.
+    async fn answer(
+        self: &Arc<Self>,
+        reply: &Message,
+        live: &LiveReply,
+        ask: &Ask,
+        outcome: &mut ReplyOutcome,
+    ) {
+        let awaited = tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => return,
+            () = live.stopped() => Awaited::Stopped,
+            awaited = self.turn(reply, live, ask) => awaited,
+        };
+        match awaited {
+            Awaited::Turn { turns, tokens, since } => {
+                self.converse(live, turns, tokens, &ask.manner, since, outcome)
+                    .await;
+            }
+            // Whoever ended or deleted it decides what it is; this is what is told where the store cannot say.
+            Awaited::Stopped | Awaited::Gone => outcome.state = EndState::Stopped,
+            Awaited::NoPrompt => {
+                outcome.state = EndState::Failed;
+                outcome.error = Some(no_prompt());
+            }
+            Awaited::Unknown(error) => {
+                tracing::warn!(message.id = %reply.id, error = &error as &dyn std::error::Error, "no history");
+                outcome.state = EndState::Failed;
+                outcome.error = Some(no_history());
+            }
+        }
+    }
+
     async fn converse(
         &self,
         live: &LiveReply,
         turns: Vec<Turn>,
         prompt_tokens: TokenCount,
-        manner: Manner,
+        manner: &Manner,
         since: Instant,
         outcome: &mut ReplyOutcome,
     ) {
@@ -104,10 +115,10 @@ impl Engine {
         outcome.started_at = Some(now);
         let prompt = Prompt {
             turns,
-            language: manner.language,
-            timezone: manner.timezone,
+            language: manner.language.clone(),
+            timezone: manner.timezone.clone(),
             now,
-            faults: manner.faults,
+            faults: manner.faults.clone(),
         };
         let reported = self
             .listen(prompt, live, outcome, &mut watch)

@@ -206,6 +206,11 @@ impl LiveReply {
         });
     }
 
+    /// Which reply it is.
+    pub fn id(&self) -> MessageId {
+        self.id
+    }
+
     /// Takes over the message as it is stored when the reply begins.
     pub fn begin(&self, message: Message) {
         self.change(|state| state.message = Arc::new(message));

@@ -13,12 +13,13 @@ mod recovery;
 mod relay;
 mod sweep;
 mod turn;
+mod waits;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -36,10 +37,11 @@ use bot_record::BotRecord;
 use recovery::Answers;
 use sweep::Sweeps;
 
-pub use beginning::{Admission, BeginError, Manner, Request, Started};
+pub use beginning::{Admission, BeginError, Manner, Meanwhile, Request, Started};
 pub use bot_record::BotHealth;
 pub use counting::count_tokens;
 pub use live::{Applied, Ended, LiveReply, ReplyReader, ReplyUpdate, UPDATE_BYTES_MAX};
+pub use waits::Waits;
 
 /// How long an owner vouches for a reply at each beat. A reply whose server died is closed at most this long plus
 /// [`SWEEP_EVERY`] after its last beat, where another server looked meanwhile; else after the next one's start.
@@ -89,6 +91,18 @@ struct Registry {
     /// Those that somebody reads.
     mirrors: WeakValueHashMap<MessageId, Weak<LiveReply>>,
     is_draining: bool,
+}
+
+/// What came of the wish that a reply stop.
+enum Stopping {
+    /// There is no such message.
+    Gone,
+    /// It has ended.
+    Ended(Message),
+    /// It is generated here, and will end soon.
+    Here(Arc<LiveReply>),
+    /// The same on another server.
+    Elsewhere(Message),
 }
 
 /// A reply of this server.
@@ -211,14 +225,53 @@ impl Engine {
             at: self.clock.now(),
             by,
         };
+        let noted = self.note_stop(chat, id, &request).await?;
+        self.await_stop(noted, &request).await
+    }
+
+    /// Has a reply stop, wherever it is generated.
+    async fn note_stop(
+        self: &Arc<Self>,
+        chat: ChatId,
+        id: MessageId,
+        request: &StopRequest,
+    ) -> Result<Stopping, StoreError> {
         // A reply of this server is stopped before anybody is asked: the request is stored together with the end.
         if let Some(live) = self.live(id) {
             live.stop(Some(request.clone()));
-            return match tokio::time::timeout(STOP_WAIT_MAX, live.ended()).await {
+            return Ok(Stopping::Here(live));
+        }
+        let Some(message) = self.store.request_stop(chat, id, request).await? else {
+            return Ok(Stopping::Gone);
+        };
+        if !message.is_under_way() {
+            return Ok(Stopping::Ended(message));
+        }
+        self.wake_owner(&message).await;
+        Ok(Stopping::Elsewhere(message))
+    }
+
+    /// Closes a reply that was asked to stop and whose server died; `None` if that server lives.
+    async fn close_stopped(&self, message: &Message) -> Result<Option<Message>, StoreError> {
+        let chat = self.store.chats(&[message.chat_id]).await?.pop();
+        let user = chat.map(|chat| chat.user_id);
+        let closed = self.close(message, EndState::Stopped, Claim::Lapsed, user.as_ref());
+        closed.await
+    }
+
+    async fn await_stop(
+        self: &Arc<Self>,
+        stopping: Stopping,
+        request: &StopRequest,
+    ) -> Result<Option<Message>, StoreError> {
+        match stopping {
+            Stopping::Gone => Ok(None),
+            Stopping::Ended(message) => Ok(Some(message)),
+            Stopping::Here(live) => match tokio::time::timeout(STOP_WAIT_MAX, live.ended()).await {
                 Ok(ended) => Ok(ended.into_message()),
                 // Stored before the caller is told so: should this server die now, the reply ends as stopped all the same.
                 Err(_) => {
-                    let noted = self.store.request_stop(chat, id, &request).await?;
+                    let noted = self.store.request_stop(live.chat(), live.id(), request).await?;
                     Ok(noted.map(|message| match message.is_under_way() {
                         true => Message {
                             text: live.text(),
@@ -227,38 +280,46 @@ impl Engine {
                         false => message,
                     }))
                 }
-            };
-        }
-        let Some(message) = self.store.request_stop(chat, id, &request).await? else {
-            return Ok(None);
-        };
-        if !message.is_under_way() {
-            return Ok(Some(message));
-        }
-        if self.answers.may_judge()
-            && let Some(stopped) = self
-                .close(&message, EndState::Stopped, Claim::Lapsed, None)
-                .await?
-        {
-            return Ok(Some(stopped));
-        }
-        self.wake_owner(&message).await;
-        match tokio::time::timeout(STOP_WAIT_MAX, self.mirror(message.clone()).ended()).await {
-            Ok(ended) => Ok(ended.into_message()),
-            Err(_) => Ok(Some(message)),
+            },
+            Stopping::Elsewhere(message) => {
+                let mirror = self.mirror(message.clone());
+                match tokio::time::timeout(STOP_WAIT_MAX, mirror.ended()).await {
+                    Ok(ended) => Ok(ended.into_message()),
+                    Err(_) if !self.answers.may_judge() => Ok(Some(message)),
+                    Err(_) => Ok(Some(self.close_stopped(&message).await?.unwrap_or(message))),
+                }
+            }
         }
     }
 
     /// [`Engine::stop`] for every reply of a chat that is under way, on any server: those messages as they then are.
     pub async fn stop_all(self: &Arc<Self>, chat: ChatId, by: UserId) -> Result<Vec<Message>, StoreError> {
         let active = self.active_replies(chat).await?;
-        // From the end of the queue: one that waits must not have its turn when the one before it stops.
-        let stops = active
-            .iter()
-            .rev()
-            .map(|reply| self.stop(chat, reply.id, by.clone()));
-        let stopped = try_join_all(stops).await?;
-        Ok(stopped.into_iter().flatten().collect())
+        self.stop_each(chat, &active, by).await
+    }
+
+    /// [`Engine::stop`] for replies of one chat, the oldest of them first in `replies`.
+    async fn stop_each(
+        self: &Arc<Self>,
+        chat: ChatId,
+        replies: &[Message],
+        by: UserId,
+    ) -> Result<Vec<Message>, StoreError> {
+        let request = StopRequest {
+            at: self.clock.now(),
+            by,
+        };
+        let mut stopping = Vec::new();
+        // One after the other, from the end of the queue: one that waits must not have its turn when the one before it
+        // stops.
+        for reply in replies.iter().rev() {
+            stopping.push(self.note_stop(chat, reply.id, &request).await?);
+        }
+        let stops = stopping
+            .into_iter()
+            .map(|stopping| self.await_stop(stopping, &request));
+        let stopped: Result<Vec<_>, _> = join_all(stops).await.into_iter().collect();
+        Ok(stopped?.into_iter().flatten().collect())
     }
 
     /// Lets go of replies that are deleted, alone or with their chat, wherever they are generated.

@@ -1,10 +1,10 @@
 //! Replies whose server died are closed by any other, or by the next one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{Engine, LEASE, SWEEP_EVERY, count_tokens};
@@ -45,7 +45,7 @@ impl Answers {
 
 impl Engine {
     /// Closes every streaming reply of which the claim holds as interrupted, with the text of its last checkpoint, or as
-    /// stopped if a stop was noted; how many it closed.
+    /// stopped if a stop was noted; how many it closed. One that cannot be closed holds up no other.
     pub async fn recover(&self, claim: Claim<'_>) -> Result<usize, StoreError> {
         let mut closed = 0;
         loop {
@@ -77,30 +77,47 @@ impl Engine {
         let users: HashMap<_, _> = chats.into_iter().map(|chat| (chat.id, chat.user_id)).collect();
         let prompts: Vec<_> = found.iter().filter_map(prompt_of).collect();
         let prompts = self.store.messages(&prompts).await?;
-        let prompts: HashSet<_> = prompts.into_iter().map(|message| message.id).collect();
+        let prompts: HashMap<_, _> = prompts.into_iter().map(|message| (message.id, message)).collect();
         let closes = found.into_iter().map(|message| {
             let user = users.get(&message.chat_id);
-            let is_half = prompt_of(&message).is_some_and(|prompt| !prompts.contains(&prompt));
-            self.close_or_remove(message, claim, user, is_half)
+            let asked = prompt_of(&message).map(|prompt| prompts.get(&prompt));
+            async move {
+                let id = message.id;
+                (id, self.close_or_remove(message, claim, user, asked).await)
+            }
         });
-        // An owner that renewed its lease meanwhile keeps its reply.
-        let closed = stream::iter(closes).buffer_unordered(CLOSED_AT_ONCE);
-        closed
-            .try_fold(0, async |sum, closed| Ok(sum + usize::from(closed)))
-            .await
+        let mut closes = stream::iter(closes).buffer_unordered(CLOSED_AT_ONCE);
+        let (mut closed, mut unavailable) = (0, None);
+        while let Some((id, outcome)) = closes.next().await {
+            match outcome {
+                // An owner that renewed its lease meanwhile keeps its reply.
+                Ok(is_closed) => closed += usize::from(is_closed),
+                Err(error @ StoreError::Unavailable(_)) => unavailable = Some(error),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(message.id = %id, error, "a reply whose server died cannot be closed");
+                }
+            }
+        }
+        match unavailable {
+            Some(error) => Err(error),
+            None => Ok(closed),
+        }
     }
 
     /// Closes a reply that its owner left, or removes it: one in a chat that is gone, and the half of an exchange whose
-    /// prompt was never stored, or deleted before anything was said.
+    /// prompt was never stored, or deleted before anything was said. `asked` is the prompt, if there is to be one, and if
+    /// there is.
     async fn close_or_remove(
         &self,
         message: Message,
         claim: Claim<'_>,
         user: Option<&UserId>,
-        is_half: bool,
+        asked: Option<Option<&Message>>,
     ) -> Result<bool, StoreError> {
         let (chat, id) = (message.chat_id, message.id);
-        if user.is_none() || (is_half && message.text.is_empty()) {
+        let has_begun = !message.text.is_empty();
+        if user.is_none() || (asked == Some(None) && !has_begun) {
             let is_removed = self.store.remove_reply(chat, id, claim).await?;
             if is_removed {
                 self.feed.publish(chat, ChatEvent::MessageDeleted(id)).await;
@@ -108,10 +125,18 @@ impl Engine {
             return Ok(is_removed);
         }
         let closed = self.close(&message, EndState::Interrupted, claim, user).await?;
-        if closed.is_some() {
-            replies::recovered();
+        let Some(closed) = closed else {
+            return Ok(false);
+        };
+        replies::recovered();
+        if !has_begun {
+            // Its server may have died before it told anybody. Who knows of it already sees nothing new.
+            if let Some(prompt) = asked.flatten() {
+                self.feed.publish(chat, ChatEvent::message_added(prompt)).await;
+            }
+            self.feed.publish(chat, ChatEvent::reply_started(&closed)).await;
         }
-        Ok(closed.is_some())
+        Ok(true)
     }
 
     /// Closes a reply of which the claim holds, with the longest text that is known of it: what was carried to other
@@ -171,7 +196,9 @@ impl Engine {
                     Ok(0) => {}
                     Ok(closed) => tracing::info!(closed, "closed replies whose server died"),
                     Err(error) => {
-                        engine.answers.restart();
+                        if matches!(error, StoreError::Unavailable(_)) {
+                            engine.answers.restart();
+                        }
                         tracing::warn!(
                             error = &error as &dyn std::error::Error,
                             "could not look for lapsed replies"

@@ -5,13 +5,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::time::Instant;
 
-use super::{Ask, Engine, count_tokens};
+use super::{Ask, Engine, LEASE, LiveReply, Waits, count_tokens};
 use crate::bot::Turn;
 use crate::domain::{Author, Message, MessageId, TokenCount};
-use crate::store::{HistoryBounds, StoreError};
+use crate::store::{Checkpointed, HistoryBounds, StoreError};
 
 /// The most messages that are read for a bot's history.
 const HISTORY_MESSAGES_MAX: usize = 100;
@@ -37,13 +36,15 @@ pub(super) enum Awaited {
     NoPrompt,
     /// The reply was ended or deleted meanwhile, alone or with its chat.
     Gone,
+    /// Somebody asked for it to stop before its turn came.
+    Stopped,
     /// The store does not say.
     Unknown(StoreError),
 }
 
 impl Engine {
     /// Waits for the end of every reply of the chat that was asked for earlier, and reads the history.
-    pub(super) async fn turn(self: &Arc<Self>, reply: &Message, ask: &Ask) -> Awaited {
+    pub(super) async fn turn(self: &Arc<Self>, reply: &Message, live: &LiveReply, ask: &Ask) -> Awaited {
         let tokens_max = self.config.history_tokens_max;
         let bytes_max = usize::try_from(tokens_max).unwrap_or(usize::MAX);
         let bounds = HistoryBounds {
@@ -51,12 +52,8 @@ impl Engine {
             bytes_max: bytes_max.saturating_mul(BYTES_PER_TOKEN_MAX),
         };
         let (wait_min, wait_max) = ASKED_AFTER;
-        let waits = ExponentialBuilder::default()
-            .with_min_delay(wait_min)
-            .with_max_delay(wait_max)
-            .without_max_times()
-            .with_jitter();
-        let (mut next_waits, mut deadline) = (waits.build(), Instant::now() + ASKED_FOR);
+        let mut waits = Waits::between(wait_min, wait_max);
+        let (mut deadline, mut has_waited) = (Instant::now() + ASKED_FOR, false);
         loop {
             let since = Instant::now();
             let asked = self
@@ -67,18 +64,26 @@ impl Engine {
                 Ok(None) => return Awaited::Gone,
                 Err(error) if Instant::now() >= deadline => return Awaited::Unknown(error),
                 Err(_) => {
-                    tokio::time::sleep(next_waits.next().unwrap_or(wait_max)).await;
+                    waits.wait().await;
                     continue;
                 }
             };
+            // The one just before it ends last, unless it is stopped while it waits: so look again.
             if let Some(earlier) = before.earlier.pop() {
-                // The one just before it ends last, unless it is stopped while it waits: so look again.
-                match self.live(earlier.id) {
-                    Some(live) => _ = live.ended().await,
-                    None => _ = self.mirror(earlier).ended().await,
+                has_waited = true;
+                let earlier = self.live(earlier.id).unwrap_or_else(|| self.mirror(earlier));
+                if earlier.has_ended() {
+                    // Its readers were told so, and its end is not stored yet.
+                    waits.wait().await;
+                } else {
+                    earlier.ended().await;
+                    waits.reset();
                 }
-                (next_waits, deadline) = (waits.build(), Instant::now() + ASKED_FOR);
+                deadline = Instant::now() + ASKED_FOR;
                 continue;
+            }
+            if has_waited && self.is_to_stop(reply, live).await {
+                return Awaited::Stopped;
             }
             let last = before.history.last().map(|message| message.id);
             if ask.prompt.is_some() && last != ask.prompt {
@@ -90,6 +95,25 @@ impl Engine {
             }
             return Awaited::Turn { turns, tokens, since };
         }
+    }
+}
+
+impl Engine {
+    /// Whether a stop of a reply that waited for its turn was noted, by whichever server. If the store does not say, the
+    /// next checkpoint will.
+    async fn is_to_stop(&self, reply: &Message, live: &LiveReply) -> bool {
+        let (chat, id) = (reply.chat_id, reply.id);
+        let text = live.text();
+        let renewed = self.store.checkpoint(chat, id, &self.owner, &text, LEASE);
+        let is_to_stop = match renewed.await {
+            Ok(Checkpointed::Held { is_stop_requested }) => is_stop_requested,
+            Ok(Checkpointed::Lost) => true,
+            Err(_) => false,
+        };
+        if is_to_stop {
+            live.stop(None);
+        }
+        is_to_stop
     }
 }
 

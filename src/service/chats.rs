@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{Error, PageArguments, Service, Subject, to_its_end};
+use super::unconfirmed::Unconfirmed;
+use super::{Error, PageArguments, Service, Subject};
 use crate::domain::{
     Chat, ChatChange, ChatEvent, ChatFilter, ChatId, ChatStatus, DocumentId, Message, Page, PageRequest,
     UserId, Viewer,
@@ -71,7 +72,7 @@ impl Service {
             updated_at: now,
         };
         let service = self.clone();
-        to_its_end(async move {
+        self.to_its_end(async move {
             service.store.insert_chat(&chat).await?;
             Ok(chat)
         })
@@ -88,11 +89,10 @@ impl Service {
         }
         self.chat(viewer, id).await?;
         let (service, change) = (self.clone(), change.clone());
-        to_its_end(async move {
-            let changed = service
-                .store
-                .update_chat(id, &change, service.clock.now())
-                .await?;
+        self.to_its_end(async move {
+            let now = service.clock.now();
+            let changed = service.store.update_chat(id, &change, now).await;
+            let changed = service.confirmed(changed, Unconfirmed::ChatUpdated(id, now))?;
             let changed = changed.ok_or(Error::NotFound(Subject::Chat))?;
             service.feed.publish(id, ChatEvent::chat_updated(&changed)).await;
             Ok(changed)
@@ -105,10 +105,10 @@ impl Service {
     pub async fn delete_chat(&self, viewer: &Viewer, id: ChatId) -> Result<(), Error> {
         self.chat(viewer, id).await?;
         let service = self.clone();
-        to_its_end(async move {
+        self.to_its_end(async move {
             let active = service.engine.active_replies(id).await?;
             let is_deleted = service.store.delete_chat(id).await?;
-            // Also where somebody else deleted it: their server may have died before it could say so.
+            // Also where somebody else deleted it just now. Where the store did not say, the sweep tells it.
             service.feed.publish(id, ChatEvent::ChatDeleted).await;
             service.engine.abandon(&active).await;
             service.engine.abandon_chat(id);

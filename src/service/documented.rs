@@ -2,7 +2,7 @@
 //! of several fields.
 
 use super::messages::counted;
-use super::{Error, Service, Subject, to_its_end};
+use super::{Error, Service, Subject};
 use crate::domain::{
     Author, Chat, ChatChange, ChatId, Message, MessageChange, MessageId, Slice, UserId, Viewer,
 };
@@ -185,12 +185,14 @@ impl Service {
                 moves_chat_up: false,
             },
         );
-        to_its_end(async move { service.post(&chat, writing).await }).await
+        let viewer = viewer.clone();
+        self.to_its_end(async move { service.post(&viewer, &chat, writing).await })
+            .await
     }
 
-    async fn post(&self, chat: &Chat, mut writing: Writing) -> Result<Message, Error> {
+    async fn post(&self, viewer: &Viewer, chat: &Chat, mut writing: Writing) -> Result<Message, Error> {
         // So that the same text by the other way is either there or yet to come.
-        let _lock = self.chat_locks.lock(chat.id).await;
+        let _lock = self.lock(viewer, chat.id).await?;
         let (message, now) = (&mut writing.message, self.clock.now());
         (message.created_at, message.updated_at) = (now, now);
         if message.author == Author::User
@@ -198,7 +200,7 @@ impl Service {
         {
             return Ok(sent);
         }
-        let (_, message) = self.write(&writing).await?;
+        let message = self.write(&writing).await?;
         if message.author == Author::User {
             self.name_pending_chat(chat, &message, 1).await;
         }

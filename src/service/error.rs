@@ -212,7 +212,7 @@ impl From<BeginError> for Error {
             BeginError::NoChat => Self::NotFound(Subject::Chat),
             BeginError::KeyReused => Self::Conflict,
             BeginError::QueueFull => Self::TooManyReplies,
-            BeginError::UnderWay(_) => Self::ReplyUnderWay,
+            BeginError::UnderWay => Self::ReplyUnderWay,
             BeginError::ShuttingDown => Self::ShuttingDown,
             BeginError::Store(error) => error.into(),
         }

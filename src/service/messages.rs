@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::{Error, PageArguments, Service, Subject, to_its_end};
+use super::unconfirmed::Unconfirmed;
+use super::{Error, PageArguments, Service, Subject};
 use crate::domain::{
-    Author, Chat, ChatEvent, ChatId, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest,
+    Author, ChatEvent, ChatId, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest,
     TokenCount, Viewer,
 };
 use crate::engine::count_tokens;
@@ -78,10 +79,10 @@ impl Service {
             chat_of: viewer.user().cloned(),
             moves_chat_up: true,
         };
-        let service = self.clone();
-        to_its_end(async move {
-            let _lock = service.chat_locks.lock(writing.message.chat_id).await;
-            Ok(service.write(&writing).await?.1)
+        let (service, viewer) = (self.clone(), viewer.clone());
+        self.to_its_end(async move {
+            let _lock = service.lock(&viewer, writing.message.chat_id).await?;
+            service.write(&writing).await
         })
         .await
     }
@@ -147,9 +148,10 @@ impl Service {
 
     pub(super) async fn delete(&self, message: Message) -> Result<ChatId, Error> {
         let service = self.clone();
-        to_its_end(async move {
+        self.to_its_end(async move {
             let (chat, id) = (message.chat_id, message.id);
-            if !service.store.delete_message(chat, id).await? {
+            let deleted = service.store.delete_message(chat, id).await;
+            if !service.confirmed(deleted, Unconfirmed::Deleted(chat, id))? {
                 return Err(Error::NotFound(Subject::Message));
             }
             service.feed.publish(chat, ChatEvent::MessageDeleted(id)).await;
@@ -191,15 +193,17 @@ impl Service {
         })
     }
 
-    /// Writes a message, or finds the one that its client key names; and the chat, where it is new.
-    pub(super) async fn write(&self, writing: &Writing) -> Result<(Option<Box<Chat>>, Message), Error> {
-        match self.store.write_message(writing).await? {
-            Written::New { chat, message } => {
+    /// Writes a message, or finds the one that its client key names.
+    pub(super) async fn write(&self, writing: &Writing) -> Result<Message, Error> {
+        let written = self.store.write_message(writing).await;
+        let (chat, id) = (writing.message.chat_id, writing.message.id);
+        match self.confirmed(written, Unconfirmed::Added(chat, id))? {
+            Written::New { message, .. } => {
                 let added = ChatEvent::message_added(&message);
                 self.feed.publish(message.chat_id, added).await;
-                Ok((Some(chat), *message))
+                Ok(*message)
             }
-            Written::Existing(message) => Ok((None, *message)),
+            Written::Existing(message) => Ok(*message),
             Written::KeyReused => Err(Error::Conflict),
             Written::NoChat => Err(Error::NotFound(Subject::Chat)),
         }
@@ -211,12 +215,12 @@ impl Service {
         change: MessageChange,
     ) -> Result<Message, Error> {
         let service = self.clone();
-        to_its_end(async move {
+        self.to_its_end(async move {
             let now = service.clock.now();
-            let update = service
-                .store
-                .update_message(message.chat_id, message.id, &change, now);
-            let changed = update.await?.ok_or(Error::NotFound(Subject::Message))?;
+            let (chat, id) = (message.chat_id, message.id);
+            let changed = service.store.update_message(chat, id, &change, now).await;
+            let changed = service.confirmed(changed, Unconfirmed::Updated(chat, id, now))?;
+            let changed = changed.ok_or(Error::NotFound(Subject::Message))?;
             let updated = ChatEvent::message_updated(&changed);
             service.feed.publish(changed.chat_id, updated).await;
             Ok(changed)

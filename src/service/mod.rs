@@ -17,6 +17,7 @@ mod search;
 mod sessions;
 mod streams;
 mod typing;
+mod unconfirmed;
 mod usage;
 
 pub mod follow;
@@ -31,6 +32,7 @@ use crate::feed::Feed;
 use crate::store::Store;
 use crate::telemetry;
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use chat_locks::ChatLocks;
@@ -71,16 +73,8 @@ pub struct Service {
     tallies: Tallies,
     pulse: Pulse,
     chat_locks: ChatLocks,
-}
-
-/// Runs `work` to its end even if whoever asked for it goes away: half of a change would be one that nobody is told of.
-async fn to_its_end<T: Send + 'static>(
-    work: impl Future<Output = Result<T, Error>> + Send + 'static,
-) -> Result<T, Error> {
-    match tokio::spawn(work.in_current_span()).await {
-        Ok(done) => done,
-        Err(panic) => Err(Error::Panicked(panic)),
-    }
+    /// Changes that began and have not ended.
+    changes: TaskTracker,
 }
 
 impl Service {
@@ -103,6 +97,7 @@ impl Service {
             tallies: Tallies::default(),
             pulse: Pulse::new(store.clone()),
             chat_locks: ChatLocks::default(),
+            changes: TaskTracker::new(),
             store,
             feed,
             engine,
@@ -111,6 +106,23 @@ impl Service {
             streams: Arc::new(Semaphore::new(limits.streams_max)),
             limits,
         }
+    }
+
+    /// Runs a change to its end even if whoever asked for it goes away: half of one would be told to nobody.
+    async fn to_its_end<T: Send + 'static>(
+        &self,
+        change: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        match self.changes.spawn(change.in_current_span()).await {
+            Ok(done) => done,
+            Err(panic) => Err(Error::Panicked(panic)),
+        }
+    }
+
+    /// Waits until every change that began has ended, and followers were told.
+    pub async fn settled(&self) {
+        self.changes.close();
+        self.changes.wait().await;
     }
 
     /// The same use cases over the same store and engine, for a face with other bounds.

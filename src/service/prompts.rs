@@ -1,11 +1,12 @@
 //! Asking the bot: a prompt and its reply, or a reply once more.
 
-use super::{Error, NewMessage, Service, Subject, to_its_end};
+use super::{Error, NewMessage, Service, Subject};
 use crate::config::FaultScript;
 use crate::domain::{
-    Author, ChatId, LanguageTag, Message, MessageId, Reply, TimeZone, UserId, Viewer, WhileReplying,
+    Author, ChatId, ClientKey, LanguageTag, Message, MessageId, Reply, TimeZone, UserId, Viewer,
+    WhileReplying,
 };
-use crate::engine::{self, Admission, Started};
+use crate::engine::{self, Admission, Meanwhile, Started};
 use crate::store::{Asking, is_same_content};
 
 /// A user's message that asks for a reply.
@@ -68,7 +69,7 @@ impl Service {
         self.check_text(&prompt.text)?;
         let manner = self.manner(&prompt.manner)?;
         let (service, viewer) = (self.clone(), viewer.clone());
-        to_its_end(async move {
+        self.to_its_end(async move {
             match prompt.is_documented {
                 true => service.send_documented(&viewer, prompt, manner).await,
                 false => service.send(&viewer, prompt, manner).await,
@@ -81,7 +82,8 @@ impl Service {
     pub async fn regenerate_reply(&self, viewer: &Viewer, again: Regeneration) -> Result<Message, Error> {
         let manner = self.manner(&again.manner)?;
         let (service, viewer) = (self.clone(), viewer.clone());
-        to_its_end(async move { service.regenerate(&viewer, again, manner).await }).await
+        self.to_its_end(async move { service.regenerate(&viewer, again, manner).await })
+            .await
     }
 
     async fn send(&self, viewer: &Viewer, prompt: Prompt, manner: engine::Manner) -> Result<Sent, Error> {
@@ -98,7 +100,7 @@ impl Service {
             (None, false) => viewer.default_user(),
         };
         let message = self.prompt_of(&prompt).await?;
-        let _lock = self.chat_locks.lock(prompt.chat_id).await;
+        let _lock = self.lock(viewer, prompt.chat_id).await?;
         self.exchange(
             viewer,
             &by,
@@ -121,7 +123,7 @@ impl Service {
         let by = viewer.acting_user(&chat.user_id);
         let message = self.prompt_of(&prompt).await?;
         // So that the same text by the other way is either there or yet to come.
-        let _lock = self.chat_locks.lock(chat.id).await;
+        let _lock = self.lock(viewer, chat.id).await?;
         // A message with a name of its own is told apart by that.
         let posted = match &message.client_key {
             None => {
@@ -173,37 +175,31 @@ impl Service {
         };
         let (chat_id, key) = (prompt.chat_id, prompt.client_key.clone());
         let reply_id = reply_id.unwrap_or_else(|| MessageId(self.ids.next()));
-        let reply = self.new_reply(chat_id, reply_id, Some(prompt.id));
-        let until = stored.as_ref().map(|stored| (stored.position(), Some(stored.id)));
-        let sent_before = async || match &asking {
-            Asking::New(message) => self.sent_before(message).await,
-            Asking::Stored => Ok(None),
-        };
-        let admission = match self.admit_prompt(viewer, by).await {
-            Ok(admission) => admission,
-            // Whoever sends again what was stored before asks for nothing new.
-            Err(refused) if key.is_some() => return sent_before().await?.ok_or(refused),
-            Err(refused) => return Err(refused),
-        };
-        if wish == WhileReplying::Interrupt {
-            if key.is_some()
-                && let Some(sent) = sent_before().await?
-            {
-                return Ok(sent);
-            }
-            self.engine.stop_all(chat_id, by.clone()).await?;
+        let mut reply = self.new_reply(chat_id, reply_id, Some(prompt.id));
+        if stored.is_some() {
+            reply.client_key = Some(ClientKey::of_reply_to(prompt.id));
         }
+        let until = stored.as_ref().map(|stored| (stored.position(), Some(stored.id)));
+        let admission = match (self.admit_prompt(viewer, by).await, &asking) {
+            (Ok(admission), _) => admission,
+            // Whoever sends again what was stored before asks for nothing new.
+            (Err(refused), Asking::New(message)) if key.is_some() => {
+                self.chat(viewer, chat_id).await?;
+                return self.sent_before(message).await?.ok_or(refused);
+            }
+            (Err(refused), _) => return Err(refused),
+        };
         let request = engine::Request {
             asking,
             until,
             reply,
             chat_of: viewer.user().cloned(),
-            waits: wish != WhileReplying::Reject,
+            meanwhile: meanwhile(wish, by),
             manner,
         };
         let gone = Error::NotFound(Subject::Message);
         let (message, reply, joins) = match self.engine.begin(admission, request).await? {
-            Started::Now { prompt, reply, .. } => (prompt, Some(reply), false),
+            Started::Now { prompt, reply } => (prompt, Some(reply), false),
             Started::Before { prompt, reply } => (prompt, reply, true),
         };
         match (message.map(|message| *message).or(stored), reply) {
@@ -276,11 +272,8 @@ impl Service {
             None => None,
         };
         let prompt = prompt.filter(|prompt| prompt.chat_id == chat.id);
-        let _lock = self.chat_locks.lock(chat.id).await;
+        let _lock = self.lock(viewer, chat.id).await?;
         let admission = self.admit_prompt(viewer, &by).await?;
-        if again.while_replying == WhileReplying::Interrupt {
-            self.engine.stop_all(chat.id, by).await?;
-        }
         let id = MessageId(self.ids.next());
         let mut reply = self.new_reply(chat.id, id, prompt.as_ref().map(|prompt| prompt.id));
         reply.client_key = client_key;
@@ -296,7 +289,7 @@ impl Service {
             }),
             reply,
             chat_of: viewer.user().cloned(),
-            waits: again.while_replying != WhileReplying::Reject,
+            meanwhile: meanwhile(again.while_replying, &by),
             manner,
         };
         match self.engine.begin(admission, request).await? {
@@ -345,5 +338,14 @@ impl Service {
                 ..Reply::begun(self.engine.owner().to_owned(), now)
             }),
         }
+    }
+}
+
+/// What a reply does while others of its chat are under way; whom it stops, it stops in the name of `by`.
+fn meanwhile(wish: WhileReplying, by: &UserId) -> Meanwhile {
+    match wish {
+        WhileReplying::Queue => Meanwhile::Waits,
+        WhileReplying::Reject => Meanwhile::IsRefused,
+        WhileReplying::Interrupt => Meanwhile::StopsThem(by.clone()),
     }
 }

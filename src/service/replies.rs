@@ -1,6 +1,6 @@
 //! Replies: followed and stopped.
 
-use super::{Error, Service, Subject, to_its_end};
+use super::{Error, Service, Subject};
 use crate::domain::{
     Author, ChatId, Message, MessageId, ReplyCursor, ReplyState, Timestamp, TokenCount, UserId, Viewer,
 };
@@ -104,7 +104,7 @@ impl Service {
             }
         };
         let (service, by) = (self.clone(), viewer.acting_user(&user));
-        to_its_end(async move {
+        self.to_its_end(async move {
             let stopped = service.engine.stop(chat, id, by).await?;
             let message = stopped.ok_or(Error::NotFound(Subject::Message))?;
             Ok(Stopped {
@@ -120,7 +120,7 @@ impl Service {
     pub async fn stop_replies(&self, viewer: &Viewer, chat: ChatId) -> Result<Vec<Message>, Error> {
         let chat = self.chat(viewer, chat).await?;
         let (service, by) = (self.clone(), viewer.acting_user(&chat.user_id));
-        to_its_end(async move {
+        self.to_its_end(async move {
             let stopped = service.engine.stop_all(chat.id, by).await?;
             let is_stopped = |message: &Message| {
                 let outcome = StopReceipt::for_whoever_asks(message).outcome;

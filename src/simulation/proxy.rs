@@ -237,9 +237,9 @@ impl ChatStore for StoreProxy {
         .await
     }
 
-    async fn sweep_deleted(&self, messages_max: usize) -> Result<bool, StoreError> {
+    async fn sweep_deleted(&self, messages_max: usize) -> Result<Option<ChatId>, StoreError> {
         if is_put_back(Fault::NoSweep) {
-            return Ok(false);
+            return Ok(None);
         }
         self.write("sweep_deleted", self.store().sweep_deleted(messages_max))
             .await

@@ -76,7 +76,7 @@ impl ChatStore for MeteredStore {
         operation("delete_chat", self.0.delete_chat(id), kind_of).await
     }
 
-    async fn sweep_deleted(&self, messages_max: usize) -> Result<bool, StoreError> {
+    async fn sweep_deleted(&self, messages_max: usize) -> Result<Option<ChatId>, StoreError> {
         operation("sweep_deleted", self.0.sweep_deleted(messages_max), kind_of).await
     }
 }

@@ -221,10 +221,10 @@ pub trait ChatStore: Send + Sync {
     /// their chat. Two or three round trips.
     async fn delete_chat(&self, id: ChatId) -> Result<bool, StoreError>;
 
-    /// Removes up to `messages_max` messages of deleted chats, of whichever server deleted them; whether some may be
-    /// left to remove now. Any number of servers may do this at once. A chat is looked at again for some time after it
-    /// is empty, in case a write to it was under way. A few round trips.
-    async fn sweep_deleted(&self, messages_max: usize) -> Result<bool, StoreError>;
+    /// Removes up to `messages_max` messages of deleted chats, of whichever server deleted them; one of these chats, or
+    /// `None` if nothing is left to remove now. Any number of servers may do this at once. A chat is looked at again for
+    /// some time after it is empty, in case a write to it was under way. A few round trips.
+    async fn sweep_deleted(&self, messages_max: usize) -> Result<Option<ChatId>, StoreError>;
 }
 
 /// Messages. Within a chat they are ordered from the smallest (`created_at`, id) to the greatest; a

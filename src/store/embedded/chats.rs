@@ -123,7 +123,7 @@ impl ChatStore for EmbeddedStore {
             .await
     }
 
-    async fn sweep_deleted(&self, messages_max: usize) -> Result<bool, StoreError> {
+    async fn sweep_deleted(&self, messages_max: usize) -> Result<Option<ChatId>, StoreError> {
         self.sweep(messages_max).await
     }
 }

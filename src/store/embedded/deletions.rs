@@ -27,21 +27,20 @@ pub(super) const PIECE_OF: &str =
 
 impl EmbeddedStore {
     /// See [`crate::store::ChatStore::sweep_deleted`]. Others write between any two pieces.
-    pub(super) async fn sweep(&self, messages_max: usize) -> Result<bool, StoreError> {
-        let has_any = self.readers.read(|connection| Ok(next(connection)?.is_some()));
-        if !has_any.await? {
-            return Ok(false);
-        }
+    pub(super) async fn sweep(&self, messages_max: usize) -> Result<Option<ChatId>, StoreError> {
+        let Some(chat) = self.readers.read(next).await? else {
+            return Ok(None);
+        };
         let mut left = messages_max;
         while left > 0 {
             let piece = self.writer.write(move |connection| sweep_piece(connection, left));
             match piece.await? {
                 // A chat of which nothing was left counts as well, so that this ends.
                 Some(removed) => left = left.saturating_sub(removed.max(1)),
-                None => return Ok(false),
+                None => break,
             }
         }
-        Ok(true)
+        Ok(Some(ChatId(chat)))
     }
 }
 

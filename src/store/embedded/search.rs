@@ -190,9 +190,9 @@ mod tests {
         store.insert_chat(&doomed).await.unwrap();
         assert!(store.delete_chat(doomed.id).await.unwrap());
         check(&store, "after a chat's deletion").await;
-        assert!(store.sweep_deleted(2).await.unwrap());
+        assert!(store.sweep_deleted(2).await.unwrap().is_some());
         check(&store, "in the middle of a sweep").await;
-        while store.sweep_deleted(2).await.unwrap() {}
+        while store.sweep_deleted(2).await.unwrap().is_some() {}
         check(&store, "after a sweep").await;
         assert_eq!(searchable(&store).await, 5);
     }

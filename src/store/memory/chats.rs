@@ -48,10 +48,8 @@ impl State {
         is_deleted
     }
 
-    fn sweep_deleted(&mut self, messages_max: usize) -> bool {
-        let Some(chat) = self.deleted.first().copied() else {
-            return false;
-        };
+    fn sweep_deleted(&mut self, messages_max: usize) -> Option<ChatId> {
+        let chat = self.deleted.first().copied()?;
         let messages = self.messages.values().filter(|message| message.chat_id == chat);
         let piece: Vec<_> = messages.map(|message| message.id).take(messages_max).collect();
         for id in &piece {
@@ -60,7 +58,7 @@ impl State {
         if piece.len() < messages_max {
             self.deleted.remove(&chat);
         }
-        !self.deleted.is_empty()
+        Some(chat)
     }
 }
 
@@ -120,7 +118,7 @@ impl ChatStore for MemoryStore {
         Ok(self.state().delete_chat(id))
     }
 
-    async fn sweep_deleted(&self, messages_max: usize) -> Result<bool, StoreError> {
+    async fn sweep_deleted(&self, messages_max: usize) -> Result<Option<ChatId>, StoreError> {
         Ok(self.state().sweep_deleted(messages_max))
     }
 }

@@ -63,16 +63,18 @@ impl MongoStore {
     }
 
     /// See [`crate::store::ChatStore::sweep_deleted`].
-    pub(super) async fn sweep(&self, messages_max: usize) -> Result<bool, StoreError> {
+    pub(super) async fn sweep(&self, messages_max: usize) -> Result<Option<ChatId>, StoreError> {
         let Some(due) = self.due_record().await? else {
-            return Ok(false);
+            return Ok(None);
         };
+        let chat = Fields::of(&due).id("_id").map(ChatId);
         // Another server may have taken it up, and there may be more.
         if let Some(taken) = self.take_up(due).await? {
             let is_empty = self.remove_messages(&taken.id, messages_max.max(1)).await?;
             self.put_down(taken, is_empty).await?;
         }
-        Ok(true)
+        let chat = chat.ok_or_else(|| StoreError::Corrupt("a deletion of what is no chat".into()));
+        chat.map(Some)
     }
 
     /// The record that is to be looked at first, if it is due by the clock of the store. Reads one record, however many

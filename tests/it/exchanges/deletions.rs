@@ -80,7 +80,7 @@ async fn until_nothing_is_left(scratch: &Scratch, embedded: Option<Server>) {
     let (status, _) = embedded.unwrap().stop();
     assert!(status.success());
     let store = scratch.open().await;
-    while store.sweep_deleted(100).await.unwrap() {}
+    while store.sweep_deleted(100).await.unwrap().is_some() {}
     drop(store);
     let file = std::path::Path::new(&scratch.address()).join("colloquy.db");
     let database = rusqlite::Connection::open(file).unwrap();

@@ -133,7 +133,7 @@ pub async fn run_all(store: &MongoStore, chats: &[Chat], reply: MessageId) {
     store.delete_message(chat, reply).await.unwrap();
     store.ping().await.unwrap();
     store.delete_chat(chat).await.unwrap();
-    while store.sweep_deleted(40).await.unwrap() {}
+    while store.sweep_deleted(40).await.unwrap().is_some() {}
 }
 
 async fn lists(store: &MongoStore, chats: &[Chat]) {
