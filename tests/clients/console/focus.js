@@ -30,8 +30,8 @@ const focusAfter = (button) =>
     it.click();
     // What the click brought about is drawn in microtasks of the same task.
     for (let n = 0; n < 20; n++) await null;
-    const { activeElement } = document;
-    return activeElement.getAttribute("aria-label") ?? activeElement.labels?.[0]?.textContent ?? activeElement.textContent;
+    const at = document.activeElement;
+    return at.getAttribute("aria-label") ?? at.labels?.[0]?.textContent ?? at.textContent;
   });
 
 /** Lets the answers to an operation wait. */
