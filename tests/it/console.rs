@@ -67,6 +67,11 @@ async fn the_keyboard_alone_does_everything() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_focus_goes_where_it_should_at_once_or_not_at_all() {
+    play(&Scratch::embedded().await, "focus.js", "0", "0").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_stands_in_the_way_of_a_screen_reader() {
     play(&Scratch::embedded().await, "accessibility.js", "40", "400").await;
 }

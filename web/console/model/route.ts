@@ -2,19 +2,24 @@
 
 import { signal } from '@preact/signals';
 
+import { type MoveFocus, moveFocusLater } from './focus';
+
+/** One visit to an address: a new one even if the address is the same. */
 export interface Route {
   /** The chat that is open, or null for the start. */
   readonly chatId: string | null;
   /** A message to go to. */
   readonly messageId: string | null;
+  /** Whether the field for messages gets the focus. */
+  readonly isToWrite: boolean;
+  /** Moves the focus to what the visit is for, however late that is drawn. */
+  readonly moveFocus: MoveFocus;
 }
 
 const ADDRESS = /^#\/chats\/([0-9a-f]{24})(?:\/([0-9a-f]{24}))?$/;
 
-export function parseRoute(hash: string): Route {
-  const [, chatId = null, messageId = null] = ADDRESS.exec(hash) ?? [];
-  return { chatId, messageId };
-}
+/** On a phone the keyboard would cover what one came to read. */
+const HAS_KEYBOARD = matchMedia('(pointer: fine)');
 
 export function addressOf(chatId: string, messageId?: string): string {
   return messageId ? `#/chats/${chatId}/${messageId}` : `#/chats/${chatId}`;
@@ -22,12 +27,28 @@ export function addressOf(chatId: string, messageId?: string): string {
 
 export const START = '#/';
 
-export const route = signal(parseRoute(location.hash));
+let visited = location.hash;
+
+export const route = signal(visit());
 
 addEventListener('hashchange', () => {
-  route.value = parseRoute(location.hash);
+  // `go` has been there already.
+  if (location.hash !== visited) route.value = visit();
 });
 
-export function go(address: string): void {
+interface Visit {
+  isToWrite?: boolean;
+  /** From before a wait, if one came before this. */
+  moveFocus?: MoveFocus;
+}
+
+export function go(address: string, how: Visit = {}): void {
   location.hash = address;
+  route.value = visit(how);
+}
+
+function visit({ isToWrite, moveFocus = moveFocusLater() }: Visit = {}): Route {
+  visited = location.hash;
+  const [, chatId = null, messageId = null] = ADDRESS.exec(visited) ?? [];
+  return { chatId, messageId, isToWrite: isToWrite ?? (HAS_KEYBOARD.matches && messageId === null), moveFocus };
 }

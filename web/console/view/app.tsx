@@ -1,9 +1,10 @@
 import type { VNode } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 import { words } from '../language/language';
+import { isFocusLost, moveFocus } from '../model/focus';
 import { announcement } from '../model/notices';
-import { route } from '../model/route';
+import { type Route, route } from '../model/route';
 import { ChatView } from './chat';
 import { Icon } from './icons';
 import { AnonymousBanner, LineBanner, ProblemBanner } from './banners';
@@ -27,24 +28,26 @@ function useIsNarrow(): boolean {
 export function App(): VNode {
   const t = words.value;
   const isNarrow = useIsNarrow();
-  const [isOpen, setOpen] = useState(false);
+  // Only for this visit: whoever chose a chat wants to see it.
+  const [openAt, setOpenAt] = useState<Route | null>(null);
   const opener = useRef<HTMLButtonElement>(null);
   const drawer = useRef<HTMLElement>(null);
   const main = useRef<HTMLElement>(null);
-  const isDrawerOpen = isNarrow && isOpen;
-  const { chatId } = route.value;
+  const visit = route.value;
+  const { chatId } = visit;
+  const isDrawerOpen = isNarrow && openAt === visit;
 
-  const close = (): void => setOpen(false);
+  const close = (): void => setOpenAt(null);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!isDrawerOpen) return undefined;
-    drawer.current?.querySelector<HTMLElement>('.drawer-close')?.focus();
-    // Given back when it is drawn closed: until then everything outside of the drawer is inert.
-    return () => opener.current?.focus();
+    moveFocus(drawer.current?.querySelector<HTMLElement>('.drawer-close'));
+    // By now it is drawn closed, and so inert; what was chosen in it may have the focus already.
+    return () => {
+      if (isFocusLost()) moveFocus(opener.current);
+    };
   }, [isDrawerOpen]);
-  // Whoever chose a chat wants to see it.
-  useEffect(() => setOpen(false), [route.value]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!isDrawerOpen) return undefined;
     const pressed = (event: KeyboardEvent): void => {
       if (event.key === 'Escape' && !document.querySelector('dialog[open]')) close();
@@ -66,7 +69,7 @@ export function App(): VNode {
       >
         {t.skip}
       </a>
-      <Sidebar place={drawer} isHidden={isNarrow && !isOpen} onClose={isNarrow ? close : null} />
+      <Sidebar place={drawer} isHidden={isNarrow && !isDrawerOpen} onClose={isNarrow ? close : null} />
       {isDrawerOpen && <div class="scrim" onClick={close} />}
       <main class="main" ref={main} inert={isDrawerOpen}>
         {isNarrow && (
@@ -75,7 +78,7 @@ export function App(): VNode {
             type="button"
             class="icon-button opener"
             aria-label={t.openChats}
-            onClick={() => setOpen(true)}
+            onClick={() => setOpenAt(visit)}
           >
             <Icon name="menu" />
           </button>

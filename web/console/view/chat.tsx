@@ -2,7 +2,7 @@
 
 import { useSignalEffect } from '@preact/signals';
 import type { VNode } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useState } from 'preact/hooks';
 
 import { words, wordsFor } from '../language/language';
 import { Conversation } from '../model/conversation';
@@ -51,7 +51,7 @@ function OpenChat({ conversation }: { conversation: Conversation }): VNode {
 
   const [growing] = conversation.growing.value;
   const stop = growing ? () => void attempt(() => conversation.stop(growing)) : null;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!stop) return undefined;
     const pressed = (event: KeyboardEvent): void => {
       if (event.key !== 'Escape' || event.defaultPrevented || document.querySelector('dialog[open]')) return;

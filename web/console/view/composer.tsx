@@ -2,10 +2,12 @@
 
 import { useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
-import { useEffect, useId, useLayoutEffect, useRef } from 'preact/hooks';
+import { useId, useLayoutEffect, useRef } from 'preact/hooks';
 
 import { words } from '../language/language';
 import { readDraft, writeDraft } from '../model/drafts';
+import { moveFocusLater } from '../model/focus';
+import { route } from '../model/route';
 import { viewer } from '../model/user';
 import { Icon } from './icons';
 
@@ -44,10 +46,10 @@ export function Composer({ place, isBusy = false, onSend, onType, onStop = null 
   useLayoutEffect(() => {
     draft.value = readDraft(place);
   }, [place]);
-  useEffect(() => {
-    // On a phone the keyboard would cover what one came to read.
-    if (matchMedia('(pointer: fine)').matches) field.current?.focus();
-  }, []);
+  const visit = route.value;
+  useLayoutEffect(() => {
+    if (visit.isToWrite) visit.moveFocus(field.current);
+  }, [visit]);
   // Where the browser cannot fit a field to its text by itself.
   useLayoutEffect(() => {
     if (CSS.supports('field-sizing', 'content')) return;
@@ -58,9 +60,10 @@ export function Composer({ place, isBusy = false, onSend, onType, onStop = null 
 
   const send = async (): Promise<void> => {
     if (!maySend()) return;
+    const moveFocus = moveFocusLater();
     if (await onSend(draft.value)) {
       write('');
-      field.current?.focus();
+      moveFocus(field.current);
     }
   };
 

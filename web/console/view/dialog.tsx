@@ -1,9 +1,10 @@
 // The browser's own dialog: it keeps the focus in, closes on Escape, and gives the focus back.
 
 import type { ComponentChildren, VNode } from 'preact';
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 import { words } from '../language/language';
+import { asOurMove } from '../model/focus';
 
 interface Properties {
   title: string;
@@ -21,16 +22,14 @@ export function Dialog({ title, verb, isDanger = false, onConfirm, onClose, chil
   const heading = useId();
   const place = useRef<HTMLDialogElement>(null);
   const [isBusy, setBusy] = useState(false);
-  useEffect(() => {
-    const before = document.activeElement as HTMLElement | null;
+  useLayoutEffect(() => {
     const dialog = place.current!;
-    dialog.showModal();
-    // Where there is something to fill in it comes first; before what cannot be undone comes the way out.
-    dialog.querySelector<HTMLElement>('input, textarea, button')?.focus();
-    return () => {
-      dialog.close();
-      before?.focus();
-    };
+    asOurMove(() => {
+      dialog.showModal();
+      // Where there is something to fill in it comes first; before what cannot be undone comes the way out.
+      dialog.querySelector<HTMLElement>('input, textarea, button')?.focus();
+    });
+    return () => asOurMove(() => dialog.close());
   }, []);
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();

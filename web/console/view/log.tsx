@@ -130,7 +130,7 @@ function useEnd(scroller: Place, content: Place, follows: { current: boolean }, 
 
 /** Goes to the message that the address names. */
 function useReached(conversation: Conversation, content: Place, follows: { current: boolean }): void {
-  const { messageId } = route.value;
+  const { messageId, moveFocus } = route.value;
   useEffect(() => {
     if (messageId === null) return;
     follows.current = false;
@@ -139,7 +139,7 @@ function useReached(conversation: Conversation, content: Place, follows: { curre
       requestAnimationFrame(() => {
         const message = content.current?.querySelector<HTMLElement>(`[data-message="${messageId}"]`);
         message?.scrollIntoView({ block: 'center' });
-        message?.focus({ preventScroll: true });
+        moveFocus(message, { preventScroll: true });
       });
     });
   }, [messageId, conversation]);

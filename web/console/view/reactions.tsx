@@ -1,7 +1,8 @@
 import type { VNode } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 
 import { words } from '../language/language';
+import { isFocusLost, moveFocus } from '../model/focus';
 
 interface Properties {
   onChoose: (reaction: string) => void;
@@ -12,12 +13,13 @@ interface Properties {
 export function Reactions({ onChoose, onClose }: Properties): VNode {
   const t = words.value;
   const row = useRef<HTMLDivElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement as HTMLElement | null;
-    row.current?.querySelector('button')?.focus();
+    const drawn = row.current!;
+    moveFocus(drawn.querySelector('button'));
     return () => {
-      // What was chosen may have been by mouse elsewhere; then the focus is there already.
-      if (document.activeElement === document.body) before?.focus();
+      // Whoever went elsewhere has the focus there already.
+      if (isFocusLost() || drawn.contains(document.activeElement)) moveFocus(before);
     };
   }, []);
   const pressed = (event: KeyboardEvent): void => {

@@ -35,7 +35,7 @@ export function Sidebar({ place, isHidden, onClose }: Properties): VNode {
           </button>
         )}
       </div>
-      <button type="button" class="button primary new-chat" onClick={() => startAnew(onClose)}>
+      <button type="button" class="button primary new-chat" onClick={() => go(START, { isToWrite: true })}>
         <Icon name="plus" />
         {t.newChat}
       </button>
@@ -63,11 +63,4 @@ export function Sidebar({ place, isHidden, onClose }: Properties): VNode {
       </div>
     </nav>
   );
-}
-
-function startAnew(close: (() => void) | null): void {
-  if (location.hash === START) close?.();
-  go(START);
-  // The start is drawn after the address has changed.
-  setTimeout(() => document.querySelector<HTMLElement>('.composer textarea')?.focus());
 }

@@ -2,10 +2,11 @@
 
 import { useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useId, useLayoutEffect, useRef } from 'preact/hooks';
 
 import { words, wordsFor } from '../language/language';
 import { closing } from '../model/access';
+import { asOurMove, moveFocusLater } from '../model/focus';
 import { type Problem, UNAUTHENTICATED } from '../model/problem';
 import { signIn } from '../model/sign-in';
 import { Mark } from './icons';
@@ -22,23 +23,22 @@ function TokenDialog({ explanation }: { explanation: string }): VNode {
   const field = useRef<HTMLInputElement>(null);
   const problem = useSignal<Problem | null>(null);
   const isBusy = useSignal(false);
-  useEffect(() => {
-    const before = document.activeElement as HTMLElement | null;
+  useLayoutEffect(() => {
     const dialog = place.current!;
-    dialog.showModal();
-    field.current!.focus();
-    return () => {
-      dialog.close();
-      before?.focus();
-    };
+    asOurMove(() => {
+      dialog.showModal();
+      field.current!.focus();
+    });
+    return () => asOurMove(() => dialog.close());
   }, []);
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
     if (isBusy.value) return;
     isBusy.value = true;
+    const moveFocus = moveFocusLater();
     problem.value = await signIn(field.current!.value);
     isBusy.value = false;
-    field.current?.focus();
+    moveFocus(field.current);
     field.current?.select();
   };
   return (

@@ -5,6 +5,7 @@ import { useState } from 'preact/hooks';
 
 import { words } from '../language/language';
 import { createChat } from '../model/chats';
+import { moveFocusLater } from '../model/focus';
 import { attempt } from '../model/notices';
 import { deliver, discard, post } from '../model/outbox';
 import { addressOf, go } from '../model/route';
@@ -16,12 +17,13 @@ export function Start(): VNode {
   const t = words.value;
   const [isBusy, setBusy] = useState(false);
   const begin = async (text: string): Promise<boolean> => {
+    const moveFocus = moveFocusLater();
     setBusy(true);
     const isDone = await attempt(async () => {
       const id = await createChat(titleOf(text));
       const outgoing = post(id, text);
       // The chat is open before its first message has arrived, and shows it on its way.
-      go(addressOf(id));
+      go(addressOf(id), { moveFocus });
       void deliver(outgoing).then((sent) => {
         if (sent) discard(outgoing.key);
       });

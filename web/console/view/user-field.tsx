@@ -16,7 +16,7 @@ export function UserField(): VNode {
     setWrong(!isKnown);
     if (!isKnown || text.trim() === userIdText.value) return;
     userIdText.value = text.trim();
-    go(START);
+    go(START, { isToWrite: false });
   };
   return (
     <div class="field user-field">
