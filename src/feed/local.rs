@@ -32,7 +32,7 @@ impl LocalFeed {
 
     fn sweep(&self) {
         if self.rings.len() >= self.sweep_at.load(Ordering::Relaxed) {
-            self.rings.put_away(RETAINED_FOR);
+            self.rings.remove_idle(RETAINED_FOR);
             let sweep_at = RINGS_SWEPT_FROM.max(2 * self.rings.len());
             self.sweep_at.store(sweep_at, Ordering::Relaxed);
         }
@@ -62,10 +62,6 @@ impl Feed for LocalFeed {
             sequence: 0,
         };
         self.rings.open(chat, start).follow(after)
-    }
-
-    fn is_up(&self) -> bool {
-        true
     }
 }
 

@@ -50,6 +50,12 @@ pub trait Feed: Send + Sync {
     /// and then what happens from this moment on.
     async fn follow(&self, chat: ChatId, after: Option<FeedPosition>) -> Follower;
 
+    /// Waits until every event that was published before has reached the other servers, or the subscribers there receive a
+    /// gap in its place; for about a second at most. Returns whether that is so. Called before a server ends.
+    async fn flush(&self) -> bool {
+        true
+    }
+
     /// Whether what is published here is heard wherever it should be.
     fn is_up(&self) -> bool {
         true

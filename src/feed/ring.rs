@@ -38,15 +38,15 @@ pub(super) struct Ring {
 pub(super) enum Placed {
     /// It is in the ring, now or before.
     Held,
-    /// Events before it are missing, and until they are brought nothing more is taken in.
-    Hole,
-    /// The ring waits for events that are missing.
+    /// Events before it are missing, and until they are backfilled no more are added.
+    Incomplete,
+    /// The ring waits for a backfill.
     Awaited,
 }
 
 struct Log {
     epoch: u64,
-    /// How often everything was forgotten. Whoever followed before is told of a gap, also if numbers were used again.
+    /// How often the log was reset. Earlier subscribers receive a gap, even if numbers are used again.
     edition: u64,
     /// How many events came before the oldest one held.
     forgotten: u64,
@@ -56,9 +56,9 @@ struct Log {
     /// How many typing states there were.
     typing_count: u64,
     touched: Instant,
-    /// Whether all that happened elsewhere up to the last event is known. Of no meaning where nothing happens elsewhere.
-    is_whole: bool,
-    /// The last event that came while it was not.
+    /// Whether the log has every event of every server up to its last one. Without meaning in a feed of one server.
+    is_in_sync: bool,
+    /// The position of the last event that arrived while it had not: a backfill must reach it.
     awaited: Option<FeedPosition>,
 }
 
@@ -112,8 +112,8 @@ impl Rings {
         lock(&self.by_chat).len()
     }
 
-    /// Puts away the rings that nobody has followed or filled for so long.
-    pub(super) fn put_away(&self, idle: Duration) -> Vec<ChatId> {
+    /// Removes the rings that nobody has followed and no event has reached for so long.
+    pub(super) fn remove_idle(&self, idle: Duration) -> Vec<ChatId> {
         let mut gone = Vec::new();
         lock(&self.by_chat).retain(|chat, ring| {
             // One more than ours is a follower.
@@ -145,7 +145,7 @@ impl Ring {
                 typing: VecDeque::new(),
                 typing_count: 0,
                 touched: Instant::now(),
-                is_whole: false,
+                is_in_sync: false,
                 awaited: None,
             }),
             changes: watch::Sender::new(()),
@@ -173,18 +173,18 @@ impl Ring {
         placed
     }
 
-    /// Forgets everything, and no longer knows what happens elsewhere: what comes next stands behind `position`, and
-    /// whoever follows is told of a gap.
-    pub(super) fn begin_alone_at(&self, position: FeedPosition) {
+    /// Resets the ring to `position` while events of other servers do not arrive. Its subscribers receive a gap.
+    pub(super) fn reset_local(&self, position: FeedPosition) {
         lock(&self.log).begin_at(position, false);
         self.changes.send_replace(());
     }
 
-    /// The same where it began anew elsewhere as well; nothing if the ring waits for what is missing, which then is more.
+    /// Resets the ring after its Redis stream was reset. If a backfill is pending, only moves the backfill's target to
+    /// `position`.
     pub(super) fn renew(&self, position: FeedPosition) {
         {
             let mut log = lock(&self.log);
-            match log.is_whole {
+            match log.is_in_sync {
                 true => log.begin_at(position, true),
                 false => log.awaited = Some(position),
             }
@@ -192,22 +192,22 @@ impl Ring {
         self.changes.send_replace(());
     }
 
-    /// Brings what is kept elsewhere: the events behind `position`. Whoever stands among them misses nothing. Whether
-    /// nothing is missing now: something may have come after they were asked for.
-    pub(super) fn bring(&self, position: FeedPosition, events: Vec<ChatEvent>) -> bool {
-        let is_whole = lock(&self.log).bring(position, events);
+    /// Adds the events that are stored after `position`. Subscribers whose position is among them miss nothing. Returns
+    /// whether the ring is in sync now: an event may have arrived after these were read.
+    pub(super) fn backfill(&self, position: FeedPosition, events: Vec<ChatEvent>) -> bool {
+        let is_in_sync = lock(&self.log).backfill(position, events);
         self.changes.send_replace(());
-        is_whole
+        is_in_sync
     }
 
-    /// Whether all that happened elsewhere is known.
-    pub(super) fn is_whole(&self) -> bool {
-        lock(&self.log).is_whole
+    /// Whether the ring has every event of every server.
+    pub(super) fn is_in_sync(&self) -> bool {
+        lock(&self.log).is_in_sync
     }
 
-    /// From now on it is not known what happens elsewhere.
-    pub(super) fn lose_touch(&self) {
-        lock(&self.log).is_whole = false;
+    /// Notes that events of other servers may be missing.
+    pub(super) fn mark_stale(&self) {
+        lock(&self.log).is_in_sync = false;
     }
 
     /// Follows from the place `after` on, or from now on behind a gap.
@@ -286,7 +286,7 @@ impl Log {
     }
 
     fn place(&mut self, position: FeedPosition, event: ChatEvent) -> Placed {
-        if !self.is_whole {
+        if !self.is_in_sync {
             self.awaited = Some(position);
             return Placed::Awaited;
         }
@@ -295,7 +295,7 @@ impl Log {
             self.push(event);
             return Placed::Held;
         }
-        // A number that was used before is the same event, or what is kept elsewhere has gone back.
+        // A number that was used before is the same event, or Redis has gone back to an older state.
         let is_known = position.epoch == tail.epoch
             && position
                 .sequence
@@ -305,12 +305,12 @@ impl Log {
         if is_known {
             return Placed::Held;
         }
-        self.is_whole = false;
+        self.is_in_sync = false;
         self.awaited = None;
-        Placed::Hole
+        Placed::Incomplete
     }
 
-    fn bring(&mut self, position: FeedPosition, events: Vec<ChatEvent>) -> bool {
+    fn backfill(&mut self, position: FeedPosition, events: Vec<ChatEvent>) -> bool {
         let tail = self.position();
         let end = position.sequence + events.len() as u64;
         let reaches_tail = tail.epoch == position.epoch && (position.sequence..=end).contains(&tail.sequence);
@@ -324,8 +324,8 @@ impl Log {
         {
             self.push(event);
         }
-        self.is_whole = self.awaited.take().is_none_or(|awaited| self.knows(awaited));
-        self.is_whole
+        self.is_in_sync = self.awaited.take().is_none_or(|awaited| self.knows(awaited));
+        self.is_in_sync
     }
 
     /// Whether the events behind `sequence` are those that are held, where both are known: Redis may have gone back to
@@ -336,14 +336,14 @@ impl Log {
             .all(|(sequence, event)| self.event(sequence).is_none_or(|held| is_same(held, event)))
     }
 
-    fn begin_at(&mut self, position: FeedPosition, is_whole: bool) {
+    fn begin_at(&mut self, position: FeedPosition, is_in_sync: bool) {
         self.epoch = position.epoch;
         self.edition += 1;
         self.forgotten = position.sequence;
         self.events.clear();
         // The numbers of before mean nothing any more.
         self.typing.iter_mut().for_each(|change| change.behind = 0);
-        self.is_whole = is_whole;
+        self.is_in_sync = is_in_sync;
     }
 
     fn position(&self) -> FeedPosition {
@@ -452,25 +452,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn events_that_carry_their_place_are_taken_once_in_order_and_a_hole_waits_to_be_filled() {
+    async fn events_that_carry_their_position_are_taken_once_in_order_and_a_missing_one_waits_for_a_backfill()
+    {
         let ring = Arc::new(Ring::at(position(1, 0)));
         assert_eq!(ring.place(position(1, 1), event(1)), Placed::Awaited);
-        // It came after what is brought was asked for.
-        assert!(!ring.bring(position(1, 0), Vec::new()));
-        assert!(ring.bring(position(1, 0), vec![event(1)]));
+        // It arrived after the backfill was read.
+        assert!(!ring.backfill(position(1, 0), Vec::new()));
+        assert!(ring.backfill(position(1, 0), vec![event(1)]));
         let mut follower = ring.clone().follow(Some(position(1, 0)));
         assert_eq!(ring.place(position(1, 2), event(2)), Placed::Held);
         assert_eq!(ring.place(position(1, 1), event(1)), Placed::Held);
-        assert_eq!(ring.place(position(1, 5), event(5)), Placed::Hole);
+        assert_eq!(ring.place(position(1, 5), event(5)), Placed::Incomplete);
         assert_eq!(ring.place(position(1, 6), event(6)), Placed::Awaited);
-        assert!(ring.bring(position(1, 0), (1..=6).map(event).collect()));
+        assert!(ring.backfill(position(1, 0), (1..=6).map(event).collect()));
         for n in 1..=6 {
             let told = follower.next().await.unwrap();
             assert_eq!(told, Followed::Event(position(1, n.into()), event(n)));
         }
-        // What is kept elsewhere has begun anew, or no longer reaches back to what is here.
+        // The stream was reset, or no longer reaches back to the ring.
         for (start, n) in [(position(2, 0), 7), (position(2, 9), 8)] {
-            assert!(ring.bring(start, vec![event(n)]));
+            assert!(ring.backfill(start, vec![event(n)]));
             let behind = position(2, start.sequence + 1);
             assert_eq!(follower.next().await.unwrap(), Followed::Gap(behind));
         }
@@ -479,20 +480,20 @@ mod tests {
     #[tokio::test]
     async fn a_number_that_is_used_again_for_another_event_is_a_gap() {
         let ring = Arc::new(Ring::at(position(1, 0)));
-        assert!(ring.bring(position(1, 0), (1..=3).map(event).collect()));
+        assert!(ring.backfill(position(1, 0), (1..=3).map(event).collect()));
         let mut follower = ring.clone().follow(Some(position(1, 3)));
         // Heard while connected.
         assert_eq!(ring.place(position(1, 2), event(2)), Placed::Held);
-        assert_eq!(ring.place(position(1, 2), event(7)), Placed::Hole);
+        assert_eq!(ring.place(position(1, 2), event(7)), Placed::Incomplete);
         let continued = [1, 7, 8].map(event).to_vec();
-        assert!(ring.bring(position(1, 0), continued));
+        assert!(ring.backfill(position(1, 0), continued));
         assert_eq!(
             follower.next().now_or_never().unwrap().unwrap(),
             Followed::Gap(position(1, 3))
         );
         // Found after a time away.
-        ring.lose_touch();
-        assert!(ring.bring(position(1, 0), [1, 7, 9, 10].map(event).to_vec()));
+        ring.mark_stale();
+        assert!(ring.backfill(position(1, 0), [1, 7, 9, 10].map(event).to_vec()));
         assert_eq!(
             follower.next().now_or_never().unwrap().unwrap(),
             Followed::Gap(position(1, 4))

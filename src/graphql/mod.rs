@@ -22,6 +22,7 @@ use std::sync::Arc;
 use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection};
 use async_graphql::{Request, Response, ServerError, Value};
 use futures_util::stream::{self, BoxStream, StreamExt};
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::{Instrument, Span};
 
 use crate::config::{Limits, TrustedDocuments, TrustedDocumentsError};
@@ -101,7 +102,11 @@ impl Schema {
         let text = self.documents.find(&request).map_err(refused)?;
         let request = request.of(&text);
         let document = self.parsed.parse(text, limits).map_err(refused)?;
-        Ok(Prepared { request, document })
+        Ok(Prepared {
+            request,
+            document,
+            permit: None,
+        })
     }
 
     /// Executes a query or mutation.
@@ -136,9 +141,14 @@ impl Schema {
     }
 
     /// Executes a mutation on a task of its own: what began runs to its end, whether or not its client waits for it.
-    fn execute_to_its_end(&self, prepared: Prepared, viewer: Viewer) -> BoxStream<'static, Response> {
+    fn execute_to_its_end(&self, mut prepared: Prepared, viewer: Viewer) -> BoxStream<'static, Response> {
         let schema = self.clone();
-        let execution = async move { schema.execute(prepared, viewer).await };
+        let permit = prepared.permit.take();
+        let execution = async move {
+            let response = schema.execute(prepared, viewer).await;
+            drop(permit);
+            response
+        };
         let execution = tokio::spawn(execution.in_current_span());
         stream::once(async move {
             match execution.await {
@@ -176,6 +186,7 @@ impl Schema {
         let Prepared {
             mut request,
             document,
+            ..
         } = prepared;
         guard::check_variables(&document, &request).map_err(refused)?;
         request.set_parsed_query(Arc::unwrap_or_clone(document));
@@ -187,9 +198,19 @@ impl Schema {
 pub struct Prepared {
     request: Request,
     document: Arc<ExecutableDocument>,
+    permit: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 impl Prepared {
+    /// The same, within a bound on what its client may have under way. A mutation keeps the permit until it is done, also
+    /// where the client no longer waits for it.
+    fn within(self, permit: Arc<OwnedSemaphorePermit>) -> Self {
+        Self {
+            permit: Some(permit),
+            ..self
+        }
+    }
+
     /// Whether an operation that the request can mean is of this type.
     pub fn can_be(&self, kind: OperationType) -> bool {
         let name = self.request.operation_name.as_deref();

@@ -24,7 +24,8 @@ const NOWHERE: FeedPosition = FeedPosition {
 };
 /// How soon replies under way are looked for again that could not be read.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// Deleted messages that a follower remembers: more than two servers publish about one message between two deletions.
+/// Deleted messages that a subscription remembers. Another server may publish an event of a message after its deletion,
+/// but rarely so late that this many others were deleted in between.
 const DELETED_MAX: usize = 32;
 
 /// What a follower of a chat is told.
@@ -60,7 +61,7 @@ pub struct ChatFollower {
     told: BTreeMap<MessageId, Option<ReplyCursor>>,
     /// Replies that were found under way, and whose beginning the feed may still tell.
     found: HashSet<MessageId>,
-    /// The latest messages that were told to be deleted: what another server says of them comes too late.
+    /// The messages whose deletion was sent last: later events of them are dropped.
     deleted: VecDeque<MessageId>,
     /// When to look again for the replies under way, which could not be read; `None` if all are followed.
     look_at: Option<Instant>,
@@ -118,12 +119,7 @@ impl ChatFollower {
                     // Kept only while there is something to take: most chats are silent nearly all of the time.
                     Box::pin(self.take(followed?)).await
                 }
-                (id, update) = next_of(&mut self.replies) => {
-                    self.note(id, &update);
-                    // That a reply was deleted is an event of the chat.
-                    let is_deleted = matches!(update, ReplyUpdate::Deleted { .. });
-                    (!is_deleted).then_some(ChatUpdate::Reply(update))
-                }
+                (id, update) = next_of(&mut self.replies) => Some(self.reply_update(id, update)),
                 () = due(self.look_at) => Box::pin(self.look_again()).await,
             };
             if let Some(update) = update {
@@ -280,15 +276,20 @@ impl ChatFollower {
         self.deleted.push_back(id);
     }
 
-    fn note(&mut self, id: MessageId, update: &ReplyUpdate) {
+    /// The update of the chat that an update of one of its replies is.
+    fn reply_update(&mut self, id: MessageId, update: ReplyUpdate) -> ChatUpdate {
         match update {
             ReplyUpdate::Snapshot { cursor, .. } | ReplyUpdate::Partial { cursor, .. } => {
-                self.told.insert(id, Some(*cursor));
+                self.told.insert(id, Some(cursor));
             }
-            ReplyUpdate::Finished { .. } | ReplyUpdate::Deleted { .. } => {
-                self.told.remove(&id);
+            ReplyUpdate::Finished { .. } => _ = self.told.remove(&id),
+            ReplyUpdate::Deleted { .. } => {
+                // The feed's own event of the deletion may be lost, or was never published.
+                self.detach(id);
+                return ChatUpdate::MessageDeleted(id);
             }
         }
+        ChatUpdate::Reply(update)
     }
 
     /// Behind what was told. Whoever comes back with it while the replies under way could not be read reads the chat again.

@@ -1,19 +1,22 @@
 //! The feed of several servers: a Redis stream for each chat, the text of each growing reply as a Redis string, and
-//! channels that tell both.
+//! channels that publish both.
 //!
-//! Each server has one connection. An event, or a piece of text, is kept and told in one step (`scripts.rs`); whoever
-//! hears it takes it from the channel, and reads what is kept only when something is missing: at the beginning, after
-//! the connection was away, when the numbers show a hole. So the work for an event does not depend on how many chats a
+//! Each server has one connection. An event, or a piece of text, is stored and published in one step (`scripts.rs`).
+//! Other servers receive it from the channel, and read what is stored only when something is missing: at the beginning,
+//! after the connection was lost, when a number is skipped. So the work for an event does not depend on how many chats a
 //! server follows.
 
+mod backfill;
 mod content;
 mod link;
+mod missed_chats;
 mod names;
 mod outage;
+mod presence;
 mod probe;
 mod rooms;
+mod run;
 mod scripts;
-mod untold;
 mod wire;
 
 use std::collections::{HashMap, HashSet};
@@ -33,18 +36,21 @@ use super::ring::{Placed, RETAINED_FOR, Rings, lock};
 use super::{Away, Feed, Fleet, Follower, Heard, Hearing};
 use crate::domain::{ChatEvent, ChatId, FeedPosition, MessageId, Typing};
 use crate::telemetry::feed::{failed, operation};
-use link::{Link, Op};
 pub use probe::RedisProbed;
 
+use link::{Link, Op};
+use missed_chats::MissedChats;
 use names::{Channel, Names};
 use rooms::Rooms;
+use run::KnownRun;
 use scripts::Scripts;
-use untold::Untold;
 
-/// What is asked and not done yet. An event beyond that shows as a gap.
+/// The most operations that wait. An event for which there is no room shows as a gap.
 const OPS_MAX: usize = 8_192;
 /// How long is waited for the connection, and by a follower for what happened before; without it, it begins with a gap.
 const OPEN_WAIT_MAX: Duration = Duration::from_secs(2);
+/// How long a flush may take: several times what a Redis that works needs.
+const FLUSH_WAIT_MAX: Duration = Duration::from_secs(1);
 /// Pieces of a reply that are heard and not taken yet; more show as missed.
 const PIECES_MAX: usize = 64;
 /// Stops that are heard and not heeded yet; more are found by the next checkpoint.
@@ -78,10 +84,12 @@ struct Shared {
     scripts: Scripts,
     rings: Rings,
     next_epoch: AtomicU64,
-    holes: Mutex<HashSet<ChatId>>,
-    hole_found: Notify,
-    /// Of which an event could not even be asked to be told.
-    overrun: Mutex<Untold>,
+    /// Chats whose streams are to be read, because their rings lack events.
+    backfills: Mutex<HashSet<ChatId>>,
+    backfill_requested: Notify,
+    /// Chats that lost an event because too many operations waited.
+    overrun: Mutex<MissedChats>,
+    flush_requested: Notify,
     listeners: Mutex<HashMap<MessageId, broadcast::Sender<Heard>>>,
     woken: broadcast::Sender<MessageId>,
     rooms: Rooms,
@@ -99,9 +107,10 @@ impl RedisFeed {
             scripts: Scripts::new(),
             rings: Rings::new(),
             next_epoch: AtomicU64::new(seed),
-            holes: Mutex::default(),
-            hole_found: Notify::new(),
+            backfills: Mutex::default(),
+            backfill_requested: Notify::new(),
             overrun: Mutex::default(),
+            flush_requested: Notify::new(),
             listeners: Mutex::default(),
             woken: broadcast::Sender::new(WAKES_MAX),
             rooms: Rooms::default(),
@@ -112,8 +121,9 @@ impl RedisFeed {
             shared: shared.clone(),
             client,
             ops: asked,
-            untold: Untold::default(),
-            run: String::new(),
+            missed: MissedChats::default(),
+            flushes: Vec::new(),
+            run: KnownRun::default(),
         };
         tokio::spawn(link.keep());
         let mut connection = shared.connection.subscribe();
@@ -166,11 +176,26 @@ impl Feed for RedisFeed {
     }
 
     async fn follow(&self, chat: ChatId, after: Option<FeedPosition>) -> Follower {
-        let ring = self.shared.rings.open(chat, || self.shared.place_of_our_own());
-        if !ring.is_whole() {
+        let ring = self.shared.rings.open(chat, || self.shared.local_position());
+        if !ring.is_in_sync() {
             self.ask(|done| Op::Open(chat, done)).await;
         }
         ring.follow(after)
+    }
+
+    async fn flush(&self) -> bool {
+        let (done, is_done) = oneshot::channel();
+        let flushing = async {
+            let is_requested = self.ops.send(Op::Flush(done)).await.is_ok();
+            self.shared.flush_requested.notify_one();
+            is_requested && is_done.await.is_ok()
+        };
+        let is_flushed = tokio::time::timeout(FLUSH_WAIT_MAX, flushing).await;
+        let is_flushed = is_flushed.unwrap_or(false);
+        if !is_flushed {
+            tracing::warn!("events did not reach Redis: subscribers on other servers may have missed them");
+        }
+        is_flushed
     }
 
     fn is_up(&self) -> bool {
@@ -284,15 +309,15 @@ impl Shared {
         self.connection.send_replace(connection);
     }
 
-    /// A place that is known nowhere else, and not for long.
-    fn place_of_our_own(&self) -> FeedPosition {
+    /// A position that no other server knows.
+    fn local_position(&self) -> FeedPosition {
         FeedPosition {
             epoch: self.next_epoch.fetch_add(1, Ordering::Relaxed),
             sequence: 0,
         }
     }
 
-    /// Takes what a channel tells. Called by the connection itself, so it never waits.
+    /// Takes a message of a channel. Called by the connection itself, so it never waits.
     fn heard(&self, data: &[Value]) {
         let [Value::BulkString(channel), Value::BulkString(told)] = data else {
             return;
@@ -332,21 +357,26 @@ impl Shared {
             return;
         };
         let Some(event) = wire::decode(event) else {
-            // The stream begins anew, or a later version says something that this one does not understand.
+            // The stream was reset, or the event is of a later version.
             return ring.renew(position);
         };
-        if ring.place(position, event) == Placed::Hole {
-            self.note_hole(chat);
+        if ring.place(position, event) == Placed::Incomplete {
+            self.request_backfill(chat);
         }
     }
 
-    fn note_hole(&self, chat: ChatId) {
-        lock(&self.holes).insert(chat);
-        self.hole_found.notify_one();
+    fn request_backfill(&self, chat: ChatId) {
+        lock(&self.backfills).insert(chat);
+        self.backfill_requested.notify_one();
     }
 
-    fn take_holes(&self) -> Vec<ChatId> {
-        lock(&self.holes).drain().collect()
+    fn take_backfills(&self) -> Vec<ChatId> {
+        lock(&self.backfills).drain().collect()
+    }
+
+    /// Waits before Redis is tried again; a flush ends the wait.
+    async fn pause(&self, wait: Duration) {
+        let _ = tokio::time::timeout(wait, self.flush_requested.notified()).await;
     }
 
     fn listened(&self) -> std::vec::IntoIter<MessageId> {
@@ -354,13 +384,13 @@ impl Shared {
         replies.into_iter()
     }
 
-    fn tell_listeners_that_they_missed(&self) {
+    fn mark_listeners_missed(&self) {
         for listeners in lock(&self.listeners).values() {
             let _ = listeners.send(Heard::Missed);
         }
     }
 
-    fn put_listeners_away(&self) -> Vec<MessageId> {
+    fn remove_idle_listeners(&self) -> Vec<MessageId> {
         let mut gone = Vec::new();
         lock(&self.listeners).retain(|reply, listeners| {
             let stays = listeners.receiver_count() > 0;

@@ -1,14 +1,14 @@
-//! A time in which Redis is away, or refuses what it is asked: how long to wait before each attempt, and when followers
-//! are told that they may miss something.
+//! A time in which Redis is unavailable, or refuses commands: how long to wait before each attempt, and when subscribers
+//! receive a gap.
 
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-/// How long an outage may last before followers are told that they may miss something.
+/// How long an outage may last before subscribers receive a gap.
 const BLINK: Duration = Duration::from_secs(1);
-/// How often they are told so.
+/// How often they receive one.
 const GAPS_EVERY: Duration = Duration::from_secs(5);
 /// The shortest and the longest wait between two attempts, before chance.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(4));
@@ -19,7 +19,7 @@ const OVER_AFTER: Duration = Duration::from_secs(10);
 /// One outage.
 pub(super) struct Outage {
     waits: ExponentialBackoff,
-    /// Ticks when followers are to be told of a gap.
+    /// Ticks when subscribers are to receive a gap.
     pub(super) gaps: Interval,
     is_logged: bool,
 }

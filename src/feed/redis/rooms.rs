@@ -1,4 +1,4 @@
-//! How many connections each room has on this server, and which of these figures the others are still to be told.
+//! How many connections each room has on this server, and which of these counts are not in Redis yet.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
@@ -17,11 +17,11 @@ pub(super) struct Rooms {
 #[derive(Default)]
 struct State {
     connections: HashMap<String, usize>,
-    untold: HashSet<String>,
+    unsent: HashSet<String>,
 }
 
 impl Rooms {
-    /// Notes a room's figure.
+    /// Sets the count of a room.
     pub(super) fn set(&self, room: &str, connections: usize) {
         {
             let mut state = lock(&self.state);
@@ -29,34 +29,34 @@ impl Rooms {
                 0 => state.connections.remove(room),
                 _ => state.connections.insert(room.to_owned(), connections),
             };
-            state.untold.insert(room.to_owned());
+            state.unsent.insert(room.to_owned());
         }
         self.changed.notify_one();
     }
 
-    /// Completes when there is something to tell.
+    /// Completes when there is a count to send.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }
 
-    /// Up to `most` figures to tell.
-    pub(super) fn take_untold(&self, most: usize) -> Vec<(String, usize)> {
+    /// Takes up to `most` counts to send.
+    pub(super) fn take_unsent(&self, most: usize) -> Vec<(String, usize)> {
         let mut state = lock(&self.state);
-        let rooms: Vec<_> = state.untold.iter().take(most).cloned().collect();
-        let told = rooms.into_iter().map(|room| {
-            state.untold.remove(&room);
+        let rooms: Vec<_> = state.unsent.iter().take(most).cloned().collect();
+        let counts = rooms.into_iter().map(|room| {
+            state.unsent.remove(&room);
             let connections = state.connections.get(&room).copied().unwrap_or_default();
             (room, connections)
         });
-        told.collect()
+        counts.collect()
     }
 
-    /// Everything is to be told again: Redis may have forgotten it.
-    pub(super) fn tell_all(&self) {
+    /// Has every count sent again: Redis may have lost it.
+    pub(super) fn resend_all(&self) {
         {
             let mut state = lock(&self.state);
             let rooms: Vec<_> = state.connections.keys().cloned().collect();
-            state.untold.extend(rooms);
+            state.unsent.extend(rooms);
         }
         self.changed.notify_one();
     }

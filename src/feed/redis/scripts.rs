@@ -2,9 +2,9 @@
 //!
 //! The stream of a chat begins with an entry of no event, `E-0`, and its events follow as `E-1`, `E-2`, …: the epoch
 //! `E` is the moment at which the stream was made, in microseconds, so that a stream that went and came again is
-//! another. Numbers without holes show at once whether one is missing.
+//! another. No number is skipped, so that a missing event shows at once.
 //!
-//! Each entry names the run of Redis in which it was written (`link.rs`). A Redis that comes back with an older state
+//! Each entry names the run of Redis in which it was written (`run.rs`). A Redis that comes back with an older state
 //! is another run: a stream of an earlier one may lack events that were received, so it is never continued.
 
 use redis::{Cmd, Script};
@@ -17,7 +17,7 @@ pub(super) struct Scripts {
     renew: Script,
     append: Script,
     end: Script,
-    beat: Script,
+    heartbeat: Script,
     count: Script,
 }
 
@@ -112,7 +112,7 @@ redis.call('SET', KEYS[2], '', 'PX', ARGV[1])
 
 /// KEYS: when servers were last heard of, the run. ARGV: the run, for how many milliseconds it is kept, this server, for
 /// how many milliseconds one is believed to live.
-const BEAT: &str = r"
+const HEARTBEAT: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local was_alive = redis.call('ZSCORE', KEYS[1], ARGV[3])
@@ -148,7 +148,7 @@ impl Scripts {
             renew: Script::new(&format!("{CHECK}{BEGIN}{RENEW}")),
             append: Script::new(APPEND),
             end: Script::new(END),
-            beat: Script::new(&format!("{CHECK}{BEAT}")),
+            heartbeat: Script::new(&format!("{CHECK}{HEARTBEAT}")),
             count: Script::new(COUNT),
         }
     }
@@ -162,7 +162,7 @@ impl Scripts {
             &self.renew,
             &self.append,
             &self.end,
-            &self.beat,
+            &self.heartbeat,
             &self.count,
         ]
     }
@@ -216,9 +216,16 @@ impl Scripts {
         cmd
     }
 
-    /// Says that a server lives: whether that was known.
-    pub(super) fn beat(&self, servers: &str, run: Run<'_>, kept_ms: u64, name: &str, alive_ms: u64) -> Cmd {
-        let mut cmd = call(&self.beat, &[servers, run.key]);
+    /// Says that a server is alive: whether that was known.
+    pub(super) fn heartbeat(
+        &self,
+        servers: &str,
+        run: Run<'_>,
+        kept_ms: u64,
+        name: &str,
+        alive_ms: u64,
+    ) -> Cmd {
+        let mut cmd = call(&self.heartbeat, &[servers, run.key]);
         cmd.arg(run.name).arg(kept_ms).arg(name).arg(alive_ms);
         cmd
     }

@@ -147,12 +147,11 @@ impl Connection {
                 let Some(session) = self.session.clone() else {
                     return Some(Close::UNAUTHORIZED);
                 };
-                let max = self.schema.limits().operations_per_socket_max;
-                let generation = match self.operations.reserve(&id, max) {
-                    Ok(generation) => generation,
+                let (generation, permit) = match self.operations.reserve(&id) {
+                    Ok(reserved) => reserved,
                     Err(Unreserved::Taken) => return Some(Close::subscriber_exists(&id)),
                     Err(Unreserved::TooMany) => {
-                        let refusal = too_many(max);
+                        let refusal = too_many(self.schema.limits().operations_per_socket_max);
                         let payload = &[refusal];
                         count(payload);
                         self.send(&ServerMessage::Error { id: &id, payload }).await;
@@ -172,7 +171,8 @@ impl Connection {
                     }
                     Ok(prepared) => {
                         is_answer = !prepared.can_be(OperationType::Subscription);
-                        self.schema.execute_stream(prepared, session.viewer)
+                        self.schema
+                            .execute_stream(prepared.within(permit), session.viewer)
                     }
                     Err(refused) => only(*refused),
                 };

@@ -73,7 +73,7 @@ pub async fn serve(socket: WebSocket, schema: Schema, visitor: Visitor, drain: D
     let (mut sink, mut stream) = socket.split();
     let (outbox, mut outgoing) = mpsc::channel::<Box<Outgoing>>(OUTBOX_MESSAGES_MAX);
     let (mut finished, mut finishes) = oneshot::channel::<Close>();
-    let operations = Operations::default();
+    let operations = Operations::new(schema.limits().operations_per_socket_max);
     let alive = operations.clone();
     // Reading never waits for writing: a stop or a pong gets through while a frame is stuck.
     let writer = tokio::spawn(async move {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::ws::Message;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 
 use super::Outgoing;
@@ -16,46 +17,72 @@ pub(super) enum Unreserved {
     TooMany,
 }
 
+/// A share of the operations that one socket may have under way, until the last clone is dropped.
+pub(super) type Permit = Arc<OwnedSemaphorePermit>;
+
 /// The operations of one socket. Each carries a generation, so that nothing of a completed one reaches a later one
 /// that takes the same id.
-#[derive(Clone, Default)]
-pub(super) struct Operations(Arc<Mutex<Running>>);
+#[derive(Clone)]
+pub(super) struct Operations {
+    running: Arc<Mutex<Running>>,
+    permits: Arc<Semaphore>,
+}
 
 #[derive(Default)]
 struct Running {
     generations: u64,
-    by_id: HashMap<String, (u64, Option<AbortHandle>)>,
+    by_id: HashMap<String, Operation>,
+}
+
+struct Operation {
+    generation: u64,
+    /// `None` until its task has started.
+    task: Option<AbortHandle>,
+    _permit: Permit,
 }
 
 impl Operations {
-    fn lock(&self) -> MutexGuard<'_, Running> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// No operations, of which at most `max` may be under way.
+    pub(super) fn new(max: usize) -> Self {
+        Self {
+            running: Arc::default(),
+            permits: Arc::new(Semaphore::new(max)),
+        }
     }
 
-    /// A generation for a new operation, of which at most `max` run.
-    pub(super) fn reserve(&self, id: &str, max: usize) -> Result<u64, Unreserved> {
+    fn lock(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A generation and a permit for a new operation. Its id can be used again when either side has completed it; the
+    /// permit is given back when its execution has ended too.
+    pub(super) fn reserve(&self, id: &str) -> Result<(u64, Permit), Unreserved> {
         let mut running = self.lock();
         if running.by_id.contains_key(id) {
             return Err(Unreserved::Taken);
         }
-        if running.by_id.len() >= max {
-            return Err(Unreserved::TooMany);
-        }
+        let permit = self.permits.clone().try_acquire_owned();
+        let permit = Arc::new(permit.map_err(|_| Unreserved::TooMany)?);
         running.generations += 1;
         let generation = running.generations;
-        running.by_id.insert(id.to_owned(), (generation, None));
-        Ok(generation)
+        let operation = Operation {
+            generation,
+            task: None,
+            _permit: permit.clone(),
+        };
+        running.by_id.insert(id.to_owned(), operation);
+        Ok((generation, permit))
     }
 
     /// Notes the task of a reserved operation, which may have finished already.
     pub(super) fn start(&self, id: &str, generation: u64, task: AbortHandle) {
-        if let Some((_, handle)) = self
+        if let Some(operation) = self
             .lock()
             .by_id
             .get_mut(id)
-            .filter(|(current, _)| *current == generation)
+            .filter(|operation| operation.generation == generation)
         {
-            *handle = Some(task);
+            operation.task = Some(task);
         }
     }
 
@@ -79,7 +106,7 @@ impl Operations {
         let is_current = running
             .by_id
             .get(id)
-            .is_some_and(|(current, _)| *current == generation);
+            .is_some_and(|operation| operation.generation == generation);
         if is_current && is_last {
             running.by_id.remove(id);
         }
@@ -87,21 +114,22 @@ impl Operations {
     }
 
     pub(super) fn complete(&self, id: &str) {
-        if let Some((_, Some(task))) = self.lock().by_id.remove(id) {
+        let operation = self.lock().by_id.remove(id);
+        if let Some(task) = operation.and_then(|operation| operation.task) {
             task.abort();
         }
     }
 
     /// Ends the tasks of all. What they have said already is still wanted.
     pub(super) fn halt(&self) {
-        for (_, task) in self.lock().by_id.values() {
-            task.as_ref().inspect(|task| task.abort());
+        for operation in self.lock().by_id.values() {
+            operation.task.as_ref().inspect(|task| task.abort());
         }
     }
 
     pub(super) fn abort_all(&self) {
-        for (_, (_, task)) in self.lock().by_id.drain() {
-            task.inspect(AbortHandle::abort);
+        for (_, operation) in self.lock().by_id.drain() {
+            operation.task.inspect(AbortHandle::abort);
         }
     }
 }

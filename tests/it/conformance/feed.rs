@@ -38,6 +38,7 @@ on_every_feed! {
     a_place_of_another_feed_is_a_gap,
     a_follower_that_lags_too_far_is_told_of_a_gap_and_hears_what_comes,
     a_publisher_waits_for_no_follower,
+    what_was_published_before_a_flush_is_received,
     typing_is_sent_once_in_order_and_takes_no_place,
     typing_of_many_users_is_bounded,
 }
@@ -208,6 +209,20 @@ async fn a_publisher_waits_for_no_follower(bus: &Bus) {
     let _never_polled = feed.follow(chat, None).await;
     for _ in 0..10 * EVENTS_MAX {
         assert!(feed.publish(chat, event()).now_or_never().is_some());
+    }
+}
+
+async fn what_was_published_before_a_flush_is_received(bus: &Bus) {
+    let (feed, chat) = (bus.open().await, chat());
+    let mut follower = feed.follow(chat, None).await;
+    gap(&mut follower).await;
+    let events: Vec<_> = (0..100).map(|_| event()).collect();
+    for event in &events {
+        feed.publish(chat, event.clone()).await;
+    }
+    assert!(feed.flush().await);
+    for event in &events {
+        heard(&mut follower, event).await;
     }
 }
 

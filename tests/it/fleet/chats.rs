@@ -1,14 +1,20 @@
 //! What happens in a chat on one server is told on every other, and who is connected is counted over all.
 
+use colloquy::domain::{ChatEvent, ChatId, MessageId};
+use colloquy::feed::{Feed, Followed, RedisFeed};
+use futures_util::StreamExt;
+use mongodb::bson::{Document, doc};
 use redis::AsyncCommands;
 use serde_json::{Value, json};
 
-use super::{STEADY, connections, until_connections};
+use super::{ENDLESS, STEADY, connections, until_connections};
 use crate::support::follow::ChatFollower;
 use crate::support::mt::Mt;
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 
+const CREATE: &str =
+    "mutation ($input: CreateMessageInput!) { createMessage(input: $input) { message { id } } }";
 const TYPING: &str = "mutation ($input: SetTypingInput!) { setTyping(input: $input) { typing { userId } } }";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -22,9 +28,8 @@ async fn whatever_happens_on_one_server_is_told_on_another_in_order() {
     a.data(TYPING, typing(true)).await;
     // Awaited, because a subscriber that is behind receives the latest state of each user alone.
     assert_eq!(follower.expect("TypingChanged").await["typing"]["isTyping"], true);
-    let create = "mutation ($input: CreateMessageInput!) { createMessage(input: $input) { message { id } } }";
     let input = json!({ "input": { "chatId": chat, "text": "नमस्ते" } });
-    let id = a.data(create, input).await["createMessage"]["message"]["id"].take();
+    let id = a.data(CREATE, input).await["createMessage"]["message"]["id"].take();
     a.data(TYPING, typing(false)).await;
     for mutation in [
         "addReaction(input: {messageId: $id, reaction: \"👍\"}) { message { id } }",
@@ -109,5 +114,48 @@ async fn a_server_that_was_taken_for_dead_is_counted_again() {
     let forgotten: i64 = connection.del(&keys).await.unwrap();
     assert_eq!(forgotten, 2);
     until_connections(&a, &chat, 1).await;
+    scratch.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_that_is_gone_without_an_event_is_sent_as_deleted_once() {
+    let scratch = Scratch::mongo_and_redis().await;
+    let (a, b) = (
+        Server::start_with(&scratch, &ENDLESS),
+        Server::start_with(&scratch, &ENDLESS),
+    );
+    let chat = a.create_chat("A chat").await;
+    let mut followers = Vec::new();
+    for server in [&a, &b] {
+        let mut follower = ChatFollower::start(server, &chat, &Value::Null).await;
+        follower.expect("ChatResync").await;
+        followers.push(follower);
+    }
+    let reply = a.send(&chat, "Tell me about the sea").await;
+    for follower in &mut followers {
+        follower.expect("MessageAdded").await;
+        follower.expect("ReplySnapshot").await;
+    }
+    let id = MessageId::parse(&reply).unwrap();
+    let messages = scratch.database().await.collection::<Document>("chat_messages");
+    let in_chat = doc! { "is_bot": true };
+    assert_eq!(messages.delete_many(in_chat).await.unwrap().deleted_count, 1);
+    for follower in &mut followers {
+        assert_eq!(follower.expect("MessageDeleted").await["messageId"], reply);
+    }
+    // The event comes after all, and another change after it.
+    let redis = scratch.redis();
+    let feed = RedisFeed::connect(&redis.url(), &redis.prefix, "late", 1)
+        .await
+        .unwrap();
+    let mut witness = feed.follow(ChatId::parse(&chat).unwrap(), None).await;
+    let deleted = ChatEvent::MessageDeleted(id);
+    feed.publish(ChatId::parse(&chat).unwrap(), deleted.clone()).await;
+    while !matches!(witness.next().await, Some(Followed::Event(_, event)) if event == deleted) {}
+    let input = json!({ "input": { "chatId": chat, "text": "Another" } });
+    a.data(CREATE, input).await;
+    for follower in &mut followers {
+        follower.expect("MessageAdded").await;
+    }
     scratch.remove().await;
 }

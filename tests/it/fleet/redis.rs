@@ -8,12 +8,28 @@ use colloquy::domain::{ChatEvent, ChatId, FeedPosition, MessageId};
 use colloquy::feed::{Feed, Followed, Follower, RedisFeed};
 use futures_util::StreamExt;
 use redis::AsyncCommands;
+use redis::streams::StreamRangeReply;
 
 use crate::support::make;
 use crate::support::redis::Redis;
 
 /// How long a feed may take to find out about Redis.
 const WITHIN: Duration = Duration::from_secs(20);
+/// How long a flush may take without Redis.
+const FLUSH_WITHIN: Duration = Duration::from_millis(1_500);
+/// What a user is permitted who may not ask Redis for its run.
+const NO_INFO: [&str; 10] = [
+    "on",
+    ">x",
+    "~test-*",
+    "&test-*",
+    "+@connection",
+    "+@pubsub",
+    "+@scripting",
+    "+@read",
+    "+@write",
+    "+time",
+];
 /// How long a text is kept after its end, in milliseconds.
 const ENDED_KEPT_MS: i64 = 30_000;
 
@@ -220,22 +236,8 @@ async fn a_server_that_knows_another_run_than_the_others_publishes_nothing_unsee
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_does_not_say_who_it_is_serves_as_well() {
     let redis = Redis::start();
-    let mut admin = redis.connection().await;
-    let mut rules = redis::cmd("ACL");
-    rules
-        .arg("SETUSER")
-        .arg("colloquy")
-        .arg(&["on", ">x", "~test-*", "&test-*"]);
-    rules.arg(&[
-        "+@connection",
-        "+@pubsub",
-        "+@scripting",
-        "+@read",
-        "+@write",
-        "+time",
-    ]);
-    rules.query_async::<()>(&mut admin).await.unwrap();
-    let url = redis.url().replace("//", "//colloquy:x@");
+    redis.permit("colloquy", &NO_INFO).await;
+    let url = redis.url_of("colloquy");
     let (a, b) = (connect(&redis, &url).await, connect(&redis, &url).await);
     let chat = chat();
     let mut follower = follow(&b, chat).await;
@@ -249,6 +251,89 @@ async fn a_redis_that_does_not_say_who_it_is_serves_as_well() {
     let late = event();
     c.publish(chat, late.clone()).await;
     read_to(&mut follower, (&c, chat), &[late]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_dump_that_takes_long_to_load_is_another_run_also_where_redis_does_not_say_it() {
+    let mut redis = Redis::start();
+    redis.permit("colloquy", &NO_INFO).await;
+    let url = redis.url_of("colloquy");
+    let (a, b) = (connect(&redis, &url).await, connect(&redis, &url).await);
+    let chat = chat();
+    let mut follower = follow(&b, chat).await;
+    let settled = event();
+    a.publish(chat, settled.clone()).await;
+    read_until(&mut follower, (&a, chat), &settled).await;
+    // As many as it takes some seconds to load.
+    let mut connection = redis.connection().await;
+    for n in 0..300 {
+        let () = connection
+            .set(format!("filling:{n}"), "x".repeat(2_048))
+            .await
+            .unwrap();
+    }
+    redis.save().await;
+    let cursor = tell(&a, &mut follower, chat, &event()).await;
+    redis.restart_slowly("colloquy", &NO_INFO);
+    for feed in [&a, &b] {
+        until_up(feed, true).await;
+    }
+    // If the old stream went on, this event would have the number of the last one.
+    let late = event();
+    a.publish(chat, late.clone()).await;
+    read_until(&mut follower, (&a, chat), &late).await;
+    let mut resumed = b.follow(chat, Some(cursor)).await;
+    assert!(matches!(next(&mut resumed).await, Followed::Gap(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flush_waits_until_everything_that_was_published_is_in_redis() {
+    let redis = Redis::start();
+    let feed = connect(&redis, &redis.url()).await;
+    let chat = chat();
+    let count = 1_000;
+    for _ in 0..count {
+        feed.publish(chat, event()).await;
+    }
+    assert!(feed.flush().await);
+    let mut connection = redis.connection().await;
+    let stream = format!("{}chat:{chat}", redis.prefix);
+    let last: StreamRangeReply = connection.xrevrange_count(stream, "+", "-", 1).await.unwrap();
+    let (_, number) = last.ids[0].id.split_once('-').unwrap();
+    assert_eq!(number, count.to_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flush_after_an_outage_tells_the_others_of_a_gap_and_without_redis_gives_up_soon() {
+    let redis = Redis::start();
+    redis
+        .permit("cut-off", &["on", ">x", "allkeys", "allchannels", "allcommands"])
+        .await;
+    let (a, b) = (
+        connect(&redis, &redis.url_of("cut-off")).await,
+        connect(&redis, &redis.url()).await,
+    );
+    let chat = chat();
+    let mut follower = follow(&b, chat).await;
+    tell(&a, &mut follower, chat, &event()).await;
+    // The one server alone: the other notices nothing.
+    redis.permit("cut-off", &["off"]).await;
+    let mut kill = redis::cmd("CLIENT");
+    kill.arg("KILL").arg("USER").arg("cut-off");
+    kill.query_async::<()>(&mut redis.connection().await)
+        .await
+        .unwrap();
+    until_up(&a, false).await;
+    a.publish(chat, event()).await;
+    let begun = Instant::now();
+    // Several, so that the next attempt to connect would be far away.
+    for _ in 0..3 {
+        assert!(!a.flush().await);
+    }
+    assert!(begun.elapsed() < 3 * FLUSH_WITHIN, "{:?}", begun.elapsed());
+    redis.permit("cut-off", &["on"]).await;
+    assert!(a.flush().await);
+    assert!(matches!(next(&mut follower).await, Followed::Gap(_)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,12 +1,17 @@
 //! What the protocol document of graphql-ws asks of a server.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::support::mongod::Mongod;
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 use crate::support::socket::Socket;
 
+/// Longer than a call to the store may take.
+const DONE_WITHIN: Duration = Duration::from_secs(20);
 const REPLY: &str = "subscription ($id: ID!) { reply(messageId: $id) {
     ... on ReplySnapshot { text } ... on ReplyPartial { text } ... on ReplyFinished { message { text } } } }";
 
@@ -375,6 +380,38 @@ async fn one_operation_too_many_is_refused_alone() {
     socket.send(json!({ "type": "complete", "id": "7" })).await;
     socket.send(subscribe("one more", "{ __typename }")).await;
     while socket.message().await["id"] != "one more" {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_completed_mutation_counts_until_it_is_done() {
+    let mongod = Mongod::start().await;
+    let scratch = Scratch::on_mongod(&mongod.uri("owner", ""));
+    let server = Server::start_with(&scratch, &["--limit", "operations-per-socket=2"]);
+    let chat = server.create_chat("A chat").await;
+    let create = "mutation ($input: CreateMessageInput!) { createMessage(input: $input) { message { id } } }";
+    let mut socket = Socket::acknowledged(&server).await;
+    mongod.freeze();
+    for id in ["1", "2"] {
+        let input = json!({ "input": { "chatId": chat, "text": "Hello" } });
+        socket.subscribe(id, create, input).await;
+        socket.send(json!({ "type": "complete", "id": id })).await;
+    }
+    // Its id can be used again, but there is no room.
+    socket.send(subscribe("1", "{ __typename }")).await;
+    let refusal = socket.message().await;
+    assert_eq!((&refusal["type"], &refusal["id"]), (&json!("error"), &json!("1")));
+    assert_eq!(refusal["payload"][0]["extensions"]["code"], "TOO_MANY_OPERATIONS");
+    mongod.thaw();
+    // Nothing says when the mutations are done, except that there is room.
+    let deadline = Instant::now() + DONE_WITHIN;
+    loop {
+        socket.send(subscribe("1", "{ __typename }")).await;
+        if socket.message().await["type"] == "next" {
+            break;
+        }
+        assert!(Instant::now() < deadline, "the mutations keep their places");
+    }
+    socket.expect(json!({ "type": "complete", "id": "1" })).await;
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ impl Redis {
     pub fn start() -> Self {
         let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
         Self {
-            process: launch(port, folder.path()),
+            process: launch(port, folder.path(), &[]),
             port,
             folder,
             prefix: format!("test-{}:", make::id()),
@@ -67,7 +67,34 @@ impl Redis {
     /// Kills it, and starts another in its place, which holds what was saved.
     pub fn restart_as_saved(&mut self) {
         self.kill();
-        self.process = launch(self.port, self.folder.path());
+        self.process = launch(self.port, self.folder.path(), &[]);
+    }
+
+    /// [`Redis::restart_as_saved`] with a user that it permits what these rules say, and with a load that takes 10 ms for
+    /// each key: until then it answers that it is loading.
+    pub fn restart_slowly(&mut self, user: &str, rules: &[&str]) {
+        self.kill();
+        let user = [&["--user", user], rules].concat();
+        let slow = [
+            "--key-load-delay",
+            "10000",
+            "--loading-process-events-interval-bytes",
+            "1024",
+        ];
+        self.process = launch(self.port, self.folder.path(), &[&user[..], &slow[..]].concat());
+    }
+
+    /// Permits a user what these rules say.
+    pub async fn permit(&self, user: &str, rules: &[&str]) {
+        let mut permit = redis::cmd("ACL");
+        permit.arg("SETUSER").arg(user).arg(rules);
+        let mut connection = self.connection().await;
+        permit.query_async::<()>(&mut connection).await.unwrap();
+    }
+
+    /// [`Redis::url`] of a user whose password is `x`.
+    pub fn url_of(&self, user: &str) -> String {
+        self.url().replace("//", &format!("//{user}:x@"))
     }
 
     /// Another one, of the same prefix, which holds what this one saved.
@@ -76,7 +103,7 @@ impl Redis {
         std::fs::copy(self.folder.path().join(DUMP), folder.path().join(DUMP)).unwrap();
         let port = free_port();
         Self {
-            process: launch(port, folder.path()),
+            process: launch(port, folder.path(), &[]),
             port,
             folder,
             prefix: self.prefix.clone(),
@@ -87,7 +114,7 @@ impl Redis {
     pub fn take_over_from(&mut self, other: &Self) {
         self.kill();
         std::fs::copy(other.folder.path().join(DUMP), self.folder.path().join(DUMP)).unwrap();
-        self.process = launch(self.port, self.folder.path());
+        self.process = launch(self.port, self.folder.path(), &[]);
     }
 
     /// It keeps its connections and answers nothing.
@@ -137,12 +164,13 @@ impl Drop for Redis {
 /// What Redis calls its dump.
 const DUMP: &str = "dump.rdb";
 
-fn launch(port: u16, folder: &Path) -> Child {
+fn launch(port: u16, folder: &Path, arguments: &[&str]) -> Child {
     let mut process = Command::new(from_script("COLLOQUY_TEST_REDIS"))
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
-        .args(["--save", "", "--appendonly", "no"])
+        .args(["--save", "", "--appendonly", "no", "--rdbcompression", "no"])
         .arg("--dir")
         .arg(folder)
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -1,4 +1,4 @@
-//! The chats of which somebody missed an event, because it could not be told.
+//! The chats of events that could not be published: the subscribers on other servers missed them.
 
 use std::collections::HashSet;
 
@@ -9,12 +9,12 @@ const CHATS_MAX: usize = 10_000;
 
 /// Some chats, or all.
 #[derive(Default)]
-pub(super) struct Untold {
+pub(super) struct MissedChats {
     chats: HashSet<ChatId>,
     is_everything: bool,
 }
 
-impl Untold {
+impl MissedChats {
     pub(super) fn add(&mut self, chat: ChatId) {
         if self.chats.len() < CHATS_MAX {
             self.chats.insert(chat);
@@ -57,13 +57,13 @@ mod tests {
             id[..8].copy_from_slice(&n.to_be_bytes());
             ChatId(ObjectId::from_bytes(id))
         };
-        let mut overrun = Untold::default();
+        let mut overrun = MissedChats::default();
         (0..CHATS_MAX).for_each(|n| overrun.add(chat(n)));
         overrun.add(chat(0));
         assert!(!overrun.is_everything());
-        let mut untold = Untold::default();
-        untold.add(chat(CHATS_MAX));
-        untold.take(&mut overrun);
-        assert!(untold.is_everything() && overrun.is_empty());
+        let mut missed = MissedChats::default();
+        missed.add(chat(CHATS_MAX));
+        missed.take(&mut overrun);
+        assert!(missed.is_everything() && overrun.is_empty());
     }
 }
