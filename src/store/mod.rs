@@ -5,14 +5,15 @@
 //! it returns: acknowledged by a majority and journaled on MongoDB, fsynced on the embedded engine. What does not
 //! exist is `None` or an absent entry, never an error. No method checks who asks; that is the service's work.
 //!
-//! To add a method: declare and describe it here, give it a case in `tests/it/conformance`, implement it in
-//! each engine.
+//! To add a method: declare and describe it here, name it in `wrapped`, give it a case in `tests/it/conformance`,
+//! implement it in each engine.
 
 pub mod embedded;
 pub mod inspection;
 pub mod memory;
 pub mod metered;
 pub mod mongo;
+pub(crate) mod wrapped;
 
 use std::collections::HashMap;
 use std::time::Duration;
