@@ -11,7 +11,7 @@ use tracing::Instrument;
 use super::{Ask, Ended, Engine, LEASE, LiveReply, Running};
 use crate::config::FaultScript;
 use crate::domain::{Chat, ChatEvent, LanguageTag, Message, MessageId, Position, TimeZone, UserId};
-use crate::store::{ACTIVE_REPLIES_MAX, Asking, Begun, Exchange, StoreError};
+use crate::store::{ACTIVE_REPLIES_MAX, Asking, Begun, Claim, Exchange, StoreError};
 use crate::telemetry::{replies, spans};
 
 /// How long the store is asked again whether an exchange was begun of which it did not say so. Afterwards what was stored
@@ -182,6 +182,10 @@ impl Beginning {
     /// Does what the store's answer comes to.
     async fn take_up(self, begun: Begun) -> Result<Started, BeginError> {
         match begun {
+            Begun::Begun { prompt: None, .. } if self.exchange.prompt().is_some() => {
+                self.remove_half().await;
+                Err(StoreError::Unavailable("only half of the exchange was stored".into()).into())
+            }
             Begun::Begun { chat, prompt, reply } => {
                 self.start(&chat, prompt.as_deref(), &reply).await;
                 Ok(Started::Now { chat, prompt, reply })
@@ -213,6 +217,20 @@ impl Beginning {
     fn let_go(&self) {
         self.engine.registry().live.remove(&self.exchange.reply.id);
         self.live.end(Ended::Deleted);
+    }
+
+    /// Removes a reply whose prompt is not there: never stored, or deleted before it was known here that it was. If that
+    /// fails, the reply ends with its lease.
+    async fn remove_half(&self) {
+        let (engine, chat, id) = (&self.engine, self.exchange.reply.chat_id, self.exchange.reply.id);
+        self.let_go();
+        let removed = engine
+            .store
+            .remove_reply(chat, id, Claim::Owner(&engine.owner))
+            .await;
+        if matches!(removed, Ok(true)) {
+            engine.feed.publish(chat, ChatEvent::MessageDeleted(id)).await;
+        }
     }
 
     /// Asks the store for the same once more until it answers. The same ids make it the same exchange.
@@ -251,11 +269,9 @@ impl Beginning {
         if let Some(running) = engine.registry().live.get_mut(&id) {
             running.user = Some(chat.user_id.clone());
         }
-        let until = match (&self.exchange.asking, prompt) {
-            (Asking::New(_), Some(prompt)) => Some((prompt.position(), Some(prompt.id))),
-            // Deleted before it was known here that it was stored: there is nothing to answer.
-            (Asking::New(asked), None) => Some((reply.position(), Some(asked.id))),
-            (Asking::Stored, _) => self.until,
+        let until = match prompt {
+            Some(prompt) => Some((prompt.position(), Some(prompt.id))),
+            None => self.until,
         };
         let (until, prompt_id) = until.unwrap_or((reply.position(), None));
         if let Some(prompt) = prompt {
