@@ -24,7 +24,17 @@ const OWNERS: [&str; 2] = ["us", "them"];
 const WORDS: [&str; 4] = ["sea", "ship", "wave", "शब्द"];
 
 /// Answers that come up in some seed, or the calls are not worth much.
-const KINDS: [&str; 6] = ["Begun", "Joined", "KeyReused", "Full", "NoChat", "New"];
+const KINDS: [&str; 9] = [
+    "Begun",
+    "Joined",
+    "KeyReused",
+    "Full",
+    "NoChat",
+    "New",
+    "Existing",
+    "Held",
+    "an error",
+];
 
 /// One call of a store. Messages and chats are named by their ids, and places in a list by the message there.
 #[derive(Clone, Debug)]
@@ -75,6 +85,7 @@ struct Drawing {
     /// Those that are not deleted.
     live_chats: Vec<ChatId>,
     messages: Vec<(ChatId, MessageId)>,
+    writings: Vec<Writing>,
     exchanges: Vec<Exchange>,
 }
 
@@ -105,6 +116,7 @@ impl Drawing {
             live_chats: chats.clone(),
             chats,
             messages: Vec::new(),
+            writings: Vec::new(),
             exchanges: Vec::new(),
         }
     }
@@ -225,6 +237,31 @@ impl Drawing {
         }
     }
 
+    fn writing(&mut self) -> Writing {
+        let count = self.writings.len();
+        if count > 0 && self.random.below(3) == 0 {
+            // The same call once more, or another one with the same key and content.
+            let mut writing = self.writings[count - 1 - self.random.below(count.min(4))].clone();
+            if self.flag() {
+                writing.message.id = self.new_id();
+                self.messages.push((writing.message.chat_id, writing.message.id));
+            }
+            return writing;
+        }
+        let chat = self.chat();
+        let message = Message {
+            client_key: make::key(self.key()).filter(|_| self.flag()),
+            ..self.new_message(chat)
+        };
+        let writing = Writing {
+            message,
+            chat_of: self.random.of(&[None, Some(7), Some(8)]).map(UserId::Int),
+            moves_chat_up: self.flag(),
+        };
+        self.writings.push(writing.clone());
+        writing
+    }
+
     fn exchange(&mut self) -> Exchange {
         let count = self.exchanges.len();
         if count > 0 && self.random.below(3) == 0 {
@@ -331,14 +368,7 @@ impl Drawing {
                 self.live_chats.retain(|live| *live != chat);
                 Call::DeleteChat(chat)
             }
-            5..=9 => {
-                let chat = self.chat();
-                Call::Write(Writing {
-                    message: self.new_message(chat),
-                    chat_of: self.random.of(&[None, Some(7), Some(8)]).map(UserId::Int),
-                    moves_chat_up: self.flag(),
-                })
-            }
+            5..=9 => Call::Write(self.writing()),
             // Nobody asks whether there is such a chat: what is stored in one that is gone goes at some later time.
             10 | 11 if self.live_chats.is_empty() => Call::Chats,
             kind @ (10 | 11) => {
