@@ -10,7 +10,7 @@ use tracing::Instrument;
 use super::{Ask, Ended, Engine, LEASE, LiveReply, Running, Waits};
 use crate::config::FaultScript;
 use crate::domain::{Chat, ChatEvent, LanguageTag, Message, MessageId, Position, TimeZone, UserId};
-use crate::store::{ACTIVE_REPLIES_MAX, Asking, Begun, Checkpointed, Exchange, StoreError};
+use crate::store::{ACTIVE_REPLIES_MAX, Asking, Begun, Checkpointed, Claim, Exchange, StoreError};
 use crate::telemetry::{replies, spans};
 
 /// How long it is looked whether an exchange was stored of which the store did not say so. Afterwards what was stored of it
@@ -147,6 +147,11 @@ impl Engine {
             begun = self.store.begin_exchange(&beginning.exchange).await;
         }
         match begun {
+            Ok(Begun::Begun { prompt: None, .. }) if beginning.exchange.prompt().is_some() => {
+                beginning.remove_half().await;
+                let half = "only half of the exchange was stored";
+                Err(StoreError::Unavailable(half.into()).into())
+            }
             Ok(Begun::Begun {
                 chat: in_chat,
                 prompt,
@@ -242,6 +247,20 @@ impl Drop for Place {
     }
 }
 
+/// What is stored of an exchange.
+enum Found {
+    /// All of it, and its reply goes on.
+    Whole {
+        chat: Chat,
+        prompt: Option<Message>,
+        reply: Message,
+    },
+    /// The reply, without its prompt.
+    Half,
+    /// Neither, or what has ended.
+    Nothing,
+}
+
 /// A reply between its admission and its beginning.
 struct Beginning {
     place: Place,
@@ -259,21 +278,22 @@ impl Beginning {
         let mut deadline = Instant::now() + LOOKED_FOR;
         let (wait_min, wait_max) = LOOKED_AFTER;
         let mut waits = Waits::between(wait_min, wait_max);
-        let mut has_answered = false;
+        let mut seen = None;
         while Instant::now() < deadline {
             if engine.shutdown.run_until_cancelled(waits.wait()).await.is_none() {
                 return;
             }
             match self.look().await {
-                Ok(Some((chat, prompt, reply))) => {
+                Ok(Found::Whole { chat, prompt, reply }) => {
                     self.start(&chat, prompt.as_ref(), &reply).await;
                     return;
                 }
-                Ok(None) if has_answered => {}
-                Ok(None) => {
-                    has_answered = true;
-                    deadline = deadline.min(Instant::now() + LOOKED_ON_FOR);
-                    waits.reset();
+                Ok(found) => {
+                    if seen.is_none() {
+                        deadline = deadline.min(Instant::now() + LOOKED_ON_FOR);
+                        waits.reset();
+                    }
+                    seen = Some(found);
                 }
                 Err(StoreError::Unavailable(_)) => {}
                 Err(error) => {
@@ -283,37 +303,49 @@ impl Beginning {
                 }
             }
         }
+        if matches!(seen, Some(Found::Half)) {
+            self.remove_half().await;
+        }
     }
 
-    /// The exchange as it is stored, with its lease renewed, if it is stored whole and still ours.
-    async fn look(&self) -> Result<Option<(Chat, Option<Message>, Message)>, StoreError> {
+    /// What is stored of the exchange; its lease is renewed if it is whole.
+    async fn look(&self) -> Result<Found, StoreError> {
         let (store, sent) = (&self.place.engine.store, &self.exchange.reply);
-        let asked = match &self.exchange.asking {
-            Asking::New(prompt) => Some(prompt.id),
-            Asking::Stored => None,
-        };
+        let asked = self.exchange.prompt().map(|prompt| prompt.id);
         let ids: Vec<_> = std::iter::once(sent.id).chain(asked).collect();
         let found = store.messages(&ids).await?;
         let (mut prompt, mut reply) = (None, None);
-        for message in found
-            .into_iter()
-            .filter(|message| message.chat_id == sent.chat_id)
-        {
+        for message in found.into_iter().filter(|message| message.chat_id == sent.chat_id) {
             match message.id == sent.id {
                 true => reply = Some(message),
                 false => prompt = Some(message),
             }
         }
-        let Some(reply) = reply.filter(|_| asked.is_none() || prompt.is_some()) else {
-            return Ok(None);
+        let Some(reply) = reply else {
+            return Ok(Found::Nothing);
         };
+        if asked.is_some() && prompt.is_none() {
+            return Ok(Found::Half);
+        }
         let owner = self.place.engine.owner();
         let renewed = store.checkpoint(reply.chat_id, reply.id, owner, "", LEASE);
         if renewed.await? == Checkpointed::Lost {
-            return Ok(None);
+            return Ok(Found::Nothing);
         }
         let chat = store.chats(&[reply.chat_id]).await?.pop();
-        Ok(chat.map(|chat| (chat, prompt, reply)))
+        Ok(chat.map_or(Found::Nothing, |chat| Found::Whole { chat, prompt, reply }))
+    }
+
+    /// Removes a reply whose prompt is not there: never stored, or deleted before it was known here that it was. If that
+    /// fails, the reply ends with its lease.
+    async fn remove_half(&self) {
+        let (engine, reply) = (&self.place.engine, &self.exchange.reply);
+        let claim = Claim::Owner(&engine.owner);
+        let removed = engine.store.remove_reply(reply.chat_id, reply.id, claim).await;
+        if matches!(removed, Ok(true)) {
+            let deleted = ChatEvent::MessageDeleted(reply.id);
+            engine.feed.publish(reply.chat_id, deleted).await;
+        }
     }
 
     /// Tells the followers of the chat, and starts to generate.
@@ -325,11 +357,9 @@ impl Beginning {
         if let Some(running) = engine.registry().live.get_mut(&id) {
             running.user = Some(chat.user_id.clone());
         }
-        let until = match (&self.exchange.asking, prompt) {
-            (Asking::New(_), Some(prompt)) => Some((prompt.position(), Some(prompt.id))),
-            // Deleted before it was known here that it was stored: there is nothing to answer.
-            (Asking::New(asked), None) => Some((reply.position(), Some(asked.id))),
-            (Asking::Stored, _) => self.until,
+        let until = match prompt {
+            Some(prompt) => Some((prompt.position(), Some(prompt.id))),
+            None => self.until,
         };
         let (until, prompt_id) = until.unwrap_or((reply.position(), None));
         if let Some(prompt) = prompt {

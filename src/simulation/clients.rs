@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::fault::{Fault, is_put_back};
 use super::history::{Answer, Note, Told, label_of};
 use super::plan::{Call, What};
 use super::world::{Server, World};
@@ -14,7 +15,7 @@ use crate::domain::{
     UserId, Viewer,
 };
 use crate::engine::ReplyUpdate;
-use crate::service::{ChatFollower, ChatUpdate, Error, Manner, NewMessage, Prompt};
+use crate::service::{ChatUpdate, Error, Manner, NewMessage, Prompt, Regeneration};
 use crate::store::ChatStore;
 
 const USER: UserId = UserId::Int(7);
@@ -53,7 +54,19 @@ pub async fn perform(world: Arc<World>, label: usize, what: What) {
             call,
             leaves_after,
         } => make_call(&world, server, call, leaves_after).await,
-        What::Follow { server, chat, cuts } => follow(world, label, server, chat, cuts).await,
+        What::Follow { server, chat, cuts } => {
+            let reader = Reader::new(&world, label, chat_id(chat), None);
+            follow(reader, server, cuts).await;
+        }
+        What::FollowReply {
+            server,
+            label: followed,
+            cuts,
+        } => {
+            if let Some((chat, reply)) = latest_reply(&world, followed) {
+                follow(Reader::new(&world, label, chat, Some(reply)), server, cuts).await;
+            }
+        }
         What::Kill { server, down_for } => world.replace(server, Duration::from_millis(down_for)).await,
         What::ShutDown { server, grace } => shut_down(&world, server, Duration::from_millis(grace)).await,
         What::Freeze { server, time } => hurt(&world, server, "freezes", |server| {
@@ -156,12 +169,13 @@ async fn answer(world: &World, server: &Server, call: Call) -> Answer {
 
 async fn try_call(world: &World, server: &Server, call: Call) -> Result<Answer, Error> {
     let (service, viewer) = (&server.service, viewer());
+    let client_key = call.key();
     Ok(match call {
         Call::Send { chat, label, wish } => {
             let prompt = Prompt {
                 chat_id: chat_id(chat),
                 text: format!("p{label} says"),
-                client_key: Some(format!("k{label}")),
+                client_key,
                 while_replying: wish,
                 manner: Manner::default(),
                 is_documented: false,
@@ -179,11 +193,24 @@ async fn try_call(world: &World, server: &Server, call: Call) -> Result<Answer, 
                 text: format!("m{label} says"),
                 kind: None,
                 token_count: None,
-                client_key: Some(format!("k{label}")),
+                client_key,
             };
             let message = service.create_message(&viewer, new).await?.id;
             Answer::Created { message }
         }
+        Call::Regenerate { label, key, wish } => match latest_reply(world, label) {
+            Some((_, reply)) => {
+                let regeneration = Regeneration {
+                    message_id: world.regenerated(key, reply),
+                    client_key,
+                    while_replying: wish,
+                    manner: Manner::default(),
+                };
+                let reply = service.regenerate_reply(&viewer, regeneration).await?.id;
+                Answer::Regenerated { reply }
+            }
+            None => Answer::Nothing,
+        },
         Call::Edit { label } => match prompt(world, label) {
             Some(message) => {
                 let text = format!("p{label} says better");
@@ -199,8 +226,8 @@ async fn try_call(world: &World, server: &Server, call: Call) -> Result<Answer, 
                 .map(|_| Answer::Deleted)?,
             None => Answer::Nothing,
         },
-        Call::DeleteReply { label } => match prompt(world, label).and_then(|message| message.reply_id) {
-            Some(reply) => service
+        Call::DeleteReply { label } => match latest_reply(world, label) {
+            Some((_, reply)) => service
                 .delete_message(&viewer, reply)
                 .await
                 .map(|_| Answer::Deleted)?,
@@ -210,8 +237,8 @@ async fn try_call(world: &World, server: &Server, call: Call) -> Result<Answer, 
             service.delete_chat(&viewer, chat_id(chat)).await?;
             Answer::Deleted
         }
-        Call::StopReply { label } => match prompt(world, label).and_then(|message| message.reply_id) {
-            Some(reply) => {
+        Call::StopReply { label } => match latest_reply(world, label) {
+            Some((_, reply)) => {
                 let outcome = service.stop_reply(&viewer, reply).await?.receipt.outcome;
                 Answer::Stopped { reply, outcome }
             }
@@ -232,23 +259,29 @@ fn prompt(world: &World, label: usize) -> Option<Message> {
     all.into_iter().find(|message| label_of(&message.text) == wanted)
 }
 
-/// Follows a chat to the end of the run, on one server after the other.
-async fn follow(world: Arc<World>, follower: usize, mut slot: usize, chat: usize, cuts: Vec<u64>) {
+/// The latest reply to the prompt of this label, with its chat, as a client knows it that was shown the chat.
+fn latest_reply(world: &World, label: usize) -> Option<(ChatId, MessageId)> {
+    let prompt = prompt(world, label)?;
+    let mut replies = world.store.all_messages();
+    replies.retain(|message| {
+        let reply = message.reply.as_ref();
+        reply.is_some_and(|reply| reply.in_reply_to == Some(prompt.id))
+    });
+    let latest = replies.into_iter().max_by_key(Message::position);
+    let id = latest.map(|reply| reply.id).or(prompt.reply_id);
+    Some((prompt.chat_id, id?))
+}
+
+/// Follows a chat to the end of the run, or a reply to its own, on one server after the other.
+async fn follow(mut reader: Reader, mut slot: usize, cuts: Vec<u64>) {
     let begun = Instant::now();
-    let chat = chat_id(chat);
     let mut cuts: Vec<_> = cuts
         .into_iter()
         .map(|cut| begun + Duration::from_millis(cut))
         .collect();
     cuts.sort();
     let mut cuts = cuts.into_iter();
-    let mut reader = Reader {
-        world: world.clone(),
-        follower,
-        chat,
-        cursor: None,
-        texts: BTreeMap::new(),
-    };
+    let world = reader.world.clone();
     loop {
         let cut = cuts.next();
         if let Some(server) = world.server_up(slot) {
@@ -269,34 +302,61 @@ async fn follow(world: Arc<World>, follower: usize, mut slot: usize, chat: usize
     }
 }
 
-/// One who follows a chat, and what it has.
+/// One who follows a chat or a reply, and what it has.
 struct Reader {
     world: Arc<World>,
     follower: usize,
     chat: ChatId,
+    /// The reply that it follows, unless it is the chat.
+    reply: Option<MessageId>,
     cursor: Option<String>,
     texts: BTreeMap<MessageId, String>,
 }
 
 impl Reader {
+    fn new(world: &Arc<World>, follower: usize, chat: ChatId, reply: Option<MessageId>) -> Self {
+        Self {
+            world: world.clone(),
+            follower,
+            chat,
+            reply,
+            cursor: None,
+            texts: BTreeMap::new(),
+        }
+    }
+
     /// Reads until there is nothing more to read here; whether it is over.
     async fn read(&mut self, server: &Server) -> bool {
+        let read = match self.reply {
+            Some(reply) => self.read_reply(server, reply).await,
+            None => self.read_chat(server).await,
+        };
+        match read {
+            Ok(is_over) => is_over,
+            Err(Error::NotFound(_)) => {
+                server.gate.pass().await;
+                self.note(Told::Gone);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn connected(&self, server: &Server) {
+        self.note(Told::Connected {
+            server: server.gate.run,
+            reply: self.reply,
+        });
+    }
+
+    async fn read_chat(&mut self, server: &Server) -> Result<bool, Error> {
         let followed = server
             .service
             .follow_chat(&viewer(), self.chat, self.cursor.as_deref())
             .await;
+        let mut chat = followed?;
         server.gate.pass().await;
-        let mut chat: ChatFollower = match followed {
-            Ok(chat) => chat,
-            Err(Error::NotFound(_)) => {
-                self.note(Told::NoChat);
-                return true;
-            }
-            Err(_) => return false,
-        };
-        self.note(Told::Connected {
-            server: server.gate.run,
-        });
+        self.connected(server);
         while let Some((update, cursor)) = chat.next().await {
             server.gate.pass().await;
             self.cursor = Some(cursor.encode());
@@ -304,10 +364,31 @@ impl Reader {
             let is_over = told == Told::ChatDeleted;
             self.note(told);
             if is_over {
-                return true;
+                break;
             }
         }
-        true
+        Ok(true)
+    }
+
+    async fn read_reply(&mut self, server: &Server, id: MessageId) -> Result<bool, Error> {
+        let followed = server
+            .service
+            .follow_reply(&viewer(), id, self.cursor.as_deref())
+            .await;
+        let mut reply = followed?;
+        server.gate.pass().await;
+        self.connected(server);
+        while let Some(update) = reply.next().await {
+            server.gate.pass().await;
+            self.cursor = Some(cursor_of(&update).encode());
+            let told = self.take_reply(update);
+            let is_over = matches!(told, Told::Finished { .. });
+            self.note(told);
+            if is_over {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn note(&self, told: Told) {
@@ -326,11 +407,17 @@ impl Reader {
             ChatUpdate::MessageDeleted(id) => Told::Deleted(id),
             ChatUpdate::ChatUpdated(_) | ChatUpdate::TypingChanged(_) => Told::ChatUpdated,
             ChatUpdate::ChatDeleted(_) => Told::ChatDeleted,
-            ChatUpdate::Reply(ReplyUpdate::Snapshot {
+            ChatUpdate::Reply(update) => self.take_reply(update),
+        }
+    }
+
+    fn take_reply(&mut self, update: ReplyUpdate) -> Told {
+        match update {
+            ReplyUpdate::Snapshot {
                 message,
                 text,
                 cursor,
-            }) => {
+            } => {
                 let is_exact = fits(&text, cursor);
                 self.texts.insert(message.id, text);
                 Told::Text {
@@ -338,17 +425,17 @@ impl Reader {
                     is_exact,
                 }
             }
-            ChatUpdate::Reply(ReplyUpdate::Partial { id, text, cursor }) => {
+            ReplyUpdate::Partial { id, text, cursor } => {
                 let so_far = self.texts.entry(id).or_default();
-                so_far.push_str(&text);
+                if !(is_put_back(Fault::PartialLost) && self.world.happens(100)) {
+                    so_far.push_str(&text);
+                }
                 Told::Text {
                     reply: id,
                     is_exact: fits(so_far, cursor),
                 }
             }
-            ChatUpdate::Reply(
-                ReplyUpdate::Finished { message, cursor } | ReplyUpdate::Deleted { message, cursor },
-            ) => {
+            ReplyUpdate::Finished { message, cursor } | ReplyUpdate::Deleted { message, cursor } => {
                 let message = message.message();
                 let so_far = self.texts.entry(message.id).or_default();
                 Told::Finished {
@@ -359,6 +446,16 @@ impl Reader {
                 }
             }
         }
+    }
+}
+
+/// Where a follower is behind this update.
+fn cursor_of(update: &ReplyUpdate) -> ReplyCursor {
+    match update {
+        ReplyUpdate::Snapshot { cursor, .. }
+        | ReplyUpdate::Partial { cursor, .. }
+        | ReplyUpdate::Finished { cursor, .. }
+        | ReplyUpdate::Deleted { cursor, .. } => *cursor,
     }
 }
 

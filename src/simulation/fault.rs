@@ -15,6 +15,8 @@ pub enum Fault {
     JoinedIsBegun,
     /// A prompt is stored, and its reply is not.
     HalfStored,
+    /// A reply whose prompt was never stored is ended, and not removed.
+    HalfIsKept,
     /// What was refused is stored.
     RefusedButStored,
     /// The bot is asked although the prompt was deleted: what stands before it.
@@ -29,6 +31,12 @@ pub enum Fault {
     OldRunContinued,
     /// Events are not published.
     DroppedEvents,
+    /// The client key of a regeneration is not stored.
+    KeyNotStored,
+    /// Whoever reads a reply from the store finds it streaming, although it has ended.
+    EndsNotRead,
+    /// A part of a reply's text does not reach whoever follows it.
+    PartialLost,
 }
 
 thread_local! {

@@ -29,7 +29,7 @@ pub enum Note {
     },
     /// It was answered.
     Answered { call: usize, answer: Answer },
-    /// A follower of a chat was told something.
+    /// A follower of a chat, or of a reply in it, was told something.
     Told {
         follower: usize,
         chat: ChatId,
@@ -71,6 +71,9 @@ pub enum Answer {
     Created {
         message: MessageId,
     },
+    Regenerated {
+        reply: MessageId,
+    },
     Edited,
     Deleted,
     Stopped {
@@ -99,9 +102,10 @@ pub enum Answer {
 /// What a follower is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// It is connected to this server.
+    /// It is connected to this server, and follows this reply, or the chat.
     Connected {
         server: ServerRun,
+        reply: Option<MessageId>,
     },
     Resync,
     Added(MessageId),
@@ -109,8 +113,8 @@ pub enum Told {
     Deleted(MessageId),
     ChatUpdated,
     ChatDeleted,
-    /// There is no such chat any more.
-    NoChat,
+    /// There is no such chat or reply any more.
+    Gone,
     /// More of a reply's text; whether all that it has is what the cursor stands for.
     Text {
         reply: MessageId,
@@ -137,6 +141,11 @@ pub enum Effect {
         id: MessageId,
     },
     Deleted {
+        chat: ChatId,
+        id: MessageId,
+    },
+    /// A reply was removed that nobody may see: half of an exchange, or what is left in a chat that is gone.
+    Removed {
         chat: ChatId,
         id: MessageId,
     },

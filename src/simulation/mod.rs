@@ -1,7 +1,7 @@
 //! Several servers in one process, in virtual time, on one thread, with everything random drawn from one seed; and
 //! judges who hold what happened to the promises. `docs/simulation.md` says how to use it.
 //!
-//! Read in this order: `plan` (what shall happen), `world` (servers, clocks, chance), `proxy` and `fleet_feed` (what goes
+//! Read in this order: `plan` (what shall happen), `world` (servers, clocks, chance), `recorded`, `proxy` and `fleet_feed` (what goes
 //! wrong between the parts), `bot`, `clients` (who asks), `history` (what happened), `judge` (what must hold), `run`.
 
 mod bot;
@@ -12,6 +12,7 @@ mod history;
 mod judge;
 mod plan;
 mod proxy;
+mod recorded;
 mod run;
 mod tests;
 pub mod watch;

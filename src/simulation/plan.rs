@@ -29,6 +29,10 @@ pub struct Weather {
     pub answer_lost: u32,
     /// The store takes up to three seconds.
     pub late: u32,
+    /// A write is reported as failed, and takes effect up to six seconds later.
+    pub late_effect: u32,
+    /// Of a prompt and its reply the reply alone is stored: the store crashed between the two.
+    pub half: u32,
     /// A call takes no time, so that things happen in one millisecond.
     pub instant: u32,
     /// An event or a piece of text is lost on its way through the feed.
@@ -58,6 +62,12 @@ pub enum What {
     Follow {
         server: usize,
         chat: usize,
+        cuts: Vec<u64>,
+    },
+    /// A client follows the latest reply to a prompt to its end, and is cut off at these moments after its start.
+    FollowReply {
+        server: usize,
+        label: usize,
         cuts: Vec<u64>,
     },
     /// The server ends without a word, and another takes its place after so many milliseconds.
@@ -103,6 +113,12 @@ pub enum Call {
         chat: usize,
         label: usize,
     },
+    /// Another reply in place of the latest one to a prompt. The key names this wish, however often it is sent.
+    Regenerate {
+        label: usize,
+        key: usize,
+        wish: WhileReplying,
+    },
     Edit {
         label: usize,
     },
@@ -123,6 +139,17 @@ pub enum Call {
     },
 }
 
+impl Call {
+    /// The client key that it is sent with, if it has one.
+    pub fn key(&self) -> Option<String> {
+        match self {
+            Self::Send { label, .. } | Self::Create { label, .. } => Some(format!("k{label}")),
+            Self::Regenerate { key, .. } => Some(format!("g{key}")),
+            _ => None,
+        }
+    }
+}
+
 impl Plan {
     /// The plan of a seed. Each seed leaves some kinds of steps out and has more of others, so that rare combinations
     /// come up at all.
@@ -135,6 +162,8 @@ impl Plan {
             refused: rate(30),
             answer_lost: rate(30),
             late: rate(20),
+            late_effect: rate(20),
+            half: rate(100),
             instant: 300,
             feed_lost: 0,
             bot_pause_max: 300,
@@ -170,8 +199,8 @@ struct Drawing {
     rng: Rng,
     servers: usize,
     /// How often each kind of call comes: resend, create, edit, deletion of a prompt, of a reply, of a chat, stop of a
-    /// reply, of all.
-    weights: [u32; 8],
+    /// reply, of all, regeneration.
+    weights: [u32; 9],
     faults: usize,
     /// The labels of the prompts so far, with their chats.
     sends: Vec<(usize, usize)>,
@@ -259,21 +288,36 @@ impl Drawing {
             (Some(5), _) if at > 1_500 => Call::DeleteChat { chat },
             (Some(6), Some((label, _))) => Call::StopReply { label },
             (Some(7), _) => Call::StopAll { chat },
+            (Some(8), Some((regenerated, _))) => Call::Regenerate {
+                label: regenerated,
+                key: label,
+                wish,
+            },
             _ => send,
         };
-        if let Call::Send { label: own, chat, .. } = call
-            && own == label
+        let is_new = match call {
+            Call::Send { label: own, .. } => own == label,
+            Call::Regenerate { .. } => true,
+            _ => false,
+        };
+        if let Call::Send { chat, .. } = call
+            && is_new
         {
             self.sends.push((label, chat));
-            // Sent twice at nearly the same time, as clients do whose line is bad.
-            if self.weights[0] > 0 && self.rng.u32(0..6) == 0 {
-                let (again, later) = (call.clone(), at + self.rng.u64(0..6));
-                self.leave(server, at, call);
-                let other = self.server();
-                return self.leave(other, later, again);
-            }
         }
-        self.leave(server, at, call);
+        self.leave(server, at, call.clone());
+        // Sent twice, most often at nearly the same time, as clients do whose line is bad.
+        if is_new && self.weights[0] > 0 && self.rng.u32(0..6) == 0 {
+            let width = [6, 6, 1_500][self.rng.usize(0..3)];
+            let (other, later) = (self.server(), at + self.rng.u64(0..width));
+            self.leave(other, later, call);
+        }
+        if let Some((label, _)) = known
+            && self.rng.u32(0..5) == 0
+        {
+            let (server, at, cuts) = (self.server(), at + self.rng.u64(0..1_000), self.cuts());
+            self.push(at, What::FollowReply { server, label, cuts });
+        }
     }
 
     /// A call, whose caller may go away before it is answered.

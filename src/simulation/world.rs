@@ -1,5 +1,6 @@
 //! The world of a run: one store, one feed, the servers, their clocks, and chance.
 
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -44,6 +45,8 @@ pub struct World {
     servers: Mutex<Vec<Arc<Server>>>,
     runs: Mutex<usize>,
     calls: Mutex<usize>,
+    /// What was named by whoever regenerated with a key first: sent again, the wish is the same.
+    regenerated: Mutex<BTreeMap<usize, MessageId>>,
     pub store: Arc<MemoryStore>,
     pub broker: Arc<Broker>,
 }
@@ -88,6 +91,7 @@ impl World {
             servers: Mutex::default(),
             runs: Mutex::default(),
             calls: Mutex::default(),
+            regenerated: Mutex::default(),
             store: Arc::new(MemoryStore::new(clock)),
             broker: Arc::new(Broker::default()),
         });
@@ -139,6 +143,11 @@ impl World {
         let mut calls = lock(&self.calls);
         *calls += 1;
         *calls
+    }
+
+    /// The reply to regenerate with this key: this one, unless the key was used before.
+    pub fn regenerated(&self, key: usize, reply: MessageId) -> MessageId {
+        *lock(&self.regenerated).entry(key).or_insert(reply)
     }
 
     /// The time that something takes on its way.
@@ -234,6 +243,8 @@ impl World {
             refused: 0,
             answer_lost: 0,
             late: 0,
+            late_effect: 0,
+            half: 0,
             feed_lost: 0,
             ..*weather
         };

@@ -5,14 +5,16 @@
 //! it returns: acknowledged by a majority and journaled on MongoDB, fsynced on the embedded engine. What does not
 //! exist is `None` or an absent entry, never an error. No method checks who asks; that is the service's work.
 //!
-//! To add a method: declare and describe it here, give it a case in `tests/it/conformance`, implement it in
-//! each engine.
+//! To add a method: declare and describe it here, name it in `wrapped`, give it a case in `tests/it/conformance`,
+//! implement it in each engine.
 
 pub mod embedded;
 pub mod inspection;
 pub mod memory;
 pub mod metered;
 pub mod mongo;
+mod repeated;
+pub(crate) mod wrapped;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -111,19 +113,37 @@ pub struct Exchange {
     pub others_max: usize,
 }
 
+impl Exchange {
+    /// The new prompt, if there is one.
+    pub fn prompt(&self) -> Option<&Message> {
+        match &self.asking {
+            Asking::New(prompt) => Some(prompt),
+            Asking::Stored => None,
+        }
+    }
+
+    /// The message that is stored first, which has the client key: the new prompt, or else the reply.
+    pub fn first(&self) -> &Message {
+        self.prompt().unwrap_or(&self.reply)
+    }
+}
+
 /// What came of beginning an exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Begun {
-    /// Both are stored, and the owner generates the reply.
+    /// Both are stored, and the owner generates the reply. Also where the same call, with the same ids and owner, stored
+    /// them before, and the reply has not ended.
     Begun {
         /// The chat as it then is.
         chat: Box<Chat>,
-        /// The prompt as it is stored, if it is new.
+        /// The prompt as it is stored. `None` if only a reply was asked for; or if the same call stored the reply before,
+        /// and its prompt is not there: never stored, or deleted since.
         prompt: Option<Box<Message>>,
         /// The reply as it is stored.
         reply: Box<Message>,
     },
-    /// An earlier call with the same client key and content began it. Nothing was stored.
+    /// An earlier call with the same client key and content began it, or the same call, and the reply has ended or was
+    /// deleted since. Nothing was stored.
     Joined {
         /// The prompt of then; `None` if only a reply was asked for.
         prompt: Option<Box<Message>>,
@@ -284,7 +304,8 @@ pub trait MessageStore: Send + Sync {
 /// Leases are measured by the clock of the store alone, so servers whose clocks differ agree on who is dead.
 #[async_trait]
 pub trait ReplyStore: Send + Sync {
-    /// Begins an exchange: the prompt and its reply are stored both or neither. If this fails, or the process dies
+    /// Begins an exchange: the prompt and its reply are stored both or neither. An id that another message has, or another
+    /// owner's call with another client key or none, is an error. If this fails, or the process dies
     /// meanwhile, a half that was stored ends with its lease: [`ReplyStore::claimable_replies`] finds it. Two round trips
     /// where nothing is in the way.
     async fn begin_exchange(&self, exchange: &Exchange) -> Result<Begun, StoreError>;

@@ -145,7 +145,10 @@ const CONFINED: [(&str, &[&str]); 49] = [
     ("tiktoken_rs", &["domain::tokens"]),
     ("chrono_tz", &["domain::locale"]),
     ("oxilangtag", &["domain::locale"]),
-    ("unicode_segmentation", &["domain::search", "cli::chat::session"]),
+    (
+        "unicode_segmentation",
+        &["domain::search", "store::memory::figures", "cli::chat::session"],
+    ),
     (
         "reqwest",
         &[

@@ -31,7 +31,12 @@ impl Judge<'_> {
                     let updated = ChatEvent::MessageUpdated(EventMessage::Id(*id));
                     ("update_message", *chat, updated)
                 }
+                Effect::Stored { message, .. } => {
+                    let started = ChatEvent::ReplyStarted(EventMessage::Id(message.id));
+                    ("begin_exchange", message.chat_id, started)
+                }
                 Effect::Deleted { chat, id } => ("delete_message", *chat, ChatEvent::MessageDeleted(*id)),
+                Effect::Removed { chat, id } => ("remove_reply", *chat, ChatEvent::MessageDeleted(*id)),
                 Effect::ChatDeleted { chat } => ("delete_chat", *chat, ChatEvent::ChatDeleted),
                 _ => continue,
             };
@@ -139,7 +144,26 @@ impl Judge<'_> {
                 );
             }
         }
+        self.end_of_one_reply(chat, told, found);
         self.what_was_missed(chat, told, found);
+    }
+
+    /// Whoever follows one reply is told its end, unless the reply is gone.
+    fn end_of_one_reply(&self, chat: ChatId, told: &[Telling<'_>], found: &mut dyn FnMut(Kind, String)) {
+        let followed = told.iter().find_map(|(_, told)| match told {
+            Told::Connected { reply, .. } => *reply,
+            _ => None,
+        });
+        let is_told = told.iter().any(|(_, told)| matches!(told, Told::Finished { .. }));
+        if let Some(reply) = followed.filter(|reply| self.messages.contains_key(reply))
+            && self.chats.contains(&chat)
+            && !is_told
+        {
+            found(
+                Kind::EndUntold,
+                format!("the end of {reply} is told to who follows it"),
+            );
+        }
     }
 
     fn what_was_missed(&self, chat: ChatId, told: &[Telling<'_>], found: &mut dyn FnMut(Kind, String)) {
@@ -154,7 +178,7 @@ impl Judge<'_> {
             .find(|(_, told)| **told == Told::Resync)
             .map(|(at, _)| *at);
         let last_read = place(&|told| *told == Told::Resync);
-        let is_over = place(&|told| matches!(told, Told::ChatDeleted | Told::NoChat)).is_some();
+        let is_over = place(&|told| matches!(told, Told::ChatDeleted | Told::Gone)).is_some();
         let (Some(first_read), Some(last_read), false) = (first_read, last_read, is_over) else {
             return;
         };

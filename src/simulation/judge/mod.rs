@@ -54,6 +54,10 @@ pub enum Kind {
     AfterDeletion,
     /// A follower had another text of a reply than its cursor, or its end, stands for.
     WrongText,
+    /// Whoever followed one reply was never told its end.
+    EndUntold,
+    /// A reply is kept whose prompt was never stored.
+    HalfIsKept,
     /// A message that was written after another was acknowledged stands before it; or a reply before its prompt.
     OrderNotRising,
 }
@@ -77,6 +81,8 @@ pub struct Judge<'a> {
     stored: BTreeMap<MessageId, (usize, &'a Message)>,
     /// Of each message that was deleted: where in the history.
     deleted: BTreeMap<MessageId, usize>,
+    /// Replies that were removed by a server and not by a user: a late write may store the whole exchange after all.
+    removed: BTreeSet<MessageId>,
     /// Of each reply that ended: where in the history.
     ended: BTreeMap<MessageId, usize>,
     calls: BTreeMap<usize, Asking<'a>>,
@@ -101,6 +107,7 @@ impl<'a> Judge<'a> {
             chats,
             stored: BTreeMap::new(),
             deleted: BTreeMap::new(),
+            removed: BTreeSet::new(),
             ended: BTreeMap::new(),
             calls: BTreeMap::new(),
             breaches: Vec::new(),
@@ -117,7 +124,7 @@ impl<'a> Judge<'a> {
                 effect: Effect::Stored { message, .. },
                 ..
             } => {
-                if self.deleted.contains_key(&message.id) {
+                if self.deleted.contains_key(&message.id) && !self.removed.contains(&message.id) {
                     let what = format!("{} stays deleted, and is not stored again", message.id);
                     self.breach(Kind::BroughtBack, what);
                 }
@@ -127,6 +134,13 @@ impl<'a> Judge<'a> {
                 effect: Effect::Deleted { id, .. },
                 ..
             } => drop(self.deleted.insert(*id, at)),
+            Note::Did {
+                effect: Effect::Removed { id, .. },
+                ..
+            } => {
+                self.deleted.insert(*id, at);
+                self.removed.insert(*id);
+            }
             Note::Did {
                 effect: Effect::Ended { id, .. },
                 ..
@@ -172,6 +186,7 @@ impl<'a> Judge<'a> {
         match answer {
             Answer::Sent { message, reply } => vec![*message, *reply],
             Answer::Created { message } => vec![*message],
+            Answer::Regenerated { reply } => vec![*reply],
             _ => Vec::new(),
         }
     }
@@ -199,6 +214,11 @@ impl<'a> Judge<'a> {
                     format!("{other} and {id} ({}) are one message", message.text),
                 ));
             }
+            let prompt = message.reply.as_ref().and_then(|reply| reply.in_reply_to);
+            if let Some(prompt) = prompt.filter(|prompt| !self.stored.contains_key(prompt)) {
+                let what = format!("{id} is removed, whose prompt {prompt} was never stored");
+                found.push((Kind::HalfIsKept, what));
+            }
             if let Some(reply) = message.reply_id
                 && !self.messages.contains_key(&reply)
                 && !self.deleted.contains_key(&reply)
@@ -212,10 +232,17 @@ impl<'a> Judge<'a> {
                 ));
             }
         }
+        let mut of_keys = BTreeMap::new();
         for asking in self.calls.values() {
             let ids = asking
                 .answer
                 .map_or_else(Vec::new, |(_, answer)| Self::acknowledged(answer));
+            if let (Some(key), Some(id)) = (asking.what.key(), ids.first())
+                && self.messages.contains_key(id)
+                && let Some(other) = of_keys.insert(key, *id).filter(|other| other != id)
+            {
+                found.push((Kind::Doubled, format!("{other} and {id} were sent as one")));
+            }
             for id in ids {
                 let is_gone = !self.messages.contains_key(&id) && !self.deleted.contains_key(&id);
                 let chat = self.stored.get(&id).map(|(_, message)| message.chat_id);
@@ -260,7 +287,9 @@ impl<'a> Judge<'a> {
         };
         let mut acknowledged = Vec::new();
         for asking in self.calls.values() {
-            if let Some((at, Answer::Sent { message, .. } | Answer::Created { message })) = asking.answer {
+            if let Some((at, answer)) = asking.answer
+                && let Some(message) = Self::acknowledged(answer).first()
+            {
                 let stored_in = self
                     .stored
                     .get(message)

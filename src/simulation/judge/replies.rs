@@ -96,7 +96,7 @@ impl Judge<'_> {
             let Some((answered, answer)) = asking.answer else {
                 continue;
             };
-            let (chat, own, key) = match (asking.what, answer) {
+            let (chat, own) = match (asking.what, answer) {
                 (Call::StopReply { .. }, Answer::Stopped { reply, outcome }) => {
                     if *outcome != StopOutcome::EndedBefore {
                         found.extend(self.told_to_stop(*reply));
@@ -105,22 +105,31 @@ impl Judge<'_> {
                 }
                 (Call::StopAll { chat }, Answer::StoppedAll { replies }) => {
                     found.extend(replies.iter().filter_map(|reply| self.told_to_stop(*reply)));
-                    (chat_id(*chat), None, None)
+                    (chat_id(*chat), None)
                 }
                 (
                     Call::Send {
                         chat,
                         wish: WhileReplying::Interrupt,
-                        label,
+                        ..
                     },
                     Answer::Sent { reply, .. },
-                ) => (chat_id(*chat), Some(*reply), Some(*label)),
+                ) => (chat_id(*chat), Some(*reply)),
+                (
+                    Call::Regenerate {
+                        wish: WhileReplying::Interrupt,
+                        ..
+                    },
+                    Answer::Regenerated { reply },
+                ) => match self.stored.get(reply) {
+                    Some((_, message)) => (message.chat_id, Some(*reply)),
+                    None => continue,
+                },
                 _ => continue,
             };
             // It may have joined what another call of the same key began, which looked at other replies than this one.
             let is_joinable = self.calls.values().any(|other| {
-                !std::ptr::eq(other, asking)
-                    && matches!(other.what, Call::Send { label, .. } if Some(*label) == key)
+                !std::ptr::eq(other, asking) && own.is_some() && other.what.key() == asking.what.key()
             });
             let is_stored_later =
                 own.is_none_or(|own| self.stored.get(&own).is_some_and(|(at, _)| *at > asking.from));
@@ -187,7 +196,7 @@ impl Judge<'_> {
     /// The replies of a chat whose prompts were acknowledged, and where.
     fn replies_acknowledged(&self, chat: ChatId) -> Vec<(MessageId, usize)> {
         let sent = self.calls.values().filter_map(|asking| match asking.answer? {
-            (at, Answer::Sent { reply, .. }) => Some((*reply, at)),
+            (at, Answer::Sent { reply, .. } | Answer::Regenerated { reply }) => Some((*reply, at)),
             _ => None,
         });
         let of_chat = |id: &MessageId| {

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use unicode_segmentation::UnicodeSegmentation;
 
 use super::{MemoryStore, State, page};
 use crate::domain::{
@@ -51,13 +52,35 @@ impl State {
     }
 }
 
-/// The words of a text, in lower case.
-fn words(text: &str) -> impl Iterator<Item = String> {
-    let is_in_word = |char: char| {
-        let is_sign = !char.is_ascii() && !char.is_whitespace() && !char.is_control();
-        char == '_' || char.is_alphanumeric() || (is_sign && !('\u{2000}'..='\u{206f}').contains(&char))
-    };
-    text.split(move |char| !is_in_word(char)).map(str::to_lowercase)
+/// Letters that count as one, whatever accent they have: those of Latin-1, which is enough for trials.
+const ACCENTED: [(&str, char); 8] = [
+    ("àáâãäå", 'a'),
+    ("ç", 'c'),
+    ("èéêë", 'e'),
+    ("ìíîï", 'i'),
+    ("ñ", 'n'),
+    ("òóôõö", 'o'),
+    ("ùúûü", 'u'),
+    ("ýÿ", 'y'),
+];
+
+/// The words of a text, in lower case and without accents. A mark belongs to the letter before it.
+fn words(text: &str) -> Vec<String> {
+    let is_in_word = |sign: &str| sign.starts_with(|first: char| first == '_' || first.is_alphanumeric());
+    let mut words = vec![String::new()];
+    for sign in text.graphemes(true) {
+        match words.last_mut().filter(|_| is_in_word(sign)) {
+            Some(word) => word.extend(sign.chars().flat_map(char::to_lowercase).map(without_accent)),
+            None => words.push(String::new()),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+fn without_accent(char: char) -> char {
+    let plain = ACCENTED.iter().find(|(accented, _)| accented.contains(char));
+    plain.map_or(char, |(_, plain)| *plain)
 }
 
 #[async_trait]
@@ -65,14 +88,16 @@ impl SearchStore for MemoryStore {
     async fn search_messages(
         &self,
         scope: &SearchScope,
-        wanted: &SearchWords,
+        words_wanted: &SearchWords,
         request: &PageRequest,
     ) -> Result<Page<Message>, StoreError> {
         let state = self.state();
+        // What is one word to Unicode may be several here, one after the other: `don't`.
+        let wanted: Vec<_> = words_wanted.as_slice().iter().map(|word| words(word)).collect();
         let has_all = |message: &&Message| {
-            let held: Vec<_> = words(&message.text).collect();
-            let mut wanted = wanted.as_slice().iter();
-            wanted.all(|word| held.contains(&word.to_lowercase()))
+            let held = words(&message.text);
+            let has = |word: &Vec<String>| held.windows(word.len().max(1)).any(|words| words == word);
+            wanted.iter().all(has)
         };
         let in_scope = state
             .messages

@@ -3,11 +3,11 @@
 use colloquy::domain::{Chat, ChatChange, ChatFilter, ChatId, ChatStatus, DocumentId, PageRequest, UserId};
 use colloquy::store::Store;
 
-use crate::on_both_stores;
+use crate::on_every_store;
 use crate::support::make;
 use crate::support::scratch::Scratch;
 
-on_both_stores! {
+on_every_store! {
     a_chat_reads_back_exactly_as_it_was_written,
     a_chat_inserted_again_by_a_retry_is_one_chat,
     chats_that_do_not_exist_are_absent,

@@ -9,11 +9,11 @@ use colloquy::store::{
 };
 use futures_util::future::join_all;
 
-use crate::on_both_stores;
+use crate::on_every_store;
 use crate::support::make;
 use crate::support::scratch::Scratch;
 
-on_both_stores! {
+on_every_store! {
     a_message_is_written_and_moves_its_chat_up_if_it_is_to,
     of_twenty_equal_writes_one_is_new,
     what_cannot_be_written_is_not,
@@ -23,6 +23,8 @@ on_both_stores! {
     of_twenty_exchanges_of_one_key_one_begins_and_the_others_join_it,
     of_twenty_replies_of_one_key_one_begins_and_the_others_join_it,
     an_attempt_that_is_repeated_is_begun_again,
+    an_attempt_that_is_repeated_brings_no_deleted_prompt_back,
+    another_owner_with_the_same_ids_joins_by_the_key_and_is_refused_without_one,
     whoever_joins_finds_the_reply_as_it_is,
     a_client_key_of_another_chat_is_another_one,
     an_id_that_is_taken_begins_nothing,
@@ -344,6 +346,68 @@ async fn an_attempt_that_is_repeated_is_begun_again(scratch: &Scratch) {
         };
         assert_eq!(places(store.begin_exchange(&again).await.unwrap()), first);
         assert_eq!(count(&*store, chat).await, stored);
+    }
+}
+
+async fn an_attempt_that_is_repeated_brings_no_deleted_prompt_back(scratch: &Scratch) {
+    let store = scratch.open().await;
+    let plain = make::exchange(chat(&*store).await.id, "us");
+    let keyed = with_key(make::exchange(chat(&*store).await.id, "us"), "key", "Hello");
+    for exchange in [plain, keyed] {
+        let (chat, prompt, reply) = (exchange.reply.chat_id, prompt_of(&exchange).id, exchange.reply.id);
+        assert!(is_begun(&store.begin_exchange(&exchange).await.unwrap()));
+        assert!(store.delete_message(chat, prompt).await.unwrap());
+        let again = store.begin_exchange(&exchange).await.unwrap();
+        let Begun::Begun {
+            prompt: None,
+            reply: begun,
+            ..
+        } = &again
+        else {
+            panic!("{again:?}");
+        };
+        assert_eq!((begun.id, count(&*store, chat).await), (reply, 1));
+
+        // The reply has ended: then whoever asks joins it.
+        let outcome = make::outcome(EndState::Failed, "");
+        let ended = store
+            .finish_reply(chat, reply, Claim::Owner("us"), &outcome, None)
+            .await
+            .unwrap();
+        let joined = Begun::Joined {
+            prompt: None,
+            reply: ended.map(Box::new),
+        };
+        assert_eq!(store.begin_exchange(&exchange).await.unwrap(), joined);
+        assert_eq!(count(&*store, chat).await, 1);
+    }
+}
+
+async fn another_owner_with_the_same_ids_joins_by_the_key_and_is_refused_without_one(scratch: &Scratch) {
+    let store = scratch.open().await;
+    let of_another = |exchange: &Exchange| {
+        let mut theirs = exchange.clone();
+        "them".clone_into(&mut theirs.reply.reply.as_mut().unwrap().owner);
+        theirs
+    };
+    for make in [make::exchange, make::reply_to_stored] {
+        let keyed = with_key(make(chat(&*store).await.id, "us"), "key", "Hello");
+        let Begun::Begun { prompt, reply, .. } = store.begin_exchange(&keyed).await.unwrap() else {
+            panic!("not begun");
+        };
+        let joined = Begun::Joined {
+            prompt,
+            reply: Some(reply),
+        };
+        let theirs = store.begin_exchange(&of_another(&keyed)).await.unwrap();
+        assert_eq!(theirs, joined);
+
+        let plain = make(chat(&*store).await.id, "us");
+        assert!(is_begun(&store.begin_exchange(&plain).await.unwrap()));
+        let theirs = store.begin_exchange(&of_another(&plain)).await;
+        assert!(matches!(theirs, Err(StoreError::Failed(_))), "{theirs:?}");
+        let stored = store.messages(&[plain.reply.id]).await.unwrap().remove(0);
+        assert_eq!(stored.reply.unwrap().owner, "us");
     }
 }
 

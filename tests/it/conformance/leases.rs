@@ -5,7 +5,7 @@ use std::time::Duration;
 use colloquy::domain::{EndState, Message, MessageId, Timestamp};
 use colloquy::store::{Begun, Checkpointed, Claim, Exchange, Store};
 
-use crate::on_both_stores;
+use crate::on_every_store;
 use crate::support::make;
 use crate::support::scratch::Scratch;
 
@@ -16,7 +16,7 @@ const HELD: Checkpointed = Checkpointed::Held {
     is_stop_requested: false,
 };
 
-on_both_stores! {
+on_every_store! {
     a_lease_begins_by_the_clock_of_the_store_whatever_the_message_says,
     an_owner_renews_a_lease_that_has_ended,
     a_checkpoint_that_comes_late_undoes_nothing,

@@ -8,11 +8,11 @@ use colloquy::domain::{
 use colloquy::store::Inserted;
 use futures_util::future::join_all;
 
-use crate::on_both_stores;
+use crate::on_every_store;
 use crate::support::make;
 use crate::support::scratch::Scratch;
 
-on_both_stores! {
+on_every_store! {
     a_message_reads_back_exactly_as_it_was_written,
     messages_that_do_not_exist_are_absent,
     an_edit_changes_the_text_and_marks_it,

@@ -1,4 +1,4 @@
-//! What both stores must do, declared once and run on each.
+//! What every store must do, declared once and run on each.
 
 mod chats;
 mod deletion;
@@ -9,6 +9,7 @@ mod leases;
 mod messages;
 mod order;
 mod pages;
+mod random_calls;
 mod replies;
 mod search;
 mod slices;

@@ -4,11 +4,11 @@ use colloquy::domain::{Chat, EndState, Message, Position, Slice};
 use colloquy::store::{Before, Begun, Claim, Exchange, HistoryBounds, Store, Written};
 use futures_util::future::join_all;
 
-use crate::on_both_stores;
+use crate::on_every_store;
 use crate::support::make;
 use crate::support::scratch::Scratch;
 
-on_both_stores! {
+on_every_store! {
     fifty_at_once_have_moments_of_their_own,
     what_comes_after_a_message_that_is_dated_ahead_comes_after_it,
     nothing_is_written_before_the_moment_that_it_has,

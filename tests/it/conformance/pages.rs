@@ -4,11 +4,11 @@ use colloquy::domain::{
     Author, Chat, ChatFilter, ChatId, Message, MessageFilter, Page, PageRequest, Position, UserId,
 };
 
-use crate::on_both_stores;
+use crate::on_every_store;
 use crate::support::make;
 use crate::support::scratch::Scratch;
 
-on_both_stores! {
+on_every_store! {
     every_page_of_messages_is_the_part_of_the_list_that_it_names,
     every_page_of_chats_is_the_part_of_the_list_that_it_names,
     pages_of_many_chats_are_those_of_each_alone,

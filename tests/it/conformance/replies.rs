@@ -9,7 +9,7 @@ use colloquy::domain::{
 use colloquy::store::{Checkpointed, Claim};
 use futures_util::future::join_all;
 
-use crate::on_both_stores;
+use crate::on_every_store;
 use crate::support::make;
 use crate::support::scratch::Scratch;
 
@@ -20,7 +20,7 @@ const HELD: Checkpointed = Checkpointed::Held {
 /// Longer than a test takes.
 const LEASE: Duration = Duration::from_secs(600);
 
-on_both_stores! {
+on_every_store! {
     a_checkpoint_stores_the_text_for_the_owner_alone,
     an_edit_of_a_growing_text_is_seen_until_a_longer_one_comes,
     a_request_to_stop_is_noted_once_and_told_with_the_next_checkpoint,

@@ -8,11 +8,11 @@ use colloquy::domain::{
 };
 use colloquy::store::{Claim, Store};
 
-use crate::on_both_stores;
+use crate::on_every_store;
 use crate::support::make;
 use crate::support::scratch::Scratch;
 
-on_both_stores! {
+on_every_store! {
     all_words_are_found_in_any_order_and_case_and_none_within_a_longer_one,
     hindi_words_are_found_with_all_their_signs,
     whatever_else_is_in_a_query_does_no_harm,

@@ -4,11 +4,11 @@ use std::cmp::Reverse;
 
 use colloquy::domain::{Chat, Slice, UserId};
 
-use crate::on_both_stores;
+use crate::on_every_store;
 use crate::support::make;
 use crate::support::scratch::Scratch;
 
-on_both_stores! {
+on_every_store! {
     every_part_of_a_users_chats_is_the_newest_first_and_ties_come_as_they_were_made,
     every_part_of_a_chats_messages_is_the_oldest_first_and_ties_come_as_they_were_made,
     of_nobody_there_is_nothing,

@@ -6,11 +6,11 @@ use colloquy::domain::{
 use colloquy::store::{Claim, Store};
 use futures_util::future::join_all;
 
-use crate::on_both_stores;
+use crate::on_every_store;
 use crate::support::make;
 use crate::support::scratch::Scratch;
 
-on_both_stores! {
+on_every_store! {
     bills_are_summed_up_by_day_model_and_kind_of_figure,
     fifty_that_end_at_once_are_all_counted,
     only_what_has_a_bill_is_counted,

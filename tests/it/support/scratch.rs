@@ -1,10 +1,11 @@
-//! A place of its own for each test, in either store.
+//! A place of its own for each test, in any store.
 
 use std::sync::Arc;
 
 use colloquy::app;
 use colloquy::config::StoreConfig;
-use colloquy::store::Store;
+use colloquy::domain::SystemClock;
+use colloquy::store::{MemoryStore, Store};
 use mongodb::options::ClientOptions;
 use tempfile::TempDir;
 
@@ -21,12 +22,18 @@ pub struct Scratch {
 enum Place {
     Embedded(TempDir),
     Mongo { uri: String, database: String },
+    Memory(Arc<MemoryStore>),
 }
 
 impl Scratch {
     /// A new folder for the embedded store.
     pub async fn embedded() -> Self {
         Self::at(Place::Embedded(tempfile::tempdir().unwrap()))
+    }
+
+    /// A new store in memory. No server can be started on it, and opening it again gives the same store.
+    pub async fn memory() -> Self {
+        Self::at(Place::Memory(Arc::new(MemoryStore::new(Arc::new(SystemClock)))))
     }
 
     /// A new database of the MongoDB that the tests were given.
@@ -68,6 +75,7 @@ impl Scratch {
                 redis: self.redis.as_ref().map(|_| Redis::start()),
                 ..Self::on_mongod(uri)
             },
+            Place::Memory(_) => panic!("a store in memory has no neighbour"),
         }
     }
 
@@ -76,6 +84,15 @@ impl Scratch {
         match &self.place {
             Place::Embedded(folder) => folder.path().join("data").to_str().unwrap().to_owned(),
             Place::Mongo { uri, .. } => uri.clone(),
+            Place::Memory(_) => panic!("a store in memory has no address"),
+        }
+    }
+
+    /// The store itself, if it is the one in memory.
+    pub fn in_memory(&self) -> Option<&MemoryStore> {
+        match &self.place {
+            Place::Memory(store) => Some(store),
+            Place::Embedded(_) | Place::Mongo { .. } => None,
         }
     }
 
@@ -102,6 +119,9 @@ impl Scratch {
 
     /// Opens the store that is kept here. The embedded one can be open once at a time.
     pub async fn open(&self) -> Arc<dyn Store> {
+        if let Place::Memory(store) = &self.place {
+            return store.clone();
+        }
         let config = StoreConfig::parse(&self.address()).unwrap();
         app::open_store(&config).await.unwrap()
     }
@@ -117,7 +137,7 @@ impl Scratch {
     /// How to connect, and the database's name.
     pub async fn client_options(&self) -> (ClientOptions, String) {
         match &self.place {
-            Place::Embedded(_) => panic!("this test is about MongoDB"),
+            Place::Embedded(_) | Place::Memory(_) => panic!("this test is about MongoDB"),
             Place::Mongo { uri, database } => (ClientOptions::parse(uri).await.unwrap(), database.clone()),
         }
     }
@@ -177,7 +197,16 @@ macro_rules! on_every_pair {
     };
 }
 
-/// Declares cases that take a `&Scratch`, each run on both stores.
+/// Declares cases that take a `&Scratch` and need nothing but a store, each run on all three.
+#[macro_export]
+macro_rules! on_every_store {
+    ($($case:ident),+ $(,)?) => {
+        $crate::on_both_stores!($($case),+);
+        $crate::on_both_stores!(@of memory, $($case),+);
+    };
+}
+
+/// Declares cases that take a `&Scratch`, each run on both stores that last.
 #[macro_export]
 macro_rules! on_both_stores {
     ($($case:ident),+ $(,)?) => {
