@@ -5,20 +5,21 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Result as SqlResult, params};
 
-use super::messages::{find_anywhere, find_in_chat, rival, store};
+use super::messages::{find_anywhere, find_by_key, find_in_chat, rival, store};
 use super::replies::{NOW, active};
 use super::row::{CHAT_COLUMNS, MESSAGE_COLUMNS, read_chat, read_list, read_message, read_or_warn};
 use crate::domain::{Chat, ChatId, Message, MessageId, Position, Timestamp, UserId, whole_millis};
+use crate::store::repeated::{Earlier, Found, begun_again, joined};
 use crate::store::{
-    Asking, Before, Begun, Exchange, HistoryBounds, StoreError, Writing, Written, is_same_content,
+    Asking, Before, Begun, Exchange, HistoryBounds, MOMENT_MAX, StoreError, Writing, Written, is_same_content,
 };
 
 /// What came of a piece of work within a transaction. Where the inner result is an error nothing was written.
 type Decided<T> = SqlResult<Result<T, StoreError>>;
 
-/// The moment of the latest message of a chat.
+/// The moment of the latest message of a chat that is dated no later than a moment.
 pub(super) const LATEST: &str = "SELECT created_at FROM messages INDEXED BY messages_of_chat
-     WHERE chat_id = ? ORDER BY created_at DESC LIMIT 1";
+     WHERE chat_id = ? AND created_at <= ? ORDER BY created_at DESC LIMIT 1";
 
 /// The moment of a streaming reply.
 pub(super) const STREAMING_AT: &str =
@@ -62,59 +63,43 @@ pub(super) fn write(connection: &Connection, writing: Writing) -> Decided<Writte
 
 /// Begins an exchange. See [`crate::store::ReplyStore::begin_exchange`].
 pub(super) fn begin(connection: &Connection, exchange: Exchange) -> Decided<Begun> {
+    let (first, chat_id) = (exchange.first(), exchange.reply.chat_id);
+    let Some(chat) = chat_to_write_in(connection, chat_id, exchange.chat_of.as_ref())? else {
+        return Ok(Ok(Begun::NoChat));
+    };
+    if first.chat_id != chat_id {
+        return Ok(Err(StoreError::Failed("the prompt is of another chat".into())));
+    }
+    let earlier = match Earlier::of(&exchange, found(connection, &exchange)?) {
+        Ok(earlier) => earlier,
+        Err(error) => return Ok(Err(error)),
+    };
+    match earlier {
+        Earlier::None => {}
+        Earlier::Same { prompt, reply } => {
+            let reply = renewed(connection, reply, exchange.lease)?;
+            return Ok(Ok(begun_again(chat, prompt, reply)));
+        }
+        Earlier::Other(first) => {
+            let named = reply_named_by(connection, &first)?;
+            return Ok(Ok(joined(first, named)));
+        }
+        Earlier::KeyReused => return Ok(Ok(Begun::KeyReused)),
+    }
+    if let Some(oldest) = oldest_if_full(connection, chat.id, exchange.others_max)? {
+        return Ok(Ok(Begun::Full(oldest)));
+    }
+    let wished = first.created_at;
     let Exchange {
         asking,
         mut reply,
-        chat_of,
         lease,
-        others_max,
+        ..
     } = exchange;
     let mut prompt = match asking {
         Asking::New(prompt) => Some(*prompt),
         Asking::Stored => None,
     };
-    let first = prompt.as_ref().unwrap_or(&reply);
-    let Some(chat) = chat_to_write_in(connection, reply.chat_id, chat_of.as_ref())? else {
-        return Ok(Ok(Begun::NoChat));
-    };
-    if first.chat_id != chat.id {
-        return Ok(Err(StoreError::Failed("the prompt is of another chat".into())));
-    }
-    if let Some(rival) = rival(connection, first)? {
-        return match Sending::of(&rival, first) {
-            Sending::Same | Sending::Earlier => {
-                let found = match &prompt {
-                    Some(_) => Found {
-                        reply: reply_named_by(connection, &rival)?,
-                        prompt: Some(rival),
-                    },
-                    None => Found {
-                        prompt: None,
-                        reply: Some(rival),
-                    },
-                };
-                found.settle(connection, chat, &reply, lease).map(Ok)
-            }
-            Sending::OtherContent => Ok(Ok(Begun::KeyReused)),
-            Sending::Stranger => Ok(Err(id_is_taken())),
-        };
-    }
-    if prompt.is_some()
-        && let Some(rival) = find_anywhere(connection, reply.id)?
-    {
-        // The same attempt, whose prompt was deleted since: it is not to come back.
-        return Ok(match is_of_same_owner(&rival, &reply) {
-            true => Ok(Begun::Joined {
-                prompt: None,
-                reply: Some(Box::new(rival)),
-            }),
-            false => Err(id_is_taken()),
-        });
-    }
-    if let Some(oldest) = oldest_if_full(connection, chat.id, others_max)? {
-        return Ok(Ok(Begun::Full(oldest)));
-    }
-    let wished = first.created_at;
     let mut next = next_moment(connection, chat.id)?;
     if let Some(prompt) = &mut prompt {
         move_to(prompt, next.max(wished));
@@ -205,45 +190,35 @@ pub(super) fn up_to() -> String {
     )
 }
 
-/// What an earlier call stored.
-struct Found {
-    prompt: Option<Message>,
-    reply: Option<Message>,
+/// What is stored that an exchange may be, or that is in its way.
+fn found(connection: &Connection, exchange: &Exchange) -> SqlResult<Found> {
+    let first = exchange.first();
+    let mut found = Found {
+        reply: find_anywhere(connection, exchange.reply.id)?,
+        ..Found::default()
+    };
+    if let Some(key) = &first.client_key {
+        found.of_key = find_by_key(connection, first.chat_id, key)?;
+    }
+    if let Some(prompt) = exchange.prompt() {
+        found.prompt = find_anywhere(connection, prompt.id)?;
+    }
+    Ok(found)
 }
 
-impl Found {
-    /// Begun if it is the same attempt, whose outcome its caller was not told and which is still under way: its lease
-    /// begins anew. Else joined.
-    fn settle(
-        self,
-        connection: &Connection,
-        chat: Chat,
-        reply: &Message,
-        lease: Duration,
-    ) -> SqlResult<Begun> {
-        let Self { prompt, reply: found } = self;
-        let prompt = prompt.map(Box::new);
-        match found {
-            Some(found) if found.is_under_way() && is_of_same_owner(&found, reply) => {
-                let renew = format!(
-                    "UPDATE messages SET lease_until = max(lease_until, {NOW} + ?) WHERE id = ? AND chat_id = ?
-                     RETURNING {MESSAGE_COLUMNS}"
-                );
-                let renewed = connection
-                    .prepare_cached(&renew)?
-                    .query_row(params![whole_millis(lease), found.id.0, chat.id.0], read_message)?;
-                Ok(Begun::Begun {
-                    chat: Box::new(chat),
-                    prompt,
-                    reply: Box::new(renewed),
-                })
-            }
-            found => Ok(Begun::Joined {
-                prompt,
-                reply: found.map(Box::new),
-            }),
-        }
+/// A reply whose lease begins anew, if it is under way.
+fn renewed(connection: &Connection, reply: Message, lease: Duration) -> SqlResult<Message> {
+    if !reply.is_under_way() {
+        return Ok(reply);
     }
+    let renew = format!(
+        "UPDATE messages SET lease_until = max(lease_until, {NOW} + ?) WHERE id = ? AND chat_id = ?
+         RETURNING {MESSAGE_COLUMNS}"
+    );
+    connection.prepare_cached(&renew)?.query_row(
+        params![whole_millis(lease), reply.id.0, reply.chat_id.0],
+        read_message,
+    )
 }
 
 /// How a message that has the id or the client key of another relates to it.
@@ -275,12 +250,6 @@ fn id_is_taken() -> StoreError {
     StoreError::Failed("the message's id is taken".into())
 }
 
-/// Whether two messages are one reply of one owner.
-fn is_of_same_owner(stored: &Message, sent: &Message) -> bool {
-    let owner = |message: &Message| message.reply.as_ref().map(|reply| reply.owner.clone());
-    (stored.id, stored.chat_id) == (sent.id, sent.chat_id) && owner(stored) == owner(sent)
-}
-
 fn reply_named_by(connection: &Connection, prompt: &Message) -> SqlResult<Option<Message>> {
     match prompt.reply_id {
         Some(reply) => find_in_chat(connection, prompt.chat_id, reply),
@@ -309,11 +278,11 @@ fn oldest_if_full(connection: &Connection, chat: ChatId, others_max: usize) -> S
     Ok(ids.first().copied().filter(|_| ids.len() > others_max))
 }
 
-/// The first moment after all messages of a chat.
+/// The first moment after all messages of a chat, as far as their dates say anything.
 fn next_moment(connection: &Connection, chat: ChatId) -> SqlResult<Timestamp> {
     let latest: Option<Timestamp> = connection
         .prepare_cached(LATEST)?
-        .query_row([chat.0], |row| row.get(0))
+        .query_row(params![chat.0, MOMENT_MAX], |row| row.get(0))
         .optional()?;
     Ok(latest.map_or(Timestamp::from_millis(i64::MIN), |latest| latest.plus_millis(1)))
 }

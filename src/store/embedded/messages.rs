@@ -284,7 +284,12 @@ pub(super) fn find_anywhere(connection: &Connection, id: MessageId) -> SqlResult
         .optional()
 }
 
-fn find_by_key(connection: &Connection, chat: ChatId, key: &ClientKey) -> SqlResult<Option<Message>> {
+/// The message of this client key in this chat.
+pub(super) fn find_by_key(
+    connection: &Connection,
+    chat: ChatId,
+    key: &ClientKey,
+) -> SqlResult<Option<Message>> {
     connection
         .prepare_cached(&by_client_key())?
         .query_row(params![chat.0, key.as_str()], read_message)

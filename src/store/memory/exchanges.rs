@@ -2,7 +2,8 @@
 
 use super::State;
 use crate::domain::{Chat, ChatId, Message, Timestamp, UserId, whole_millis};
-use crate::store::{Asking, Begun, Exchange, StoreError, Writing, Written, is_same_content, judge};
+use crate::store::repeated::{Earlier, Found, begun_again, joined};
+use crate::store::{Begun, Exchange, MOMENT_MAX, StoreError, Writing, Written, is_same_content, judge};
 
 impl State {
     /// A chat, if it is there, and whose it has to be.
@@ -14,7 +15,11 @@ impl State {
 
     /// The first moment from `wished` on that comes after everything in the chat.
     fn next_moment(&self, chat: ChatId, wished: Timestamp) -> Timestamp {
-        let latest = self.messages_of(chat).pop().map(|message| message.created_at);
+        let moments = self
+            .messages_of(chat)
+            .into_iter()
+            .map(|message| message.created_at);
+        let latest = moments.rev().find(|moment| *moment <= MOMENT_MAX);
         latest.map_or(wished, |latest| wished.max(latest.plus_millis(1)))
     }
 
@@ -85,12 +90,32 @@ impl State {
         let Some(chat) = self.chat_of(chat_id, exchange.chat_of.as_ref()) else {
             return Ok(Begun::NoChat);
         };
-        let prompt = match &exchange.asking {
-            Asking::New(prompt) => Some(prompt.as_ref()),
-            Asking::Stored => None,
+        let (prompt, first) = (exchange.prompt(), exchange.first());
+        let key = first.client_key.as_ref();
+        let found = Found {
+            of_key: key.and_then(|key| self.message_of_key(chat_id, key)),
+            prompt: prompt.and_then(|prompt| self.messages.get(&prompt.id).cloned()),
+            reply: self.messages.get(&exchange.reply.id).cloned(),
         };
-        if let Some(begun) = self.begun_before(&chat, exchange, prompt)? {
-            return Ok(begun);
+        match Earlier::of(exchange, found)? {
+            Earlier::None => {}
+            Earlier::Same { prompt, mut reply } => {
+                if let Some(stored) = self.streaming(chat_id, reply.id) {
+                    if let Some(reply) = &mut stored.reply {
+                        let lease_until = now.plus_millis(whole_millis(exchange.lease));
+                        reply.lease_until = reply.lease_until.max(lease_until);
+                    }
+                    reply = stored.clone();
+                }
+                return Ok(begun_again(chat, prompt, reply));
+            }
+            Earlier::Other(first) => {
+                let named = first
+                    .reply_id
+                    .and_then(|id| self.message_of(chat_id, id).cloned());
+                return Ok(joined(first, named));
+            }
+            Earlier::KeyReused => return Ok(Begun::KeyReused),
         }
         let active = self.active(chat_id);
         if active.len() > exchange.others_max
@@ -98,7 +123,7 @@ impl State {
         {
             return Ok(Begun::Full(oldest.id));
         }
-        let wished = prompt.map_or(exchange.reply.created_at, |prompt| prompt.created_at);
+        let wished = first.created_at;
         let mut moment = self.next_moment(chat_id, wished);
         let prompt = prompt.map(|prompt| {
             let prompt = self.put(prompt, moment);
@@ -115,52 +140,5 @@ impl State {
             prompt,
             reply: Box::new(reply),
         })
-    }
-
-    /// What an earlier attempt, or an earlier call with the same client key, began.
-    fn begun_before(
-        &self,
-        chat: &Chat,
-        exchange: &Exchange,
-        prompt: Option<&Message>,
-    ) -> Result<Option<Begun>, StoreError> {
-        let owner = |message: &Message| message.reply.as_ref().map(|reply| reply.owner.clone());
-        if let Some(reply) = self.messages.get(&exchange.reply.id) {
-            if reply.chat_id != chat.id || owner(reply) != owner(&exchange.reply) {
-                return Err(StoreError::Failed("the reply's id is taken".into()));
-            }
-            let prompt = prompt.and_then(|prompt| self.messages.get(&prompt.id));
-            let (prompt, reply) = (prompt.cloned().map(Box::new), Box::new(reply.clone()));
-            return Ok(Some(match reply.is_under_way() {
-                true => Begun::Begun {
-                    chat: Box::new(chat.clone()),
-                    prompt,
-                    reply,
-                },
-                // Its owner was taken for dead meanwhile.
-                false => Begun::Joined {
-                    prompt,
-                    reply: Some(reply),
-                },
-            }));
-        }
-        let sent = prompt.unwrap_or(&exchange.reply);
-        let Some(stored) = self.rival(sent) else {
-            return Ok(None);
-        };
-        if !is_same_content(&stored, sent) {
-            return Ok(Some(Begun::KeyReused));
-        }
-        let (prompt, reply) = match prompt {
-            Some(_) => {
-                let reply = stored.reply_id.and_then(|id| self.messages.get(&id)).cloned();
-                (Some(stored), reply)
-            }
-            None => (None, Some(stored)),
-        };
-        Ok(Some(Begun::Joined {
-            prompt: prompt.map(Box::new),
-            reply: reply.map(Box::new),
-        }))
     }
 }

@@ -1,21 +1,26 @@
 //! Beginning an exchange.
 //!
 //! The reply is inserted before its prompt, in one command: its lease is what leads to it if nothing follows. Each reply
-//! under way has a slot of its chat, unique among those under way, so that never more are than there are slots.
+//! under way has a slot of its chat, unique among those under way, so that never more are than there are slots. Slot 0 is the
+//! turn (see `turns.rs`): a new reply gets it where it is free.
+
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use mongodb::bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
+use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 use tokio::time::Instant;
 
 use super::MongoStore;
-use super::document::{encode_message, read_list, read_message};
-use super::fields::{Fields, stored_id};
+use super::document::{encode_message, read_list, read_message, read_one};
+use super::fields::stored_id;
 use super::messages::of_key;
 use super::moments::{MOMENT_HOLDS_FOR, Moments, Wish, undo_if_gone};
-use super::operation::{ANSWER_TIMEOUT, is_duplicate_key};
-use super::replies::{holds, streaming};
+use super::operation::{ANSWER_TIMEOUT, duplicate_at};
+use super::replies::{from_now, holds, streaming};
+use super::reply_document::{slot, stored_slot};
 use crate::domain::{ChatId, Message, MessageId, ReplyState, Timestamp, whole_millis};
-use crate::store::{ACTIVE_REPLIES_MAX, Asking, Begun, Claim, Exchange, StoreError, is_same_content};
+use crate::store::repeated::{Earlier, Found, begun_again, joined};
+use crate::store::{ACTIVE_REPLIES_MAX, Begun, Claim, Exchange, StoreError};
 
 /// How often a place for a reply is looked for. Each time that one is taken, somebody else got it.
 const ATTEMPTS_MAX: usize = 4 * ACTIVE_REPLIES_MAX;
@@ -23,18 +28,18 @@ const ATTEMPTS_MAX: usize = 4 * ACTIVE_REPLIES_MAX;
 /// What came of the insert.
 enum Stored {
     Both,
-    /// A slot, a key or an id is taken; nothing is stored, or the reply alone.
-    Taken,
+    /// The key or the id of the prompt is taken: the reply alone is stored.
+    Half,
+    /// A slot, a key or an id is taken.
+    Neither,
     /// The chat is gone, and with it what was stored.
     NoChat,
 }
 
 /// What stands in the way of an exchange, or may.
 struct Rivals {
-    /// What has the client key, or the id of the prompt.
-    of_key: Option<Message>,
-    /// What has the id of the reply.
-    reply: Option<Message>,
+    /// What has an id or the client key of it.
+    found: Found,
     /// The other replies of the chat under way, the oldest first.
     others: Vec<Message>,
     /// Their slots.
@@ -44,22 +49,19 @@ struct Rivals {
 impl MongoStore {
     /// See [`crate::store::ReplyStore::begin_exchange`].
     pub(super) async fn begin(&self, exchange: &Exchange) -> Result<Begun, StoreError> {
-        let chat = exchange.reply.chat_id;
-        let prompt = match &exchange.asking {
-            Asking::New(prompt) => Some(prompt.as_ref()),
-            Asking::Stored => None,
-        };
+        // From before the moments are given: a freeze at any point after that counts.
+        let (since, chat) = (Instant::now(), exchange.reply.chat_id);
         let wish = Wish {
             chat,
             chat_of: exchange.chat_of.as_ref(),
-            at: prompt.unwrap_or(&exchange.reply).created_at,
-            is_pair: prompt.is_some(),
+            at: exchange.first().created_at,
+            is_pair: exchange.prompt().is_some(),
             moves_chat_up: true,
         };
         let Some(moments) = self.take_moments(&wish).await? else {
             return Ok(Begun::NoChat);
         };
-        let begun = self.begin_at(exchange, prompt, &moments).await?;
+        let begun = self.begin_at(exchange, &moments, since).await?;
         if !matches!(begun, Begun::Begun { .. } | Begun::NoChat) {
             // Where the chat stands in a list is no reason to fail what is decided.
             let _ = self.put_back(&moments).await;
@@ -70,17 +72,17 @@ impl MongoStore {
     async fn begin_at(
         &self,
         exchange: &Exchange,
-        prompt: Option<&Message>,
         moments: &Moments,
+        since: Instant,
     ) -> Result<Begun, StoreError> {
-        let since = Instant::now();
+        let chat = exchange.reply.chat_id;
         let mut reply = at(&exchange.reply, moments.last);
         if let Some(reply) = &mut reply.reply {
             reply.lease_until = moments.given_at.plus_millis(whole_millis(exchange.lease));
         }
-        let prompt = prompt.map(|prompt| at(prompt, moments.first));
+        let prompt = exchange.prompt().map(|prompt| at(prompt, moments.first));
         let others_max = exchange.others_max.min(ACTIVE_REPLIES_MAX - 1);
-        // Where as many may be under way as there are slots, one that is free says all.
+        // Where as many may be under way as there are slots, a free slot is all that it takes: nobody has to be counted.
         let mut slot = (others_max == ACTIVE_REPLIES_MAX - 1).then_some(0);
         for _ in 0..ATTEMPTS_MAX {
             if let Some(slot) = slot {
@@ -93,19 +95,28 @@ impl MongoStore {
                         });
                     }
                     Stored::NoChat => return Ok(Begun::NoChat),
-                    Stored::Taken => {}
+                    Stored::Half => self.remove_half(&reply).await?,
+                    Stored::Neither => {}
                 }
             }
-            let rivals = self.rivals(&reply, prompt.as_ref()).await?;
-            if let Some(stored) = &rivals.reply
-                && let Some(begun) = self
-                    .resume(stored, &reply, prompt.as_ref(), &rivals, moments)
-                    .await?
-            {
-                return Ok(begun);
-            }
-            if let Some(rival) = rivals.of_key {
-                return self.join(rival, prompt.as_ref().unwrap_or(&reply)).await;
+            let rivals = self.rivals(exchange).await?;
+            match Earlier::of(exchange, rivals.found)? {
+                Earlier::None => {}
+                Earlier::Same { prompt, reply } => match self.renewed(reply, exchange.lease).await? {
+                    Some(reply) => return Ok(begun_again(moments.chat.clone(), prompt, reply)),
+                    None => {
+                        slot = None;
+                        continue;
+                    }
+                },
+                Earlier::Other(first) => {
+                    let named = match first.reply_id {
+                        Some(id) => self.message_of_chat(chat, id).await?,
+                        None => None,
+                    };
+                    return Ok(joined(first, named));
+                }
+                Earlier::KeyReused => return Ok(Begun::KeyReused),
             }
             match rivals.others.first() {
                 Some(oldest) if rivals.others.len() > others_max => return Ok(Begun::Full(oldest.id)),
@@ -144,8 +155,11 @@ impl MongoStore {
             let insert = messages.clone_with_type::<Document>();
             match insert.insert_many(documents).ordered(true).await {
                 Ok(_) => {}
-                Err(error) if is_duplicate_key(&error) => return Ok(Stored::Taken),
-                Err(error) => return Err(error),
+                Err(error) => match duplicate_at(&error) {
+                    Some(0) => return Ok(Stored::Neither),
+                    Some(_) => return Ok(Stored::Half),
+                    None => return Err(error),
+                },
             }
             let is_late = since.elapsed() > MOMENT_HOLDS_FOR;
             match is_late && undo_if_gone(&chats, &messages, chat, ids).await? {
@@ -157,36 +171,28 @@ impl MongoStore {
     }
 
     /// Everything of the chat that a duplicate key may be about, in one command.
-    async fn rivals(&self, reply: &Message, prompt: Option<&Message>) -> Result<Rivals, StoreError> {
+    async fn rivals(&self, exchange: &Exchange) -> Result<Rivals, StoreError> {
+        let (first, reply, prompt) = (exchange.first(), &exchange.reply, exchange.prompt());
         let chat = stored_id(reply.chat_id.0);
-        let keyed = prompt.unwrap_or(reply);
         let mut branches = vec![
             doc! { "chat_id": chat, "_id": stored_id(reply.id.0) },
             doc! { "chat_id": chat, "reply.state": ReplyState::Streaming.name() },
         ];
         branches.extend(prompt.map(|prompt| doc! { "chat_id": chat, "_id": stored_id(prompt.id.0) }));
-        branches.extend(keyed.client_key.as_ref().map(|key| of_key(reply.chat_id, key)));
-        let found = self.find_any(branches).await?;
-        let slots = found.iter().filter_map(|document| slot_of(document)).collect();
-        let mut rivals = Rivals {
-            of_key: None,
-            reply: None,
-            others: Vec::new(),
-            slots,
+        branches.extend(first.client_key.as_ref().map(|key| of_key(reply.chat_id, key)));
+        let documents = self.find_any(branches).await?;
+        let slots = documents.iter().filter_map(|document| slot(document)).collect();
+        let messages: Vec<_> = read_list(documents, read_message);
+        let find = |is_it: &dyn Fn(&&Message) -> bool| messages.iter().find(is_it).cloned();
+        let found = Found {
+            of_key: find(&|message| message.client_key.is_some() && message.client_key == first.client_key),
+            prompt: find(&|message| prompt.is_some_and(|prompt| prompt.id == message.id)),
+            reply: find(&|message| message.id == reply.id),
         };
-        for message in read_list(found, read_message) {
-            if message.id == reply.id {
-                rivals.reply = Some(message);
-            } else if message.id == keyed.id
-                || (message.client_key.is_some() && message.client_key == keyed.client_key)
-            {
-                rivals.of_key = Some(message);
-            } else if message.is_under_way() {
-                rivals.others.push(message);
-            }
-        }
-        rivals.others.sort_unstable_by_key(Message::position);
-        Ok(rivals)
+        let mut others = messages;
+        others.retain(|message| message.is_under_way() && message.id != reply.id);
+        others.sort_unstable_by_key(Message::position);
+        Ok(Rivals { found, others, slots })
     }
 
     async fn find_any(&self, branches: Vec<Document>) -> Result<Vec<RawDocumentBuf>, StoreError> {
@@ -197,40 +203,19 @@ impl MongoStore {
         found.await
     }
 
-    /// What to make of a stored message with the id of our reply: an earlier attempt stored it, of which the caller was
-    /// not told, or this one did, and its prompt could not follow. `None` if it was such a half, which is removed.
-    async fn resume(
-        &self,
-        stored: &Message,
-        reply: &Message,
-        prompt: Option<&Message>,
-        rivals: &Rivals,
-        moments: &Moments,
-    ) -> Result<Option<Begun>, StoreError> {
-        if !is_own_attempt(stored, reply) {
-            return Err(StoreError::Failed("the reply's id is taken".into()));
+    /// A reply that an earlier call stored, whose lease begins anew if it is under way; `None` if it ended or was deleted
+    /// since it was looked at.
+    async fn renewed(&self, reply: Message, lease: Duration) -> Result<Option<Message>, StoreError> {
+        if !reply.is_under_way() {
+            return Ok(Some(reply));
         }
-        let asked = rivals.of_key.as_ref();
-        let asked = asked.filter(|asked| prompt.is_some() && asked.reply_id == Some(reply.id));
-        let asked = asked.cloned().map(Box::new);
-        if !stored.is_under_way() {
-            // Its owner was taken for dead meanwhile.
-            return Ok(Some(Begun::Joined {
-                prompt: asked,
-                reply: Some(Box::new(stored.clone())),
-            }));
-        }
-        if prompt.is_some() && asked.is_none() {
-            self.remove_half(reply).await?;
-            return Ok(None);
-        }
-        Ok(Some(Begun::Begun {
-            chat: Box::new(moments.chat.clone()),
-            prompt: asked,
-            reply: Box::new(stored.clone()),
-        }))
+        let until = doc! { "$max": ["$reply.lease_until", from_now(lease)] };
+        let renew = vec![doc! { "$set": { "reply.lease_until": until } }];
+        let filter = streaming(reply.chat_id, reply.id);
+        read_one(self.update_one_message(filter, renew).await?, read_message)
     }
 
+    /// Removes a reply that was stored without its prompt.
     async fn remove_half(&self, reply: &Message) -> Result<(), StoreError> {
         let mut half = streaming(reply.chat_id, reply.id);
         if let Some(reply) = &reply.reply {
@@ -240,27 +225,6 @@ impl MongoStore {
             .messages
             .write(|messages| async move { messages.delete_one(half).await });
         removed.await.map(drop)
-    }
-
-    /// What an exchange comes to whose client key, or prompt's id, `rival` has.
-    async fn join(&self, rival: Message, sent: &Message) -> Result<Begun, StoreError> {
-        if !is_same_content(&rival, sent) {
-            return Ok(Begun::KeyReused);
-        }
-        if rival.reply.is_some() {
-            return Ok(Begun::Joined {
-                prompt: None,
-                reply: Some(Box::new(rival)),
-            });
-        }
-        let reply = match rival.reply_id {
-            Some(id) => self.message_of_chat(rival.chat_id, id).await?,
-            None => None,
-        };
-        Ok(Begun::Joined {
-            prompt: Some(Box::new(rival)),
-            reply: reply.map(Box::new),
-        })
     }
 
     async fn message_of_chat(&self, chat: ChatId, id: MessageId) -> Result<Option<Message>, StoreError> {
@@ -274,7 +238,7 @@ impl MongoStore {
         let chat = stored_id(reply.chat_id.0);
         let active = doc! { "chat_id": chat, "reply.state": ReplyState::Streaming.name() };
         let found = self.find_any(vec![active]).await?;
-        let taken: Vec<_> = found.iter().filter_map(|document| slot_of(document)).collect();
+        let taken: Vec<_> = found.iter().filter_map(|document| slot(document)).collect();
         let free = (0..ACTIVE_REPLIES_MAX).find(|slot| !taken.contains(slot));
         let document = encode_message(reply);
         Ok(match free {
@@ -282,16 +246,6 @@ impl MongoStore {
             None => document,
         })
     }
-}
-
-/// Whether a stored reply is what this very call stored, or one before it whose answer was lost.
-fn is_own_attempt(stored: &Message, reply: &Message) -> bool {
-    let attempt = |message: &Message| {
-        let reply = message.reply.as_ref();
-        let reply = reply.map(|reply| (reply.owner.clone(), reply.in_reply_to, reply.regenerates));
-        (message.client_key.clone(), reply)
-    };
-    attempt(stored) == attempt(reply)
 }
 
 /// The message as it is stored at a moment.
@@ -305,15 +259,7 @@ pub(super) fn at(message: &Message, moment: Timestamp) -> Message {
 
 fn with_slot(mut document: Document, slot: usize) -> Document {
     if let Some(Bson::Document(reply)) = document.get_mut("reply") {
-        reply.insert("slot", i32::try_from(slot).unwrap_or_default());
+        reply.insert("slot", stored_slot(slot));
     }
     document
-}
-
-fn slot_of(document: &RawDocument) -> Option<usize> {
-    let reply = Fields::of(document).nested("reply")?;
-    let is_streaming = reply.text("state") == Some(ReplyState::Streaming.name());
-    usize::try_from(reply.integer("slot")?)
-        .ok()
-        .filter(|_| is_streaming)
 }

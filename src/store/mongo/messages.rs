@@ -9,7 +9,7 @@ use mongodb::error::Result as DriverResult;
 use mongodb::options::{ReturnDocument, UpdateModifications};
 use tokio::time::Instant;
 
-use super::document::{encode_message, read_list, read_message, read_one};
+use super::document::{encode_message, read_list, read_message, read_one, read_whole};
 use super::exchanges::at;
 use super::fields::{Fields, stored_date, stored_id, stored_integer};
 use super::keyset::{Keyset, is_id};
@@ -34,6 +34,7 @@ const INSERT_ATTEMPTS: usize = 3;
 #[async_trait]
 impl MessageStore for MongoStore {
     async fn write_message(&self, writing: &Writing) -> Result<Written, StoreError> {
+        let since = Instant::now();
         let wish = Wish {
             chat: writing.message.chat_id,
             chat_of: writing.chat_of.as_ref(),
@@ -45,7 +46,7 @@ impl MessageStore for MongoStore {
             return Ok(Written::NoChat);
         };
         let message = at(&writing.message, moments.first);
-        let rival = match self.insert_in_chat(&message).await? {
+        let rival = match self.insert_in_chat(&message, since).await? {
             Placed::NoChat => return Ok(Written::NoChat),
             Placed::New => {
                 return Ok(Written::New {
@@ -272,9 +273,9 @@ pub(super) enum Placed {
 }
 
 impl MongoStore {
-    /// Inserts a message whose moment was taken just now.
-    async fn insert_in_chat(&self, message: &Message) -> Result<Placed, StoreError> {
-        let (since, chat, id) = (Instant::now(), message.chat_id, stored_id(message.id.0));
+    /// Inserts a message whose moment was asked for at `since`.
+    async fn insert_in_chat(&self, message: &Message, since: Instant) -> Result<Placed, StoreError> {
+        let (chat, id) = (message.chat_id, stored_id(message.id.0));
         let (document, chats) = (encode_message(message), self.chats.bare.clone());
         let insert = move |messages: Collection<RawDocumentBuf>| {
             let (document, chats) = (document.clone(), chats.clone());
@@ -323,9 +324,9 @@ impl MongoStore {
         });
         let rival = match placed.await? {
             Ok(placed) => return Ok(placed),
-            Err(rival) => read_one(Some(rival), read_message)?,
+            Err(rival) => read_whole(&rival, read_message)?,
         };
-        Ok(rival.map_or(Placed::New, |rival| Placed::Rival(Box::new(rival))))
+        Ok(Placed::Rival(Box::new(rival)))
     }
 
     /// Changes the message that `filter` finds, and returns its document as it then is.

@@ -66,11 +66,21 @@ pub(super) fn answered<T>(
 pub(super) fn is_duplicate_key(error: &Error) -> bool {
     match &*error.kind {
         ErrorKind::Write(WriteFailure::WriteError(error)) => error.code == DUPLICATE_KEY,
-        ErrorKind::InsertMany(error) => codes(error).any(|code| code == DUPLICATE_KEY),
         // Of an update that also returns the document.
         ErrorKind::Command(error) => error.code == DUPLICATE_KEY,
         _ => false,
     }
+}
+
+/// Which of several documents that are inserted in their order was not, because a unique index has its key already.
+pub(super) fn duplicate_at(error: &Error) -> Option<usize> {
+    let ErrorKind::InsertMany(error) = &*error.kind else {
+        return None;
+    };
+    let mut errors = error.write_errors.iter().flatten();
+    errors
+        .find(|error| error.code == DUPLICATE_KEY)
+        .map(|error| error.index)
 }
 
 /// Why documents of several were not inserted.

@@ -1,0 +1,96 @@
+//! An exchange that is asked for again: by the same call, whose answer was lost, or by another one with its client key.
+//! Each engine finds what is stored; what that comes to is decided here, for all of them.
+
+use super::{Begun, Exchange, StoreError, is_same_content};
+use crate::domain::{Chat, Message};
+
+/// Stored messages that have an id or the client key of an exchange.
+#[derive(Default)]
+pub(super) struct Found {
+    /// The message with the client key.
+    pub(super) of_key: Option<Message>,
+    /// The message with the id of the new prompt.
+    pub(super) prompt: Option<Message>,
+    /// The message with the id of the reply.
+    pub(super) reply: Option<Message>,
+}
+
+/// An earlier call for an exchange.
+pub(super) enum Earlier {
+    /// There was none: the exchange may begin.
+    None,
+    /// The same call. Its prompt is not there if only a reply was asked for, or if it was never stored or is deleted.
+    Same { prompt: Option<Message>, reply: Message },
+    /// Another call with the same client key and content, or the same one whose reply is deleted: its prompt, or its reply
+    /// where only that was asked for.
+    Other(Message),
+    /// The client key belongs to other content.
+    KeyReused,
+}
+
+impl Earlier {
+    /// The earlier call that stored what was found.
+    pub(super) fn of(exchange: &Exchange, found: Found) -> Result<Self, StoreError> {
+        let (first, reply_id) = (exchange.first(), exchange.reply.id);
+        let is_reply_taken = found.reply.is_some();
+        let is_id_taken = is_reply_taken || found.prompt.is_some();
+        let own_prompt = found
+            .prompt
+            .filter(|prompt| prompt.chat_id == first.chat_id && prompt.reply_id == Some(reply_id));
+        let is_whole = first.id == reply_id || own_prompt.is_some();
+        let own_reply = found
+            .reply
+            .filter(|reply| is_same_call(reply, &exchange.reply) && (is_whole || found.of_key.is_none()));
+        if let Some(reply) = own_reply {
+            let prompt = own_prompt;
+            return Ok(Self::Same { prompt, reply });
+        }
+        let unnamed = own_prompt.filter(|_| !is_reply_taken && first.client_key.is_none());
+        match found.of_key.or(unnamed) {
+            Some(stored) if is_same_content(&stored, first) => Ok(Self::Other(stored)),
+            Some(_) => Ok(Self::KeyReused),
+            None if is_id_taken => Err(StoreError::Failed("the message's id is taken".into())),
+            None => Ok(Self::None),
+        }
+    }
+}
+
+/// Whether a stored reply is what a call with this reply stores.
+fn is_same_call(stored: &Message, reply: &Message) -> bool {
+    let call = |message: &Message| {
+        let reply = message.reply.as_ref();
+        let reply = reply.map(|reply| (reply.owner.clone(), reply.in_reply_to, reply.regenerates));
+        (message.chat_id, message.client_key.clone(), reply)
+    };
+    call(stored) == call(reply)
+}
+
+/// The answer to a call that stored its reply before: begun, unless the reply has ended. Its owner was then taken for dead
+/// meanwhile.
+pub(super) fn begun_again(chat: Chat, prompt: Option<Message>, reply: Message) -> Begun {
+    let prompt = prompt.map(Box::new);
+    match reply.is_under_way() {
+        true => Begun::Begun {
+            chat: Box::new(chat),
+            prompt,
+            reply: Box::new(reply),
+        },
+        false => Begun::Joined {
+            prompt,
+            reply: Some(Box::new(reply)),
+        },
+    }
+}
+
+/// The answer to a call that another one came before, with the message that this one stored first, and the reply that
+/// this message names.
+pub(super) fn joined(first: Message, named: Option<Message>) -> Begun {
+    let (prompt, reply) = match first.reply {
+        Some(_) => (None, Some(first)),
+        None => (Some(first), named),
+    };
+    Begun::Joined {
+        prompt: prompt.map(Box::new),
+        reply: reply.map(Box::new),
+    }
+}
