@@ -9,9 +9,9 @@ use super::messages::{find_anywhere, find_by_key, find_in_chat, rival, store};
 use super::replies::{NOW, active};
 use super::row::{CHAT_COLUMNS, MESSAGE_COLUMNS, read_chat, read_list, read_message, read_or_warn};
 use crate::domain::{Chat, ChatId, Message, MessageId, Position, Timestamp, UserId, whole_millis};
-use crate::store::repeated::{Earlier, Found, begun_again, joined};
+use crate::store::repeated::{Earlier, Found, begun_again, joined, written_before};
 use crate::store::{
-    Asking, Before, Begun, Exchange, HistoryBounds, MOMENT_MAX, StoreError, Writing, Written, is_same_content,
+    Asking, Before, Begun, Exchange, HistoryBounds, MOMENT_MAX, StoreError, Writing, Written,
 };
 
 /// What came of a piece of work within a transaction. Where the inner result is an error nothing was written.
@@ -36,16 +36,7 @@ pub(super) fn write(connection: &Connection, writing: Writing) -> Decided<Writte
         return Ok(Ok(Written::NoChat));
     };
     if let Some(rival) = rival(connection, &message)? {
-        let written = match Sending::of(&rival, &message) {
-            Sending::Same => Written::New {
-                chat: Box::new(chat),
-                message: Box::new(rival),
-            },
-            Sending::Earlier => Written::Existing(Box::new(rival)),
-            Sending::OtherContent => Written::KeyReused,
-            Sending::Stranger => return Ok(Err(id_is_taken())),
-        };
-        return Ok(Ok(written));
+        return Ok(written_before(chat, rival, &message));
     }
     let wished = message.created_at;
     let next = next_moment(connection, chat.id)?;
@@ -219,35 +210,6 @@ fn renewed(connection: &Connection, reply: Message, lease: Duration) -> SqlResul
         params![whole_millis(lease), reply.id.0, reply.chat_id.0],
         read_message,
     )
-}
-
-/// How a message that has the id or the client key of another relates to it.
-enum Sending {
-    /// It is that message, stored by an earlier attempt.
-    Same,
-    /// It is the same content, sent earlier under another id.
-    Earlier,
-    /// It has the client key with other content.
-    OtherContent,
-    /// It has the id and nothing else in common.
-    Stranger,
-}
-
-impl Sending {
-    fn of(stored: &Message, sent: &Message) -> Self {
-        let has_key = stored.chat_id == sent.chat_id && stored.client_key == sent.client_key;
-        let is_same = has_key && is_same_content(stored, sent);
-        match (stored.id == sent.id, is_same) {
-            (true, true) => Self::Same,
-            (false, true) => Self::Earlier,
-            (true, false) if !has_key || sent.client_key.is_none() => Self::Stranger,
-            (_, false) => Self::OtherContent,
-        }
-    }
-}
-
-fn id_is_taken() -> StoreError {
-    StoreError::Failed("the message's id is taken".into())
 }
 
 fn reply_named_by(connection: &Connection, prompt: &Message) -> SqlResult<Option<Message>> {

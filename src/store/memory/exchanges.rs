@@ -2,8 +2,8 @@
 
 use super::State;
 use crate::domain::{Chat, ChatId, Message, Timestamp, UserId, whole_millis};
-use crate::store::repeated::{Earlier, Found, begun_again, joined};
-use crate::store::{Begun, Exchange, MOMENT_MAX, StoreError, Writing, Written, is_same_content, judge};
+use crate::store::repeated::{Earlier, Found, begun_again, joined, written_before};
+use crate::store::{Begun, Exchange, MOMENT_MAX, StoreError, Writing, Written};
 
 impl State {
     /// A chat, if it is there, and whose it has to be.
@@ -52,22 +52,7 @@ impl State {
             return Ok(Written::NoChat);
         };
         if let Some(stored) = self.rival(message) {
-            if stored.id != message.id {
-                return Ok(match is_same_content(&stored, message) {
-                    true => Written::Existing(Box::new(stored)),
-                    false => Written::KeyReused,
-                });
-            }
-            // An earlier attempt of this very call.
-            let sent = Message {
-                created_at: stored.created_at,
-                ..message.clone()
-            };
-            judge(stored.clone(), &sent)?;
-            return Ok(Written::New {
-                chat: Box::new(chat),
-                message: Box::new(stored),
-            });
+            return written_before(chat, stored, message);
         }
         let moment = self.next_moment(chat.id, message.created_at);
         let stored = self.put(message, moment);

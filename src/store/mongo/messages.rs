@@ -21,7 +21,8 @@ use super::{MongoStore, indexes};
 use crate::domain::{
     ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest, Slice, Timestamp,
 };
-use crate::store::{Inserted, MessageStore, StoreError, Writing, Written, is_same_content, judge};
+use crate::store::repeated::written_before;
+use crate::store::{Inserted, MessageStore, StoreError, Writing, Written, judge};
 
 const BY_CREATION: Keyset = Keyset {
     time: "created_ts",
@@ -56,23 +57,12 @@ impl MessageStore for MongoStore {
             }
             Placed::Rival(rival) => rival,
         };
-        if rival.id == message.id && rival.client_key == message.client_key && rival.author == message.author
-        {
-            // Our own attempt, whose outcome the caller was not told.
-            return Ok(Written::New {
-                chat: Box::new(moments.chat),
-                message: rival,
-            });
+        let written = written_before(moments.chat.clone(), *rival, &message);
+        if !matches!(written, Ok(Written::New { .. })) {
+            // Where the chat stands in a list is no reason to fail what is decided.
+            let _ = self.put_back(&moments).await;
         }
-        // Where the chat stands in a list is no reason to fail what is decided.
-        let _ = self.put_back(&moments).await;
-        if rival.id == message.id {
-            return Err(StoreError::Failed("the message's id is taken".into()));
-        }
-        Ok(match is_same_content(&rival, &message) {
-            true => Written::Existing(rival),
-            false => Written::KeyReused,
-        })
+        written
     }
 
     async fn insert_message(&self, message: &Message) -> Result<Inserted, StoreError> {

@@ -8,14 +8,12 @@
 //! one has found it in slot 0 and asked it to go first. Both are decided in the document of the one that has slot 0, by
 //! updates of which each excludes the other: so no two replies ever wait for one another.
 
-use std::time::Duration;
-
 use mongodb::bson::{Bson, Document, doc};
 
 use super::MongoStore;
 use super::fields::stored_date;
 use super::history::Look;
-use super::operation::is_duplicate_key;
+use super::operation::{ANSWER_TIMEOUT, is_duplicate_key};
 use super::replies::streaming;
 use super::reply_document::{GOES_FIRST, SLOT, stored_slot};
 use crate::domain::{ChatId, Message, MessageId, Position, Timestamp, whole_millis};
@@ -23,10 +21,6 @@ use crate::store::{ACTIVE_REPLIES_MAX, Before, HistoryBounds, StoreError};
 
 /// How often the replies of a chat are looked at if each time another one changes its slot in between.
 const ATTEMPTS_MAX: usize = 2 * ACTIVE_REPLIES_MAX;
-
-/// How long after a look a slot may be changed on the strength of it. A change that comes later, of a call that was given
-/// up, must not undo what a later call found.
-const LOOK_HOLDS_FOR: Duration = Duration::from_secs(2);
 
 /// A reply under way.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,7 +94,8 @@ impl MongoStore {
         let mut filter = streaming(chat, id);
         filter.insert(SLOT, stored_slot(from));
         filter.insert(GOES_FIRST, Bson::Null);
-        let deadline = looked_at.plus_millis(whole_millis(LOOK_HOLDS_FOR));
+        // By then the caller has given this up, and may have asked again: what comes later must not undo what it found.
+        let deadline = looked_at.plus_millis(whole_millis(ANSWER_TIMEOUT));
         filter.insert("$expr", doc! { "$lt": ["$$NOW", stored_date(deadline)] });
         self.change(filter, doc! { SLOT: stored_slot(to) }).await
     }

@@ -23,6 +23,7 @@ on_both_stores! {
     of_twenty_exchanges_of_one_key_one_begins_and_the_others_join_it,
     of_twenty_replies_of_one_key_one_begins_and_the_others_join_it,
     an_attempt_that_is_repeated_is_begun_again,
+    an_attempt_that_is_repeated_brings_no_deleted_prompt_back,
     whoever_joins_finds_the_reply_as_it_is,
     a_client_key_of_another_chat_is_another_one,
     an_id_that_is_taken_begins_nothing,
@@ -344,6 +345,47 @@ async fn an_attempt_that_is_repeated_is_begun_again(scratch: &Scratch) {
         };
         assert_eq!(places(store.begin_exchange(&again).await.unwrap()), first);
         assert_eq!(count(&*store, chat).await, stored);
+    }
+}
+
+async fn an_attempt_that_is_repeated_brings_no_deleted_prompt_back(scratch: &Scratch) {
+    let store = scratch.open().await;
+    for exchange in [
+        make::exchange(chat(&*store).await.id, "us"),
+        with_key(make::exchange(chat(&*store).await.id, "us"), "key", "Hello"),
+    ] {
+        let chat = exchange.reply.chat_id;
+        let Begun::Begun {
+            prompt: Some(prompt),
+            reply,
+            ..
+        } = store.begin_exchange(&exchange).await.unwrap()
+        else {
+            panic!("not begun");
+        };
+        assert!(store.delete_message(chat, prompt.id).await.unwrap());
+        for _ in 0..2 {
+            let Begun::Begun {
+                prompt: None,
+                reply: again,
+                ..
+            } = store.begin_exchange(&exchange).await.unwrap()
+            else {
+                panic!("not begun again, or with a prompt");
+            };
+            assert_eq!((again.id, again.position()), (reply.id, reply.position()));
+            assert_eq!(count(&*store, chat).await, 1);
+        }
+        let outcome = make::outcome(EndState::Failed, "");
+        let ended = store.finish_reply(chat, reply.id, Claim::Owner("us"), &outcome, None);
+        let ended = ended.await.unwrap().map(Box::new);
+        assert!(ended.is_some());
+        let joined = Begun::Joined {
+            prompt: None,
+            reply: ended,
+        };
+        assert_eq!(store.begin_exchange(&exchange).await.unwrap(), joined);
+        assert_eq!(count(&*store, chat).await, 1);
     }
 }
 

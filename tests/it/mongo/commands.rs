@@ -80,7 +80,7 @@ async fn a_mutation_costs_as_few_commands_as_is_promised() {
     let input = json!({ "input": { "chatId": chat, "text": "Hello" } });
     let end_of = async |sent: Value| {
         let id = sent["sendMessage"]["reply"]["id"].as_str().unwrap();
-        let reader = engine.follow(MessageId(id.parse().unwrap()), None).await.unwrap();
+        let reader = engine.follow(MessageId::parse(id).unwrap(), None).await.unwrap();
         let mut reader = reader.unwrap();
         while reader.next().await.is_some() {}
     };

@@ -172,38 +172,6 @@ async fn a_reply_that_was_stored_without_its_prompt_is_found_after_its_lease_and
 }
 
 #[tokio::test]
-async fn an_attempt_that_is_repeated_after_half_of_it_was_stored_is_stored_whole() {
-    let scratch = Scratch::mongo().await;
-    let (store, _) = Recorder::open(&scratch).await;
-    let chat = make::chat();
-    store.insert_chat(&chat).await.unwrap();
-    let sent = with_key(exchange(&chat, "us"), "key");
-    let (prompt, reply) = begin(&store, &sent).await;
-    let (again, same) = begin(&store, &sent).await;
-    assert_eq!((&again, &same), (&prompt, &reply));
-    store.delete_message(chat.id, prompt.unwrap().id).await.unwrap();
-    let (prompt, second) = begin(&store, &sent).await;
-    assert_eq!(second.id, reply.id);
-    assert!(second.created_at > reply.created_at);
-    let stored = store
-        .messages(&[second.id, prompt.as_ref().unwrap().id])
-        .await
-        .unwrap();
-    assert_eq!(stored.len(), 2);
-    // Another owner's attempt is not this one.
-    let mut other = with_key(exchange(&chat, "them"), "key");
-    let Begun::Joined { reply: joined, .. } = store.begin_exchange(&other).await.unwrap() else {
-        panic!("not joined");
-    };
-    assert_eq!(joined.unwrap().id, reply.id);
-    if let Asking::New(prompt) = &mut other.asking {
-        prompt.text = "Something else".to_owned();
-    }
-    assert_eq!(store.begin_exchange(&other).await.unwrap(), Begun::KeyReused);
-    scratch.remove().await;
-}
-
-#[tokio::test]
 async fn what_is_refused_or_was_there_before_leaves_the_chat_where_it_was() {
     let scratch = Scratch::mongo().await;
     let (store, _) = Recorder::open(&scratch).await;
