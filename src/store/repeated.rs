@@ -20,10 +20,13 @@ pub(super) enum Earlier {
     /// There was none: the exchange may begin.
     None,
     /// The same call. Its prompt is not there if only a reply was asked for, or if it was never stored or is deleted.
-    Same { prompt: Option<Message>, reply: Message },
+    Same {
+        prompt: Option<Box<Message>>,
+        reply: Box<Message>,
+    },
     /// Another call with the same client key and content, or the same one whose reply is deleted: its prompt, or its reply
     /// where only that was asked for.
-    Other(Message),
+    Other(Box<Message>),
     /// The client key belongs to other content.
     KeyReused,
 }
@@ -42,12 +45,14 @@ impl Earlier {
             .reply
             .filter(|reply| is_same_call(reply, &exchange.reply) && (is_whole || found.of_key.is_none()));
         if let Some(reply) = own_reply {
-            let prompt = own_prompt;
-            return Ok(Self::Same { prompt, reply });
+            return Ok(Self::Same {
+                prompt: own_prompt.map(Box::new),
+                reply: Box::new(reply),
+            });
         }
         let unnamed = own_prompt.filter(|_| !is_reply_taken && first.client_key.is_none());
         match found.of_key.or(unnamed) {
-            Some(stored) if is_same_content(&stored, first) => Ok(Self::Other(stored)),
+            Some(stored) if is_same_content(&stored, first) => Ok(Self::Other(Box::new(stored))),
             Some(_) => Ok(Self::KeyReused),
             None if is_id_taken => Err(id_is_taken()),
             None => Ok(Self::None),
@@ -90,30 +95,26 @@ fn is_same_call(stored: &Message, reply: &Message) -> bool {
 
 /// The answer to a call that stored its reply before: begun, unless the reply has ended. Its owner was then taken for dead
 /// meanwhile.
-pub(super) fn begun_again(chat: Chat, prompt: Option<Message>, reply: Message) -> Begun {
-    let prompt = prompt.map(Box::new);
+pub(super) fn begun_again(chat: Chat, prompt: Option<Box<Message>>, reply: Box<Message>) -> Begun {
     match reply.is_under_way() {
         true => Begun::Begun {
             chat: Box::new(chat),
             prompt,
-            reply: Box::new(reply),
+            reply,
         },
         false => Begun::Joined {
             prompt,
-            reply: Some(Box::new(reply)),
+            reply: Some(reply),
         },
     }
 }
 
 /// The answer to a call that another one came before, with the message that this one stored first, and the reply that
 /// this message names.
-pub(super) fn joined(first: Message, named: Option<Message>) -> Begun {
+pub(super) fn joined(first: Box<Message>, named: Option<Message>) -> Begun {
     let (prompt, reply) = match first.reply {
         Some(_) => (None, Some(first)),
-        None => (Some(first), named),
+        None => (Some(first), named.map(Box::new)),
     };
-    Begun::Joined {
-        prompt: prompt.map(Box::new),
-        reply: reply.map(Box::new),
-    }
+    Begun::Joined { prompt, reply }
 }

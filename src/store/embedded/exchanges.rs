@@ -68,8 +68,8 @@ pub(super) fn begin(connection: &Connection, exchange: Exchange) -> Decided<Begu
     match earlier {
         Earlier::None => {}
         Earlier::Same { prompt, reply } => {
-            let reply = renewed(connection, reply, exchange.lease)?;
-            return Ok(Ok(begun_again(chat, prompt, reply)));
+            let reply = renewed(connection, *reply, exchange.lease)?;
+            return Ok(Ok(begun_again(chat, prompt, Box::new(reply))));
         }
         Earlier::Other(first) => {
             let named = reply_named_by(connection, &first)?;

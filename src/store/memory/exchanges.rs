@@ -90,7 +90,7 @@ impl State {
                         let lease_until = now.plus_millis(whole_millis(exchange.lease));
                         reply.lease_until = reply.lease_until.max(lease_until);
                     }
-                    reply = stored.clone();
+                    *reply = stored.clone();
                 }
                 return Ok(begun_again(chat, prompt, reply));
             }

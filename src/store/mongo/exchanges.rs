@@ -102,8 +102,8 @@ impl MongoStore {
             let rivals = self.rivals(exchange).await?;
             match Earlier::of(exchange, rivals.found)? {
                 Earlier::None => {}
-                Earlier::Same { prompt, reply } => match self.renewed(reply, exchange.lease).await? {
-                    Some(reply) => return Ok(begun_again(moments.chat.clone(), prompt, reply)),
+                Earlier::Same { prompt, reply } => match self.renewed(*reply, exchange.lease).await? {
+                    Some(reply) => return Ok(begun_again(moments.chat.clone(), prompt, Box::new(reply))),
                     None => {
                         slot = None;
                         continue;

@@ -44,7 +44,7 @@ enum Step {
     /// It moves from slot 0 to this slot, and waits for these.
     GiveUp(usize, Vec<Message>),
     /// It asks this later one, which has slot 0, to go first, and waits for it.
-    Follow(Message),
+    Follow(Box<Message>),
 }
 
 impl MongoStore {
@@ -70,7 +70,7 @@ impl MongoStore {
                 Step::Wait(earlier) => (true, earlier),
                 Step::Take(from) => (self.move_to(chat, id, from, 0, at).await?, Vec::new()),
                 Step::GiveUp(to, earlier) => (self.move_to(chat, id, 0, to, at).await?, earlier),
-                Step::Follow(later) => (self.ask_to_go_first(&later).await?, vec![later]),
+                Step::Follow(later) => (self.ask_to_go_first(&later).await?, vec![*later]),
             };
             if is_done {
                 return Ok(Some(Before { earlier, history }));
@@ -142,7 +142,7 @@ impl Step {
             Some(from) => match others.into_iter().find(|reply| reply.slot == Some(0)) {
                 None => Self::Take(from),
                 Some(later) if later.goes_first => Self::Wait(vec![later.message]),
-                Some(later) => Self::Follow(later.message),
+                Some(later) => Self::Follow(Box::new(later.message)),
             },
         })
     }
@@ -208,7 +208,7 @@ mod tests {
         );
         assert_eq!(
             Step::of(id(1), all(&three)),
-            Some(Step::Follow(three.message.clone()))
+            Some(Step::Follow(Box::new(three.message.clone())))
         );
         assert_eq!(Step::of(id(2), all(&three)), Some(Step::Wait(messages(&[&one]))));
         three.goes_first = true;
