@@ -17,8 +17,8 @@ pub struct UsageRow {
     pub tokens: TokenCount,
 }
 
-/// What one reply used, as it is written into the ledger of usage: once, when the reply has ended. Nothing that happens
-/// to the reply or its chat later changes the ledger.
+/// What one reply used, as it is entered into the ledger of usage: once, when the reply ends. Nothing that happens to the
+/// reply or its chat later changes the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bill {
     /// The user whose chat it is.

@@ -108,8 +108,9 @@ pub struct Exchange {
     pub chat_of: Option<UserId>,
     /// How long the owner vouches for the reply, from now.
     pub lease: Duration,
-    /// The most other replies of the chat that may be under way, at most [`ACTIVE_REPLIES_MAX`] less one. Exact, however
-    /// many servers ask at once.
+    /// The most other replies of the chat that may be under way, at most [`ACTIVE_REPLIES_MAX`] less one. That many are
+    /// never exceeded, however many servers ask at once. Fewer may be, where another reply begins at the same moment: this one
+    /// then waits for it.
     pub others_max: usize,
 }
 
@@ -161,10 +162,12 @@ pub enum Begun {
 /// The most replies of one chat that run or wait for their turn, on all servers together.
 pub const ACTIVE_REPLIES_MAX: usize = 8;
 
-/// What stands before a reply in its chat, all of one moment.
+/// What stands before a reply in its chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Before {
-    /// The replies under way that were asked for before it, the oldest first.
+    /// The replies under way that it has to wait for: those that were asked for before it, the oldest first; or one that
+    /// was asked for after it and stored before it, which runs first. Where there is none, the reply runs: of a chat's
+    /// replies one at a time, on all servers together.
     pub earlier: Vec<Message>,
     /// The latest messages up to a place and including it, in the chat's order.
     pub history: Vec<Message>,
@@ -306,12 +309,14 @@ pub trait MessageStore: Send + Sync {
 pub trait ReplyStore: Send + Sync {
     /// Begins an exchange: the prompt and its reply are stored both or neither. An id that another message has, or another
     /// owner's call with another client key or none, is an error. If this fails, or the process dies
-    /// meanwhile, a half that was stored ends with its lease: [`ReplyStore::claimable_replies`] finds it. Two round trips
-    /// where nothing is in the way.
+    /// meanwhile, a half that was stored ends with its lease: [`ReplyStore::claimable_replies`] finds it. The same call once
+    /// more finds what it stored and renews the lease; what was deleted since does not come back. Two round trips where
+    /// nothing is in the way.
     async fn begin_exchange(&self, exchange: &Exchange) -> Result<Begun, StoreError>;
 
     /// What stands before the reply `id` of this chat, and the messages up to `until`, inclusive. `None` if the chat is
-    /// gone, or the reply is gone or has ended.
+    /// gone, or the reply is gone or has ended. Only its owner may ask, and asks again when one of those that it waits for has
+    /// ended. One round trip for a reply that need not wait, two once it has waited.
     async fn before_reply(
         &self,
         chat: ChatId,
@@ -342,8 +347,12 @@ pub trait ReplyStore: Send + Sync {
 
     /// Ends a streaming reply in one atomic write, sets `updated_at` and `token_count` (the completion's tokens),
     /// and returns the message. Ends it as stopped if a stop was noted, whatever the outcome says. `None` if the reply
-    /// has ended before, is gone, or the claim does not hold. The bill is written into the ledger if this call ended the
-    /// reply, or if the reply is gone: what was used was used.
+    /// has ended before, is gone, or the claim does not hold.
+    ///
+    /// The bill is entered into the ledger once for each reply, however often this is called: what was used was used. By
+    /// its owner it is entered whatever became of the reply; by others if they end it, or if it is gone. After an error, call
+    /// this again: the bill, the end, both or neither may be stored. A ledger that refuses the bill for good, rather than
+    /// being unavailable, keeps no reply from ending. Two round trips with a bill.
     async fn finish_reply(
         &self,
         chat: ChatId,
@@ -427,10 +436,19 @@ pub(crate) fn is_same_content(stored: &Message, sent: &Message) -> bool {
     (is_reply || stored.is_edited || stored.text == sent.text) && content(stored) == content(sent)
 }
 
+/// The end of the year 9999, in milliseconds. A message that is dated later says nothing about the order.
+pub(crate) const MILLIS_MAX: i64 = 253_402_300_799_999;
+
+/// The latest moment that the next one comes after: a day later, so that moments still rise behind a message of the last
+/// moment of that year.
+pub(crate) const MOMENT_MAX: Timestamp = Timestamp::from_millis(MILLIS_MAX + DAY_MILLIS);
+
+/// A day, in milliseconds.
+pub(crate) const DAY_MILLIS: i64 = 86_400_000;
+
 /// The first moment of a moment's UTC day.
 pub(crate) fn day_of(moment: Timestamp) -> Timestamp {
-    const DAY_MS: i64 = 86_400_000;
-    moment.plus_millis(-moment.millis().rem_euclid(DAY_MS))
+    moment.plus_millis(-moment.millis().rem_euclid(DAY_MILLIS))
 }
 
 /// Whether two messages of one id are one sending: what the server changes later is not compared.

@@ -1,7 +1,7 @@
-//! An exchange that is asked for again: by the same call, whose answer was lost, or by another one with its client key.
-//! Each engine finds what is stored; what that comes to is decided here, for all of them.
+//! A message or an exchange that is asked for again: by the same call, whose answer was lost, or by another one with its
+//! client key. Each engine finds what is stored; what that comes to is decided here, for all of them.
 
-use super::{Begun, Exchange, StoreError, is_same_content};
+use super::{Begun, Exchange, StoreError, Written, is_same_content};
 use crate::domain::{Chat, Message};
 
 /// Stored messages that have an id or the client key of an exchange.
@@ -54,10 +54,33 @@ impl Earlier {
         match found.of_key.or(unnamed) {
             Some(stored) if is_same_content(&stored, first) => Ok(Self::Other(Box::new(stored))),
             Some(_) => Ok(Self::KeyReused),
-            None if is_id_taken => Err(StoreError::Failed("the message's id is taken".into())),
+            None if is_id_taken => Err(id_is_taken()),
             None => Ok(Self::None),
         }
     }
+}
+
+/// The answer to a call that writes `sent` where a stored message has its client key or its id.
+pub(super) fn written_before(chat: Chat, stored: Message, sent: &Message) -> Result<Written, StoreError> {
+    let call = |message: &Message| (message.chat_id, message.client_key.clone(), message.author);
+    if stored.id != sent.id {
+        return Ok(match is_same_content(&stored, sent) {
+            true => Written::Existing(Box::new(stored)),
+            false => Written::KeyReused,
+        });
+    }
+    match call(&stored) == call(sent) {
+        // The same call, whose answer was lost.
+        true => Ok(Written::New {
+            chat: Box::new(chat),
+            message: Box::new(stored),
+        }),
+        false => Err(id_is_taken()),
+    }
+}
+
+fn id_is_taken() -> StoreError {
+    StoreError::Failed("the message's id is taken".into())
 }
 
 /// Whether a stored reply is what a call with this reply stores.

@@ -9,17 +9,17 @@ use super::messages::{find_anywhere, find_by_key, find_in_chat, rival, store};
 use super::replies::{NOW, active};
 use super::row::{CHAT_COLUMNS, MESSAGE_COLUMNS, read_chat, read_list, read_message, read_or_warn};
 use crate::domain::{Chat, ChatId, Message, MessageId, Position, Timestamp, UserId, whole_millis};
-use crate::store::repeated::{Earlier, Found, begun_again, joined};
+use crate::store::repeated::{Earlier, Found, begun_again, joined, written_before};
 use crate::store::{
-    Asking, Before, Begun, Exchange, HistoryBounds, StoreError, Writing, Written, is_same_content,
+    Asking, Before, Begun, Exchange, HistoryBounds, MOMENT_MAX, StoreError, Writing, Written,
 };
 
 /// What came of a piece of work within a transaction. Where the inner result is an error nothing was written.
 type Decided<T> = SqlResult<Result<T, StoreError>>;
 
-/// The moment of the latest message of a chat.
+/// The moment of the latest message of a chat that is dated no later than a moment.
 pub(super) const LATEST: &str = "SELECT created_at FROM messages INDEXED BY messages_of_chat
-     WHERE chat_id = ? ORDER BY created_at DESC LIMIT 1";
+     WHERE chat_id = ? AND created_at <= ? ORDER BY created_at DESC LIMIT 1";
 
 /// The moment of a streaming reply.
 pub(super) const STREAMING_AT: &str =
@@ -36,16 +36,7 @@ pub(super) fn write(connection: &Connection, writing: Writing) -> Decided<Writte
         return Ok(Ok(Written::NoChat));
     };
     if let Some(rival) = rival(connection, &message)? {
-        let written = match Sending::of(&rival, &message) {
-            Sending::Same => Written::New {
-                chat: Box::new(chat),
-                message: Box::new(rival),
-            },
-            Sending::Earlier => Written::Existing(Box::new(rival)),
-            Sending::OtherContent => Written::KeyReused,
-            Sending::Stranger => return Ok(Err(id_is_taken())),
-        };
-        return Ok(Ok(written));
+        return Ok(written_before(chat, rival, &message));
     }
     let wished = message.created_at;
     let next = next_moment(connection, chat.id)?;
@@ -221,35 +212,6 @@ fn renewed(connection: &Connection, reply: Message, lease: Duration) -> SqlResul
     )
 }
 
-/// How a message that has the id or the client key of another relates to it.
-enum Sending {
-    /// It is that message, stored by an earlier attempt.
-    Same,
-    /// It is the same content, sent earlier under another id.
-    Earlier,
-    /// It has the client key with other content.
-    OtherContent,
-    /// It has the id and nothing else in common.
-    Stranger,
-}
-
-impl Sending {
-    fn of(stored: &Message, sent: &Message) -> Self {
-        let has_key = stored.chat_id == sent.chat_id && stored.client_key == sent.client_key;
-        let is_same = has_key && is_same_content(stored, sent);
-        match (stored.id == sent.id, is_same) {
-            (true, true) => Self::Same,
-            (false, true) => Self::Earlier,
-            (true, false) if !has_key || sent.client_key.is_none() => Self::Stranger,
-            (_, false) => Self::OtherContent,
-        }
-    }
-}
-
-fn id_is_taken() -> StoreError {
-    StoreError::Failed("the message's id is taken".into())
-}
-
 fn reply_named_by(connection: &Connection, prompt: &Message) -> SqlResult<Option<Message>> {
     match prompt.reply_id {
         Some(reply) => find_in_chat(connection, prompt.chat_id, reply),
@@ -278,11 +240,11 @@ fn oldest_if_full(connection: &Connection, chat: ChatId, others_max: usize) -> S
     Ok(ids.first().copied().filter(|_| ids.len() > others_max))
 }
 
-/// The first moment after all messages of a chat.
+/// The first moment after all messages of a chat, as far as their dates say anything.
 fn next_moment(connection: &Connection, chat: ChatId) -> SqlResult<Timestamp> {
     let latest: Option<Timestamp> = connection
         .prepare_cached(LATEST)?
-        .query_row([chat.0], |row| row.get(0))
+        .query_row(params![chat.0, MOMENT_MAX], |row| row.get(0))
         .optional()?;
     Ok(latest.map_or(Timestamp::from_millis(i64::MIN), |latest| latest.plus_millis(1)))
 }

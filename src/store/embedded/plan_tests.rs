@@ -60,6 +60,7 @@ fn statements() -> Vec<String> {
         deletions::DELETE_STREAMING.to_owned(),
         deletions::PIECE_OF.to_owned(),
         usage::ROWS.to_owned(),
+        usage::FORGET.to_owned(),
     ];
     for claim in [Claim::Owner("us"), Claim::Lapsed, Claim::Alone] {
         statements.extend([replies::finish(claim).0, replies::remove(claim).0]);

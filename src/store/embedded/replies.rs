@@ -115,18 +115,20 @@ impl ReplyStore for EmbeddedStore {
         let (sql, owner) = finish(claim);
         values.extend(owner);
         let bill = bill.cloned();
+        let is_owner = matches!(claim, Claim::Owner(_));
         let finished = self.writer.write(move |connection| {
             let finished = connection
                 .prepare_cached(&sql)?
                 .query_row(params_from_iter(values), read_message)
                 .optional()?;
             if let Some(bill) = bill
-                && (finished.is_some()
+                && (is_owner
+                    || finished.is_some()
                     || !connection
                         .prepare_cached(IS_THERE)?
                         .exists(params![id.0, chat.0])?)
             {
-                usage::add(connection, &bill)?;
+                usage::enter(connection, id, &bill)?;
             }
             Ok(finished)
         });

@@ -5,7 +5,7 @@ use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, Result as SqlResult, Row, params};
 
 use super::EmbeddedStore;
-use crate::domain::{Bill, Timestamp, TokenCount, UsageRow, UserId};
+use crate::domain::{Bill, MessageId, Timestamp, TokenCount, UsageRow, UserId};
 use crate::store::{StoreError, UsageStore, day_of};
 
 /// The rows of a user in a time.
@@ -44,8 +44,22 @@ impl UsageStore for EmbeddedStore {
     }
 }
 
-/// Writes a bill into the ledger.
-pub(super) fn add(connection: &Connection, bill: &Bill) -> SqlResult<()> {
+/// Notes a reply as entered, unless it was.
+const NOTE: &str = "INSERT INTO ledger_replies (reply_id) VALUES (?) ON CONFLICT DO NOTHING";
+
+/// Forgets replies that were entered long ago.
+pub(super) const FORGET: &str = "DELETE FROM ledger_replies WHERE number <= ?";
+
+/// So many replies are known as entered: far more than end while one of them is entered again.
+const REPLIES_KNOWN: i64 = 1_000;
+
+/// Writes the bill of a reply into the ledger, unless it is in it already.
+pub(super) fn enter(connection: &Connection, reply: MessageId, bill: &Bill) -> SqlResult<()> {
+    if connection.prepare_cached(NOTE)?.execute([reply.0])? == 0 {
+        return Ok(());
+    }
+    let forgotten = connection.last_insert_rowid().saturating_sub(REPLIES_KNOWN);
+    connection.prepare_cached(FORGET)?.execute([forgotten])?;
     let (prompt, completion) = (bill.usage.prompt, bill.usage.completion);
     let model = match &bill.model {
         Some(model) => Value::Text(model.clone()),

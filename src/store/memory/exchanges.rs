@@ -2,8 +2,8 @@
 
 use super::State;
 use crate::domain::{Chat, ChatId, Message, Timestamp, UserId, whole_millis};
-use crate::store::repeated::{Earlier, Found, begun_again, joined};
-use crate::store::{Begun, Exchange, StoreError, Writing, Written, is_same_content, judge};
+use crate::store::repeated::{Earlier, Found, begun_again, joined, written_before};
+use crate::store::{Begun, Exchange, MOMENT_MAX, StoreError, Writing, Written};
 
 impl State {
     /// A chat, if it is there, and whose it has to be.
@@ -15,7 +15,11 @@ impl State {
 
     /// The first moment from `wished` on that comes after everything in the chat.
     fn next_moment(&self, chat: ChatId, wished: Timestamp) -> Timestamp {
-        let latest = self.messages_of(chat).pop().map(|message| message.created_at);
+        let moments = self
+            .messages_of(chat)
+            .into_iter()
+            .map(|message| message.created_at);
+        let latest = moments.rev().find(|moment| *moment <= MOMENT_MAX);
         latest.map_or(wished, |latest| wished.max(latest.plus_millis(1)))
     }
 
@@ -48,22 +52,7 @@ impl State {
             return Ok(Written::NoChat);
         };
         if let Some(stored) = self.rival(message) {
-            if stored.id != message.id {
-                return Ok(match is_same_content(&stored, message) {
-                    true => Written::Existing(Box::new(stored)),
-                    false => Written::KeyReused,
-                });
-            }
-            // An earlier attempt of this very call.
-            let sent = Message {
-                created_at: stored.created_at,
-                ..message.clone()
-            };
-            judge(stored.clone(), &sent)?;
-            return Ok(Written::New {
-                chat: Box::new(chat),
-                message: Box::new(stored),
-            });
+            return written_before(chat, stored, message);
         }
         let moment = self.next_moment(chat.id, message.created_at);
         let stored = self.put(message, moment);
@@ -95,7 +84,16 @@ impl State {
         };
         match Earlier::of(exchange, found)? {
             Earlier::None => {}
-            Earlier::Same { prompt, reply } => return Ok(begun_again(chat, prompt, reply)),
+            Earlier::Same { prompt, mut reply } => {
+                if let Some(stored) = self.streaming(chat_id, reply.id) {
+                    if let Some(reply) = &mut stored.reply {
+                        let lease_until = now.plus_millis(whole_millis(exchange.lease));
+                        reply.lease_until = reply.lease_until.max(lease_until);
+                    }
+                    *reply = stored.clone();
+                }
+                return Ok(begun_again(chat, prompt, reply));
+            }
             Earlier::Other(first) => {
                 let named = first
                     .reply_id

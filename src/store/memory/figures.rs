@@ -28,7 +28,7 @@ impl State {
     fn usage(&self, user: &UserId, from: Timestamp, to: Timestamp) -> Vec<UsageRow> {
         let mut rows = BTreeMap::new();
         let days = day_of(from)..to;
-        let bills = self.bills.iter().filter(|bill| bill.user == *user);
+        let bills = self.bills.values().filter(|bill| bill.user == *user);
         for bill in bills.filter(|bill| days.contains(&day_of(bill.at))) {
             let (day, usage) = (day_of(bill.at), bill.usage);
             let is_estimated = usage.prompt.is_estimated || usage.completion.is_estimated;

@@ -32,8 +32,8 @@ struct State {
     messages: BTreeMap<MessageId, Message>,
     /// Chats that were deleted, while messages of theirs are left to remove.
     deleted: BTreeSet<ChatId>,
-    /// What replies used.
-    bills: Vec<Bill>,
+    /// What each reply used.
+    bills: BTreeMap<MessageId, Bill>,
     /// The latest of each user.
     revocations: Vec<Revocation>,
 }

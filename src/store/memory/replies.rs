@@ -14,7 +14,7 @@ use crate::store::{Before, Begun, Checkpointed, Claim, Exchange, HistoryBounds, 
 
 impl State {
     /// A reply that streams, with the message that it is.
-    fn streaming(&mut self, chat: ChatId, id: MessageId) -> Option<&mut Message> {
+    pub(super) fn streaming(&mut self, chat: ChatId, id: MessageId) -> Option<&mut Message> {
         self.message_of(chat, id).filter(|message| message.is_under_way())
     }
 
@@ -175,8 +175,11 @@ impl ReplyStore for MemoryStore {
         let now = self.now();
         let mut state = self.state();
         let finished = state.finish_reply(chat, id, claim, outcome, now);
-        if finished.is_some() || state.message_of(chat, id).is_none() {
-            state.bills.extend(bill.cloned());
+        let is_owner = matches!(claim, Claim::Owner(_));
+        if let Some(bill) = bill
+            && (is_owner || finished.is_some() || state.message_of(chat, id).is_none())
+        {
+            state.bills.entry(id).or_insert_with(|| bill.clone());
         }
         Ok(finished)
     }

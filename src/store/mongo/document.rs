@@ -110,9 +110,15 @@ pub(super) fn read_one<T>(
     document: Option<RawDocumentBuf>,
     read: fn(&RawDocument) -> Option<T>,
 ) -> Result<Option<T>, StoreError> {
-    document
-        .map(|document| read(&document).ok_or_else(|| StoreError::Corrupt(unreadable(&document).into())))
-        .transpose()
+    document.map(|document| read_whole(&document, read)).transpose()
+}
+
+/// Reads a document, or says that it cannot be read.
+pub(super) fn read_whole<T>(
+    document: &RawDocument,
+    read: fn(&RawDocument) -> Option<T>,
+) -> Result<T, StoreError> {
+    read(document).ok_or_else(|| StoreError::Corrupt(unreadable(document).into()))
 }
 
 /// Reads the documents of a list, leaving out those that cannot be read: one damaged document must not hide the rest.

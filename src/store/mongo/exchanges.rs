@@ -1,19 +1,23 @@
 //! Beginning an exchange.
 //!
 //! The reply is inserted before its prompt, in one command: its lease is what leads to it if nothing follows. Each reply
-//! under way has a slot of its chat, unique among those under way, so that never more are than there are slots.
+//! under way has a slot of its chat, unique among those under way, so that never more are than there are slots. Slot 0 is the
+//! turn (see `turns.rs`): a new reply gets it where it is free.
+
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use mongodb::bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
+use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 use tokio::time::Instant;
 
 use super::MongoStore;
-use super::document::{encode_message, read_list, read_message};
-use super::fields::{Fields, stored_id};
+use super::document::{encode_message, read_list, read_message, read_one};
+use super::fields::stored_id;
 use super::messages::of_key;
 use super::moments::{MOMENT_HOLDS_FOR, Moments, Wish, undo_if_gone};
 use super::operation::{ANSWER_TIMEOUT, duplicate_at};
-use super::replies::{holds, streaming};
+use super::replies::{from_now, holds, streaming};
+use super::reply_document::{slot, stored_slot};
 use crate::domain::{ChatId, Message, MessageId, ReplyState, Timestamp, whole_millis};
 use crate::store::repeated::{Earlier, Found, begun_again, joined};
 use crate::store::{ACTIVE_REPLIES_MAX, Begun, Claim, Exchange, StoreError};
@@ -45,7 +49,8 @@ struct Rivals {
 impl MongoStore {
     /// See [`crate::store::ReplyStore::begin_exchange`].
     pub(super) async fn begin(&self, exchange: &Exchange) -> Result<Begun, StoreError> {
-        let chat = exchange.reply.chat_id;
+        // From before the moments are given: a freeze at any point after that counts.
+        let (since, chat) = (Instant::now(), exchange.reply.chat_id);
         let wish = Wish {
             chat,
             chat_of: exchange.chat_of.as_ref(),
@@ -56,7 +61,7 @@ impl MongoStore {
         let Some(moments) = self.take_moments(&wish).await? else {
             return Ok(Begun::NoChat);
         };
-        let begun = self.begin_at(exchange, &moments).await?;
+        let begun = self.begin_at(exchange, &moments, since).await?;
         if !matches!(begun, Begun::Begun { .. } | Begun::NoChat) {
             // Where the chat stands in a list is no reason to fail what is decided.
             let _ = self.put_back(&moments).await;
@@ -64,15 +69,20 @@ impl MongoStore {
         Ok(begun)
     }
 
-    async fn begin_at(&self, exchange: &Exchange, moments: &Moments) -> Result<Begun, StoreError> {
-        let (since, chat) = (Instant::now(), exchange.reply.chat_id);
+    async fn begin_at(
+        &self,
+        exchange: &Exchange,
+        moments: &Moments,
+        since: Instant,
+    ) -> Result<Begun, StoreError> {
+        let chat = exchange.reply.chat_id;
         let mut reply = at(&exchange.reply, moments.last);
         if let Some(reply) = &mut reply.reply {
             reply.lease_until = moments.given_at.plus_millis(whole_millis(exchange.lease));
         }
         let prompt = exchange.prompt().map(|prompt| at(prompt, moments.first));
         let others_max = exchange.others_max.min(ACTIVE_REPLIES_MAX - 1);
-        // Where as many may be under way as there are slots, one that is free says all.
+        // Where as many may be under way as there are slots, a free slot is all that it takes: nobody has to be counted.
         let mut slot = (others_max == ACTIVE_REPLIES_MAX - 1).then_some(0);
         for _ in 0..ATTEMPTS_MAX {
             if let Some(slot) = slot {
@@ -92,9 +102,13 @@ impl MongoStore {
             let rivals = self.rivals(exchange).await?;
             match Earlier::of(exchange, rivals.found)? {
                 Earlier::None => {}
-                Earlier::Same { prompt, reply } => {
-                    return Ok(begun_again(moments.chat.clone(), prompt, reply));
-                }
+                Earlier::Same { prompt, reply } => match self.renewed(*reply, exchange.lease).await? {
+                    Some(reply) => return Ok(begun_again(moments.chat.clone(), prompt, Box::new(reply))),
+                    None => {
+                        slot = None;
+                        continue;
+                    }
+                },
                 Earlier::Other(first) => {
                     let named = match first.reply_id {
                         Some(id) => self.message_of_chat(chat, id).await?,
@@ -167,10 +181,7 @@ impl MongoStore {
         branches.extend(prompt.map(|prompt| doc! { "chat_id": chat, "_id": stored_id(prompt.id.0) }));
         branches.extend(first.client_key.as_ref().map(|key| of_key(reply.chat_id, key)));
         let documents = self.find_any(branches).await?;
-        let slots = documents
-            .iter()
-            .filter_map(|document| slot_of(document))
-            .collect();
+        let slots = documents.iter().filter_map(|document| slot(document)).collect();
         let messages: Vec<_> = read_list(documents, read_message);
         let find = |is_it: &dyn Fn(&&Message) -> bool| messages.iter().find(is_it).cloned();
         let found = Found {
@@ -190,6 +201,18 @@ impl MongoStore {
             find.await?.try_collect().await
         });
         found.await
+    }
+
+    /// A reply that an earlier call stored, whose lease begins anew if it is under way; `None` if it ended or was deleted
+    /// since it was looked at.
+    async fn renewed(&self, reply: Message, lease: Duration) -> Result<Option<Message>, StoreError> {
+        if !reply.is_under_way() {
+            return Ok(Some(reply));
+        }
+        let until = doc! { "$max": ["$reply.lease_until", from_now(lease)] };
+        let renew = vec![doc! { "$set": { "reply.lease_until": until } }];
+        let filter = streaming(reply.chat_id, reply.id);
+        read_one(self.update_one_message(filter, renew).await?, read_message)
     }
 
     /// Removes a reply that was stored without its prompt.
@@ -215,7 +238,7 @@ impl MongoStore {
         let chat = stored_id(reply.chat_id.0);
         let active = doc! { "chat_id": chat, "reply.state": ReplyState::Streaming.name() };
         let found = self.find_any(vec![active]).await?;
-        let taken: Vec<_> = found.iter().filter_map(|document| slot_of(document)).collect();
+        let taken: Vec<_> = found.iter().filter_map(|document| slot(document)).collect();
         let free = (0..ACTIVE_REPLIES_MAX).find(|slot| !taken.contains(slot));
         let document = encode_message(reply);
         Ok(match free {
@@ -236,15 +259,7 @@ pub(super) fn at(message: &Message, moment: Timestamp) -> Message {
 
 fn with_slot(mut document: Document, slot: usize) -> Document {
     if let Some(Bson::Document(reply)) = document.get_mut("reply") {
-        reply.insert("slot", i32::try_from(slot).unwrap_or_default());
+        reply.insert("slot", stored_slot(slot));
     }
     document
-}
-
-fn slot_of(document: &RawDocument) -> Option<usize> {
-    let reply = Fields::of(document).nested("reply")?;
-    let is_streaming = reply.text("state") == Some(ReplyState::Streaming.name());
-    usize::try_from(reply.integer("slot")?)
-        .ok()
-        .filter(|_| is_streaming)
 }

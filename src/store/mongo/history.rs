@@ -1,6 +1,7 @@
-//! What stands before a reply: one command, whose answer is read no further than the history's bounds.
+//! A look at a chat for one of its replies, by one command: the replies under way, and the history. The answer is read no
+//! further than the history's bounds.
 
-use mongodb::bson::{Document, RawDocumentBuf, doc};
+use mongodb::bson::{Document, RawDocument, RawDocumentBuf, doc};
 use mongodb::options::Hint;
 
 use super::document::{read_list, read_message};
@@ -9,9 +10,11 @@ use super::keyset::Keyset;
 use super::lists::{List, stages};
 use super::operation::ANSWER_TIMEOUT;
 use super::replies::ACTIVE_READ_MAX;
+use super::reply_document::{goes_first, slot};
+use super::turns::Active;
 use super::{MongoStore, indexes, inspect};
-use crate::domain::{ChatId, Message, MessageId, Position, ReplyState};
-use crate::store::{Before, HistoryBounds, StoreError};
+use crate::domain::{ChatId, Message, Position, ReplyState, Timestamp};
+use crate::store::{HistoryBounds, StoreError};
 
 const BY_CREATION: Keyset = Keyset {
     time: "created_ts",
@@ -27,6 +30,19 @@ const HISTORY: &str = "history";
 /// Documents of one batch: as many as most histories have, or as the bytes of most allow.
 const BATCH_SIZE: u32 = 32;
 
+/// The moment of the look, in each of the documents of [`ACTIVE`].
+const AT: &str = "at";
+
+/// What was seen of a chat.
+pub(super) struct Look {
+    /// When, by the clock of the store.
+    pub(super) at: Timestamp,
+    /// The replies under way, in no order.
+    pub(super) active: Vec<Active>,
+    /// The latest messages up to a place and including it, in the chat's order.
+    pub(super) history: Vec<Message>,
+}
+
 /// The parts of the answer.
 #[derive(Default)]
 struct Parts {
@@ -36,17 +52,18 @@ struct Parts {
 }
 
 impl MongoStore {
-    /// See [`crate::store::ReplyStore::before_reply`].
-    pub(super) async fn before(
+    /// Looks at a chat, with the history up to `until`; `None` if it is gone, or if no reply is under way in it.
+    pub(super) async fn look(
         &self,
         chat: ChatId,
-        id: MessageId,
         until: Position,
         bounds: HistoryBounds,
-    ) -> Result<Option<Before>, StoreError> {
+    ) -> Result<Option<Look>, StoreError> {
         let scope = doc! { "chat_id": stored_id(chat.0) };
         let edges = BY_CREATION.up_to(&self.messages, &scope, until).await?;
-        let history = BY_CREATION.filter(&scope, &edges).unwrap_or(scope);
+        let history = BY_CREATION
+            .filter(&scope, &edges)
+            .ok_or_else(|| StoreError::Failed("a history without a range".into()))?;
         let pipeline = self.pipeline(chat, history, bounds.messages_max);
         let read = self.messages.read(|messages| async move {
             let aggregate = messages.aggregate(pipeline).with_type::<RawDocumentBuf>();
@@ -71,19 +88,17 @@ impl MongoStore {
             Ok(parts)
         });
         let parts = read.await?;
-        let active = read_list(parts.active, read_message);
-        let own = active.iter().find(|reply| reply.id == id).map(Message::position);
-        let Some(own) = own.filter(|_| parts.has_chat) else {
+        let at = parts.active.first().and_then(|reply| Fields::of(reply).date(AT));
+        let Some(at) = at.filter(|_| parts.has_chat) else {
             return Ok(None);
         };
-        let mut earlier: Vec<_> = active
-            .into_iter()
-            .filter(|reply| reply.position() < own)
-            .collect();
-        earlier.sort_unstable_by_key(Message::position);
         let mut history = read_list(parts.history, read_message);
         history.reverse();
-        Ok(Some(Before { earlier, history }))
+        Ok(Some(Look {
+            at,
+            active: read_list(parts.active, read_active),
+            history,
+        }))
     }
 
     /// The replies under way, then whether the chat lives, then the history from its latest message, in this order.
@@ -108,13 +123,21 @@ impl MongoStore {
             doc! { "$project": { "_id": 1, PART: CHAT } },
         ];
         let mut pipeline = stages(active);
-        pipeline.push(doc! { "$set": { PART: ACTIVE } });
+        pipeline.push(doc! { "$set": { PART: ACTIVE, AT: "$$NOW" } });
         pipeline.push(doc! { "$unionWith": { "coll": inspect::CHATS, "pipeline": chat } });
         let mut rest = stages(history);
         rest.push(doc! { "$set": { PART: HISTORY } });
         pipeline.push(doc! { "$unionWith": { "coll": inspect::MESSAGES, "pipeline": rest } });
         pipeline
     }
+}
+
+fn read_active(document: &RawDocument) -> Option<Active> {
+    Some(Active {
+        message: read_message(document)?,
+        slot: slot(document),
+        goes_first: goes_first(document),
+    })
 }
 
 /// How long the text of a message is.

@@ -9,7 +9,7 @@ use mongodb::error::Result as DriverResult;
 use mongodb::options::{ReturnDocument, UpdateModifications};
 use tokio::time::Instant;
 
-use super::document::{encode_message, read_list, read_message, read_one};
+use super::document::{encode_message, read_list, read_message, read_one, read_whole};
 use super::exchanges::at;
 use super::fields::{Fields, stored_date, stored_id, stored_integer};
 use super::keyset::{Keyset, is_id};
@@ -21,7 +21,8 @@ use super::{MongoStore, indexes};
 use crate::domain::{
     ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest, Slice, Timestamp,
 };
-use crate::store::{Inserted, MessageStore, StoreError, Writing, Written, is_same_content, judge};
+use crate::store::repeated::written_before;
+use crate::store::{Inserted, MessageStore, StoreError, Writing, Written, judge};
 
 const BY_CREATION: Keyset = Keyset {
     time: "created_ts",
@@ -34,6 +35,7 @@ const INSERT_ATTEMPTS: usize = 3;
 #[async_trait]
 impl MessageStore for MongoStore {
     async fn write_message(&self, writing: &Writing) -> Result<Written, StoreError> {
+        let since = Instant::now();
         let wish = Wish {
             chat: writing.message.chat_id,
             chat_of: writing.chat_of.as_ref(),
@@ -45,7 +47,7 @@ impl MessageStore for MongoStore {
             return Ok(Written::NoChat);
         };
         let message = at(&writing.message, moments.first);
-        let rival = match self.insert_in_chat(&message).await? {
+        let rival = match self.insert_in_chat(&message, since).await? {
             Placed::NoChat => return Ok(Written::NoChat),
             Placed::New => {
                 return Ok(Written::New {
@@ -55,23 +57,12 @@ impl MessageStore for MongoStore {
             }
             Placed::Rival(rival) => rival,
         };
-        if rival.id == message.id && rival.client_key == message.client_key && rival.author == message.author
-        {
-            // Our own attempt, whose outcome the caller was not told.
-            return Ok(Written::New {
-                chat: Box::new(moments.chat),
-                message: rival,
-            });
+        let written = written_before(moments.chat.clone(), *rival, &message);
+        if !matches!(written, Ok(Written::New { .. })) {
+            // Where the chat stands in a list is no reason to fail what is decided.
+            let _ = self.put_back(&moments).await;
         }
-        // Where the chat stands in a list is no reason to fail what is decided.
-        let _ = self.put_back(&moments).await;
-        if rival.id == message.id {
-            return Err(StoreError::Failed("the message's id is taken".into()));
-        }
-        Ok(match is_same_content(&rival, &message) {
-            true => Written::Existing(rival),
-            false => Written::KeyReused,
-        })
+        written
     }
 
     async fn insert_message(&self, message: &Message) -> Result<Inserted, StoreError> {
@@ -272,9 +263,9 @@ pub(super) enum Placed {
 }
 
 impl MongoStore {
-    /// Inserts a message whose moment was taken just now.
-    async fn insert_in_chat(&self, message: &Message) -> Result<Placed, StoreError> {
-        let (since, chat, id) = (Instant::now(), message.chat_id, stored_id(message.id.0));
+    /// Inserts a message whose moment was asked for at `since`.
+    async fn insert_in_chat(&self, message: &Message, since: Instant) -> Result<Placed, StoreError> {
+        let (chat, id) = (message.chat_id, stored_id(message.id.0));
         let (document, chats) = (encode_message(message), self.chats.bare.clone());
         let insert = move |messages: Collection<RawDocumentBuf>| {
             let (document, chats) = (document.clone(), chats.clone());
@@ -323,9 +314,9 @@ impl MongoStore {
         });
         let rival = match placed.await? {
             Ok(placed) => return Ok(placed),
-            Err(rival) => read_one(Some(rival), read_message)?,
+            Err(rival) => read_whole(&rival, read_message)?,
         };
-        Ok(rival.map_or(Placed::New, |rival| Placed::Rival(Box::new(rival))))
+        Ok(Placed::Rival(Box::new(rival)))
     }
 
     /// Changes the message that `filter` finds, and returns its document as it then is.

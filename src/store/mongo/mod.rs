@@ -31,6 +31,7 @@ mod revocations;
 mod scratch;
 mod search;
 mod survey;
+mod turns;
 mod usage;
 
 use std::time::Duration;

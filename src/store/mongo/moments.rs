@@ -15,16 +15,12 @@ use super::fields::{Fields, stored_date, stored_id, stored_user_id};
 use super::operation::ANSWER_TIMEOUT;
 use super::{MongoStore, indexes};
 use crate::domain::{Chat, ChatId, Timestamp, UserId};
-use crate::store::StoreError;
+use crate::store::{MILLIS_MAX, StoreError};
 
 /// The field of a chat that moments are given out from.
 pub(super) const MOMENTS: &str = "moments";
 /// The latest moment given out.
 const LAST: &str = "moments.last";
-
-/// The end of the year 9999, in milliseconds. A message that is dated later says nothing about the order, and a moment
-/// after it could not be written down.
-const MILLIS_MAX: i64 = 253_402_300_799_999;
 
 /// A write that takes longer than this to follow its moment asks again whether its chat lives: its process was frozen.
 pub(super) const MOMENT_HOLDS_FOR: Duration = Duration::from_secs(10);

@@ -12,7 +12,7 @@ use super::fields::{stored_date, stored_integer, stored_user_id};
 use super::lists::{self, List};
 use super::messages::of_chat;
 use super::operation::ANSWER_TIMEOUT;
-use super::reply_document::{GROWING_TEXT, SLOT, outcome_fields};
+use super::reply_document::{GOES_FIRST, GROWING_TEXT, SLOT, outcome_fields};
 use super::{MongoStore, indexes};
 use crate::domain::{
     Bill, ChatId, Message, MessageId, Position, ReplyOutcome, ReplyState, StopRequest, whole_millis,
@@ -83,27 +83,23 @@ impl ReplyStore for MongoStore {
         outcome: &ReplyOutcome,
         bill: Option<&Bill>,
     ) -> Result<Option<Message>, StoreError> {
-        let mut filter = streaming(chat, id);
-        filter.extend(holds(claim));
-        let ended = self.update_one_message(filter, end(outcome)).await?;
-        let ended = read_one(ended, read_message)?;
-        let Some(bill) = bill else {
-            return Ok(ended);
-        };
-        // What was used was used, also for a reply that was deleted meanwhile. Who ended it before was billed for it.
-        if ended.is_some() || !self.is_stored(chat, id).await? {
-            let billed = self.enter(bill).await;
-            match (billed, &ended) {
-                (Ok(()), _) => {}
-                (Err(error), None) => return Err(error),
-                // It has ended, and its owner must know.
-                (Err(error), Some(_)) => {
+        // The bill first, whose entry can be repeated: what ends the reply is then the last thing to do, and who was not told
+        // of it does both again.
+        if let Some(bill) = bill {
+            match self.bill(chat, id, claim, bill).await {
+                Ok(()) => {}
+                Err(error @ StoreError::Unavailable(_)) => return Err(error),
+                // It would fail each time. The reply is to end all the same.
+                Err(error) => {
                     let error = &error as &dyn std::error::Error;
-                    tracing::error!(error, message = %id, "what a reply used could not be written down");
+                    tracing::error!(error, message = %id, "what a reply used could not be entered into the ledger");
                 }
             }
         }
-        Ok(ended)
+        let mut filter = streaming(chat, id);
+        filter.extend(holds(claim));
+        let ended = self.update_one_message(filter, end(outcome)).await?;
+        read_one(ended, read_message)
     }
 
     async fn remove_reply(&self, chat: ChatId, id: MessageId, claim: Claim<'_>) -> Result<bool, StoreError> {
@@ -158,19 +154,48 @@ impl ReplyStore for MongoStore {
 pub(super) const ACTIVE_READ_MAX: usize = 8 * ACTIVE_REPLIES_MAX;
 
 impl MongoStore {
-    async fn is_stored(&self, chat: ChatId, id: MessageId) -> Result<bool, StoreError> {
-        let filter = of_chat(chat, id);
+    /// Enters what a reply used. Its owner knows that, whatever became of the reply. Anybody else does only where the claim
+    /// holds, or where the reply is gone; and the owner may have entered it before it died.
+    async fn bill(
+        &self,
+        chat: ChatId,
+        id: MessageId,
+        claim: Claim<'_>,
+        bill: &Bill,
+    ) -> Result<(), StoreError> {
+        let is_due = match claim {
+            Claim::Owner(_) => true,
+            Claim::Lapsed | Claim::Alone => {
+                self.is_claimed_or_gone(chat, id, claim).await? && !self.is_entered(id, bill).await?
+            }
+        };
+        match is_due {
+            true => self.enter(id, bill).await,
+            false => Ok(()),
+        }
+    }
+
+    async fn is_claimed_or_gone(
+        &self,
+        chat: ChatId,
+        id: MessageId,
+        claim: Claim<'_>,
+    ) -> Result<bool, StoreError> {
+        let mut is_ours = doc! { "reply.state": ReplyState::Streaming.name() };
+        is_ours.extend(holds(claim));
+        let mut is_anothers = of_chat(chat, id);
+        is_anothers.insert("$nor", [is_ours]);
         let found = self.messages.read(|messages| async move {
-            let find = messages.find_one(filter).projection(doc! { "_id": 1 });
+            let find = messages.find_one(is_anothers).projection(doc! { "_id": 1 });
             find.max_time(ANSWER_TIMEOUT).await
         });
-        Ok(found.await?.is_some())
+        Ok(found.await?.is_none())
     }
 }
 
 /// What the end of a reply makes of its message.
 fn end(outcome: &ReplyOutcome) -> Vec<Document> {
-    let (mut set, mut unset) = (Document::new(), vec![GROWING_TEXT, SLOT]);
+    let (mut set, mut unset) = (Document::new(), vec![GROWING_TEXT, SLOT, GOES_FIRST]);
     for (name, value) in outcome_fields(outcome) {
         match value {
             Some(value) => _ = set.insert(name, literal(value)),

@@ -1,6 +1,6 @@
 //! A reply as the sub-document `reply` of its message. What is not known is left out.
 
-use mongodb::bson::{Bson, Document, doc};
+use mongodb::bson::{Bson, Document, RawDocument, doc};
 
 use super::fields::{Fields, stored_date, stored_id, stored_user_id};
 use crate::domain::{
@@ -11,8 +11,33 @@ use crate::domain::{
 /// index of words: it would make that anew twice a second, out of the whole text.
 pub(super) const GROWING_TEXT: &str = "reply.text";
 
-/// Which of its chat's slots a reply under way has.
+/// Which of its chat's slots a reply under way has. See `turns.rs`.
 pub(super) const SLOT: &str = "reply.slot";
+
+/// Whether a reply under way keeps slot 0 because an earlier one waits for it. See `turns.rs`.
+pub(super) const GOES_FIRST: &str = "reply.goes_first";
+
+/// A slot as it is stored.
+pub(super) fn stored_slot(slot: usize) -> Bson {
+    Bson::Int32(i32::try_from(slot).unwrap_or(i32::MAX))
+}
+
+/// The slot of a message that is a reply under way.
+pub(super) fn slot(message: &RawDocument) -> Option<usize> {
+    let reply = under_way(message)?;
+    usize::try_from(reply.integer("slot")?).ok()
+}
+
+/// Whether a message is a reply under way that keeps slot 0.
+pub(super) fn goes_first(message: &RawDocument) -> bool {
+    under_way(message).and_then(|reply| reply.flag("goes_first")) == Some(true)
+}
+
+fn under_way(message: &RawDocument) -> Option<Fields<'_>> {
+    let reply = Fields::of(message).nested("reply")?;
+    let is_streaming = reply.text("state") == Some(ReplyState::Streaming.name());
+    is_streaming.then_some(reply)
+}
 
 /// A reply's sub-document.
 pub(super) fn encode_reply(reply: &Reply) -> Document {

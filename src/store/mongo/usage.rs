@@ -5,20 +5,20 @@ use futures_util::TryStreamExt;
 use mongodb::bson::{Document, RawDocument, RawDocumentBuf, doc};
 use mongodb::options::Hint;
 
-use super::fields::{Fields, stored_date, stored_user_id};
+use super::fields::{Fields, stored_date, stored_id, stored_user_id};
 use super::lists::batch_size;
 use super::operation::{ANSWER_TIMEOUT, is_duplicate_key};
 use super::{MongoStore, indexes};
-use crate::domain::{Bill, Timestamp, TokenCount, UsageRow, UserId};
-use crate::store::{StoreError, UsageStore};
+use crate::domain::{Bill, MessageId, Timestamp, TokenCount, UsageRow, UserId};
+use crate::store::{DAY_MILLIS, StoreError, UsageStore, day_of};
 
 /// Rows that one batch of the answer holds: years of days and a few models. More take another batch.
 const ROWS_EXPECTED: usize = 10_000;
 
-const DAY_MILLIS: i64 = 86_400_000;
-
-/// How often a row is written if somebody else makes it each time.
-const ATTEMPTS_MAX: usize = 3;
+/// The replies that were entered into a row last.
+const RECENT: &str = "recent";
+/// So many of them: more than end for one user while one of them is entered again.
+const RECENT_MAX: i32 = 64;
 
 #[async_trait]
 impl UsageStore for MongoStore {
@@ -36,6 +36,7 @@ impl UsageStore for MongoStore {
         let read = self.ledger.read(|ledger| async move {
             let find = ledger
                 .find(filter)
+                .projection(doc! { "_id": 0, RECENT: 0 })
                 .hint(Hint::Name(indexes::LEDGER_ROWS.to_owned()))
                 .batch_size(batch_size(ROWS_EXPECTED));
             let found = find.max_time(ANSWER_TIMEOUT).await?;
@@ -50,8 +51,9 @@ impl UsageStore for MongoStore {
 }
 
 impl MongoStore {
-    /// Writes a bill into the ledger.
-    pub(super) async fn enter(&self, bill: &Bill) -> Result<(), StoreError> {
+    /// Writes the bill of a reply into the ledger, unless it is in it already: each row knows the replies that were entered
+    /// last.
+    pub(super) async fn enter(&self, reply: MessageId, bill: &Bill) -> Result<(), StoreError> {
         let (prompt, completion) = (bill.usage.prompt, bill.usage.completion);
         let row = doc! {
             "user": stored_user_id(&bill.user),
@@ -65,24 +67,49 @@ impl MongoStore {
             ("completion_tokens", completion.tokens),
         ];
         let sums = sums.map(|(name, more)| (name.to_owned(), plus(name, more).into()));
+        let reply = stored_id(reply.0);
+        let recent = doc! { "$concatArrays": [{ "$ifNull": [format!("${RECENT}"), []] }, [reply]] };
+        let recent = doc! { RECENT: { "$slice": [recent, -RECENT_MAX] } };
         // A user's or a model's name may look like an expression.
         let names = row
             .iter()
             .map(|(name, value)| (name.clone(), doc! { "$literal": value }.into()));
-        let update = vec![doc! { "$set": names.chain(sums).collect::<Document>() }];
-        let filter = doc! { "_id": row };
+        let set = names.chain(sums).chain(recent).collect::<Document>();
+        let update = vec![doc! { "$set": set }];
+        let filter = doc! { "_id": row, RECENT: { "$ne": reply } };
         let written = self.ledger.write(|ledger| async move {
-            let mut attempts = 1;
-            loop {
+            // The row is there, and the filter does not find it: the reply is in it, or somebody else made the row in
+            // between. The second time it can only be the first.
+            for _ in 0..2 {
                 let upsert = ledger.update_one(filter.clone(), update.clone()).upsert(true);
                 match upsert.await {
-                    // Somebody else made the row in between.
-                    Err(error) if is_duplicate_key(&error) && attempts < ATTEMPTS_MAX => attempts += 1,
+                    Err(error) if is_duplicate_key(&error) => {}
                     written => return written.map(drop),
                 }
             }
+            Ok(())
         });
         written.await
+    }
+
+    /// Whether a reply is in a row of its user, of whichever model and kind of figures, of a day about that of the bill.
+    pub(super) async fn is_entered(&self, reply: MessageId, bill: &Bill) -> Result<bool, StoreError> {
+        let day = day_of(bill.at);
+        let (first, last) = (day.plus_millis(-DAY_MILLIS), day.plus_millis(DAY_MILLIS));
+        let filter = doc! {
+            "user": stored_user_id(&bill.user),
+            "day": { "$gte": stored_date(first), "$lte": stored_date(last) },
+            RECENT: stored_id(reply.0),
+        };
+        let found = self.ledger.read(|ledger| async move {
+            ledger
+                .find_one(filter)
+                .projection(doc! { "_id": 1 })
+                .hint(Hint::Name(indexes::LEDGER_ROWS.to_owned()))
+                .max_time(ANSWER_TIMEOUT)
+                .await
+        });
+        Ok(found.await?.is_some())
     }
 }
 
@@ -90,11 +117,6 @@ impl MongoStore {
 fn plus(name: &str, more: i64) -> Document {
     let sum = doc! { "$add": [{ "$ifNull": [format!("${name}"), 0_i64] }, more.max(0)] };
     doc! { "$min": [sum, i64::MAX] }
-}
-
-/// The first moment of a UTC day.
-fn day_of(time: Timestamp) -> Timestamp {
-    time.plus_millis(-time.millis().rem_euclid(DAY_MILLIS))
 }
 
 fn order(row: &UsageRow) -> (Timestamp, Option<&str>, bool) {

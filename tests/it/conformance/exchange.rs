@@ -351,32 +351,39 @@ async fn an_attempt_that_is_repeated_is_begun_again(scratch: &Scratch) {
 
 async fn an_attempt_that_is_repeated_brings_no_deleted_prompt_back(scratch: &Scratch) {
     let store = scratch.open().await;
-    let plain = make::exchange(chat(&*store).await.id, "us");
-    let keyed = with_key(make::exchange(chat(&*store).await.id, "us"), "key", "Hello");
-    for exchange in [plain, keyed] {
-        let (chat, prompt, reply) = (exchange.reply.chat_id, prompt_of(&exchange).id, exchange.reply.id);
-        assert!(is_begun(&store.begin_exchange(&exchange).await.unwrap()));
-        assert!(store.delete_message(chat, prompt).await.unwrap());
-        let again = store.begin_exchange(&exchange).await.unwrap();
+    for exchange in [
+        make::exchange(chat(&*store).await.id, "us"),
+        with_key(make::exchange(chat(&*store).await.id, "us"), "key", "Hello"),
+    ] {
+        let chat = exchange.reply.chat_id;
         let Begun::Begun {
-            prompt: None,
-            reply: begun,
+            prompt: Some(prompt),
+            reply,
             ..
-        } = &again
+        } = store.begin_exchange(&exchange).await.unwrap()
         else {
-            panic!("{again:?}");
+            panic!("not begun");
         };
-        assert_eq!((begun.id, count(&*store, chat).await), (reply, 1));
-
-        // The reply has ended: then whoever asks joins it.
+        assert!(store.delete_message(chat, prompt.id).await.unwrap());
+        for _ in 0..2 {
+            let Begun::Begun {
+                prompt: None,
+                reply: again,
+                ..
+            } = store.begin_exchange(&exchange).await.unwrap()
+            else {
+                panic!("not begun again, or with a prompt");
+            };
+            assert_eq!((again.id, again.position()), (reply.id, reply.position()));
+            assert_eq!(count(&*store, chat).await, 1);
+        }
         let outcome = make::outcome(EndState::Failed, "");
-        let ended = store
-            .finish_reply(chat, reply, Claim::Owner("us"), &outcome, None)
-            .await
-            .unwrap();
+        let ended = store.finish_reply(chat, reply.id, Claim::Owner("us"), &outcome, None);
+        let ended = ended.await.unwrap().map(Box::new);
+        assert!(ended.is_some());
         let joined = Begun::Joined {
             prompt: None,
-            reply: ended.map(Box::new),
+            reply: ended,
         };
         assert_eq!(store.begin_exchange(&exchange).await.unwrap(), joined);
         assert_eq!(count(&*store, chat).await, 1);

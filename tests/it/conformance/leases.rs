@@ -18,6 +18,7 @@ const HELD: Checkpointed = Checkpointed::Held {
 
 on_every_store! {
     a_lease_begins_by_the_clock_of_the_store_whatever_the_message_says,
+    an_exchange_that_is_begun_again_has_a_new_lease,
     an_owner_renews_a_lease_that_has_ended,
     a_checkpoint_that_comes_late_undoes_nothing,
     whoever_claims_a_lapsed_reply_gets_none_that_was_renewed,
@@ -62,6 +63,31 @@ async fn a_lease_begins_by_the_clock_of_the_store_whatever_the_message_says(scra
         assert!(matches!(begun, Begun::Begun { .. }), "{begun:?}");
         let until = lease_of(&*store, exchange.reply.id).await;
         assert!((earliest..=latest).contains(&until), "{until}");
+    }
+    assert_eq!(claimable(&*store, Claim::Lapsed, 9).await, []);
+}
+
+async fn an_exchange_that_is_begun_again_has_a_new_lease(scratch: &Scratch) {
+    let store = scratch.open().await;
+    for make_of in [make::exchange, make::reply_to_stored] {
+        let chat = make::chat();
+        store.insert_chat(&chat).await.unwrap();
+        let mut exchange = Exchange {
+            lease: Duration::ZERO,
+            ..make_of(chat.id, "us")
+        };
+        store.begin_exchange(&exchange).await.unwrap();
+        let now = make::now();
+        for lease in [LEASE, Duration::ZERO] {
+            exchange.lease = lease;
+            let begun = store.begin_exchange(&exchange).await.unwrap();
+            let Begun::Begun { reply, .. } = begun else {
+                panic!("{begun:?}");
+            };
+            let until = lease_of(&*store, exchange.reply.id).await;
+            assert!(until > now.plus_millis(300_000), "{until}");
+            assert_eq!(reply.reply.unwrap().lease_until, until);
+        }
     }
     assert_eq!(claimable(&*store, Claim::Lapsed, 9).await, []);
 }

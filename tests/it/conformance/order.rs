@@ -12,6 +12,7 @@ on_every_store! {
     fifty_at_once_have_moments_of_their_own,
     what_comes_after_a_message_that_is_dated_ahead_comes_after_it,
     nothing_is_written_before_the_moment_that_it_has,
+    moments_rise_behind_a_message_that_is_dated_past_all_years,
     a_reply_follows_its_prompt_at_once,
     the_history_ends_at_its_place_and_includes_it,
     a_history_is_bounded,
@@ -120,6 +121,22 @@ async fn what_comes_after_a_message_that_is_dated_ahead_comes_after_it(scratch: 
     let stored = all(&*store, &chat).await;
     assert_rising(&stored);
     assert!(stored.ends_with(&told));
+}
+
+async fn moments_rise_behind_a_message_that_is_dated_past_all_years(scratch: &Scratch) {
+    let store = scratch.open().await;
+    // The last moment of the year 9999, and the last one that there is.
+    for millis in [253_402_300_799_999, i64::MAX] {
+        let chat = chat(&*store).await;
+        store
+            .insert_message(&make::message_at(chat.id, millis))
+            .await
+            .unwrap();
+        let told = at_once(&store, &chat, 6).await;
+        assert_rising(&told);
+        let later = make::at(253_402_300_799_999).plus_millis(HOUR);
+        assert!(told.iter().all(|message| message.created_at < later), "{told:?}");
+    }
 }
 
 async fn nothing_is_written_before_the_moment_that_it_has(scratch: &Scratch) {
@@ -281,7 +298,8 @@ async fn what_was_asked_for_earlier_comes_before(scratch: &Scratch) {
         replies.push(streaming_at(&*store, &chat, millis).await);
     }
     replies.sort_by_key(Message::position);
-    for (n, reply) in replies.iter().enumerate() {
+    // The last ones first: one that is told that it need not wait runs, and an earlier one that comes later waits for it.
+    for (n, reply) in replies.iter().enumerate().rev() {
         // Whatever the place that the history ends at.
         for until in [replies[0].position(), replies[3].position()] {
             let found = before(&*store, reply, until, BOUNDS).await.unwrap();

@@ -16,7 +16,8 @@ on_every_store! {
     only_what_has_a_bill_is_counted,
     users_and_days_are_kept_apart,
     nothing_that_happens_later_changes_the_ledger,
-    a_reply_that_is_gone_is_billed_and_one_that_somebody_else_ends_is_not,
+    a_reply_is_billed_once_whatever_became_of_it,
+    what_an_owner_entered_is_not_entered_again_by_who_closes_its_reply,
     a_sum_past_what_an_integer_holds_is_no_error,
 }
 
@@ -239,7 +240,7 @@ async fn nothing_that_happens_later_changes_the_ledger(scratch: &Scratch) {
     assert_eq!(all(&*store, &user()).await, expected);
 }
 
-async fn a_reply_that_is_gone_is_billed_and_one_that_somebody_else_ends_is_not(scratch: &Scratch) {
+async fn a_reply_is_billed_once_whatever_became_of_it(scratch: &Scratch) {
     let store = scratch.open().await;
     let chat = make::chat();
     store.insert_chat(&chat).await.unwrap();
@@ -265,25 +266,60 @@ async fn a_reply_that_is_gone_is_billed_and_one_that_somebody_else_ends_is_not(s
     };
 
     let ours = begin().await;
-    assert!(!finish(ours, Claim::Owner("them")).await);
+    // Its owner lives, and will enter it.
     assert!(!finish(ours, Claim::Lapsed).await);
     assert_eq!(reply_count().await, 0);
     assert!(finish(ours, Claim::Owner("us")).await);
+    // As where the answer was lost.
     assert!(!finish(ours, Claim::Owner("us")).await);
     assert!(!finish(ours, Claim::Alone).await);
     assert_eq!(reply_count().await, 1);
 
+    let closed_by_another = begin().await;
+    let closed = store.finish_reply(chat.id, closed_by_another, Claim::Alone, &outcome, None);
+    assert!(closed.await.unwrap().is_some());
+    for _ in 0..2 {
+        assert!(!finish(closed_by_another, Claim::Owner("us")).await);
+    }
+    assert_eq!(reply_count().await, 2);
+
     let deleted = begin().await;
     assert!(store.delete_message(chat.id, deleted).await.unwrap());
-    assert!(!finish(deleted, Claim::Owner("us")).await);
-    assert_eq!(reply_count().await, 2);
+    for claim in [Claim::Owner("us"), Claim::Owner("us"), Claim::Alone] {
+        assert!(!finish(deleted, claim).await);
+    }
+    assert_eq!(reply_count().await, 3);
 
     let in_deleted_chat = begin().await;
     assert!(store.delete_chat(chat.id).await.unwrap());
-    assert!(!finish(in_deleted_chat, Claim::Owner("us")).await);
+    for claim in [Claim::Alone, Claim::Owner("us")] {
+        assert!(!finish(in_deleted_chat, claim).await);
+    }
     assert_eq!(
         all(&*store, &user()).await,
-        [row(0, Some("m"), 3, 30, (3, false))]
+        [row(0, Some("m"), 4, 40, (4, false))]
+    );
+}
+
+async fn what_an_owner_entered_is_not_entered_again_by_who_closes_its_reply(scratch: &Scratch) {
+    let store = scratch.open().await;
+    let reply = make::streaming(make::chat().id, "us");
+    store.insert_message(&reply).await.unwrap();
+    let outcome = make::outcome(EndState::Interrupted, "x");
+    let finish = async |claim, bill: &Bill| {
+        let finished = store.finish_reply(reply.chat_id, reply.id, claim, &outcome, Some(bill));
+        finished.await.unwrap()
+    };
+    // As a server leaves it that dies when the bill is entered and the end is not stored: here nothing ends because the
+    // owner is another.
+    let reported = bill(2 * DAY - 1, Some("m"), (10, false), (1, false));
+    assert!(finish(Claim::Owner("them"), &reported).await.is_none());
+    // Whoever closes it knows less, and the day may be the next.
+    let estimated = bill(2 * DAY, Some("m"), (0, true), (9, true));
+    assert!(finish(Claim::Alone, &estimated).await.is_some());
+    assert_eq!(
+        all(&*store, &user()).await,
+        [row(1, Some("m"), 1, 10, (1, false))]
     );
 }
 

@@ -33,6 +33,15 @@ async fn each_operation_takes_as_few_commands_as_it_can() {
         .unwrap();
     assert_eq!(before.unwrap().history.len(), 2);
     taken("a turn", &["aggregate"]);
+    let (prompt, second) = begin(&store, &exchange(&chat, "us")).await;
+    recorder.take();
+    let until = prompt.unwrap().position();
+    let before_second = async || {
+        let before = store.before_reply(chat.id, second.id, until, BOUNDS).await;
+        before.unwrap().unwrap().earlier
+    };
+    assert_eq!(before_second().await, [reply.clone()]);
+    taken("a look while another reply runs", &["aggregate"]);
     for text in ["t", "te"] {
         let stored = store
             .checkpoint(chat.id, reply.id, "us", text, LEASE)
@@ -70,9 +79,23 @@ async fn each_operation_takes_as_few_commands_as_it_can() {
         finished.await.unwrap()
     };
     assert!(finish().await.is_some());
-    taken("an end", &["findAndModify", "update"]);
+    taken("an end", &["update", "findAndModify"]);
+    assert!(before_second().await.is_empty());
+    taken("a turn of one that waited", &["aggregate", "update"]);
     assert!(finish().await.is_none());
-    taken("an end of what has ended", &["findAndModify", "find"]);
+    taken("an end of what has ended", &["update", "update", "findAndModify"]);
+    let outcome = complete("x");
+    let unbilled = store.finish_reply(chat.id, second.id, Claim::Owner("us"), &outcome, None);
+    assert!(unbilled.await.unwrap().is_some());
+    taken("an end without a bill", &["findAndModify"]);
+    let (_, left) = begin(&store, &exchange(&chat, "us")).await;
+    recorder.take();
+    let closed = store.finish_reply(chat.id, left.id, Claim::Alone, &outcome, Some(&bill));
+    assert!(closed.await.unwrap().is_some());
+    taken(
+        "a close for another server",
+        &["find", "find", "update", "findAndModify"],
+    );
     let stored = store
         .checkpoint(chat.id, reply.id, "us", "text", LEASE)
         .await
@@ -85,7 +108,7 @@ async fn each_operation_takes_as_few_commands_as_it_can() {
         .unwrap();
     assert_eq!(
         (rows.len(), rows[0].reply_count, rows[0].prompt_tokens),
-        (1, 1, 20)
+        (1, 2, 40)
     );
     taken("usage", &["find"]);
     assert!(store.delete_chat(chat.id).await.unwrap());
@@ -304,29 +327,52 @@ async fn a_figure_past_all_bounds_fails_no_end_and_is_counted_as_the_greatest() 
 }
 
 #[tokio::test]
-async fn a_reply_that_was_deleted_is_billed_and_one_that_another_ended_is_not() {
+async fn a_ledger_that_refuses_a_bill_keeps_no_reply_from_ending() {
     let scratch = Scratch::mongo().await;
     let (store, _) = Recorder::open(&scratch).await;
     let chat = make::chat();
     store.insert_chat(&chat).await.unwrap();
-    let bill = bill(&chat.user_id);
     let (_, reply) = begin(&store, &exchange(&chat, "us")).await;
-    let finish = async |id: MessageId, owner: &str| {
-        let outcome = complete("x");
-        let finished = store.finish_reply(chat.id, id, Claim::Owner(owner), &outcome, Some(&bill));
+    let (bill, outcome) = (bill(&chat.user_id), complete("x"));
+    let accept = async |validator: Document| {
+        let change = mongodb::bson::doc! { "collMod": "usage_ledger", "validator": validator };
+        scratch.database().await.run_command(change).await.unwrap();
+    };
+    accept(mongodb::bson::doc! { "nobody": "has this" }).await;
+    let finish = async || {
+        let finished = store.finish_reply(chat.id, reply.id, Claim::Owner("us"), &outcome, Some(&bill));
         finished.await.unwrap()
     };
-    let billed = async || {
-        let rows = store
-            .usage(&chat.user_id, make::at(0), make::now().plus_millis(1))
-            .await
-            .unwrap();
-        rows.iter().map(|row| row.reply_count).sum::<u64>()
+    assert!(finish().await.is_some());
+    let rows = async || {
+        let rows = store.usage(&chat.user_id, make::at(0), make::now().plus_millis(1));
+        rows.await.unwrap()
     };
-    assert!(finish(reply.id, "them").await.is_none());
-    assert_eq!(billed().await, 0);
-    store.delete_message(chat.id, reply.id).await.unwrap();
-    assert!(finish(reply.id, "us").await.is_none());
-    assert_eq!(billed().await, 1);
+    assert!(rows().await.is_empty());
+    // By its id it can be entered later.
+    accept(Document::new()).await;
+    assert!(finish().await.is_none());
+    assert_eq!(rows().await[0].reply_count, 1);
+    scratch.remove().await;
+}
+
+#[tokio::test]
+async fn a_row_of_the_ledger_remembers_the_last_64_replies() {
+    let scratch = Scratch::mongo().await;
+    let (store, _) = Recorder::open(&scratch).await;
+    let (chat, user) = (make::chat().id, UserId::Int(7));
+    let (bill, outcome) = (bill(&user), complete("x"));
+    for _ in 0..70 {
+        // Of a reply that is gone.
+        let id = MessageId(make::id());
+        for _ in 0..2 {
+            let finished = store.finish_reply(chat, id, Claim::Owner("us"), &outcome, Some(&bill));
+            assert!(finished.await.unwrap().is_none());
+        }
+    }
+    let ledger = scratch.database().await.collection::<Document>("usage_ledger");
+    let row = ledger.find_one(Document::new()).await.unwrap().unwrap();
+    assert_eq!(row.get_array("recent").unwrap().len(), 64);
+    assert_eq!(row.get_i64("replies").unwrap(), 70);
     scratch.remove().await;
 }

@@ -172,34 +172,6 @@ async fn a_reply_that_was_stored_without_its_prompt_is_found_after_its_lease_and
 }
 
 #[tokio::test]
-async fn an_attempt_that_is_repeated_after_half_of_it_was_stored_finds_that_half() {
-    let scratch = Scratch::mongo().await;
-    let (store, _) = Recorder::open(&scratch).await;
-    let chat = make::chat();
-    store.insert_chat(&chat).await.unwrap();
-    let sent = with_key(exchange(&chat, "us"), "key");
-    let (prompt, reply) = begin(&store, &sent).await;
-    let (again, same) = begin(&store, &sent).await;
-    assert_eq!((&again, &same), (&prompt, &reply));
-    // Another owner's attempt is not this one.
-    let mut other = with_key(exchange(&chat, "them"), "key");
-    let Begun::Joined { reply: joined, .. } = store.begin_exchange(&other).await.unwrap() else {
-        panic!("not joined");
-    };
-    assert_eq!(joined.unwrap().id, reply.id);
-    if let Asking::New(prompt) = &mut other.asking {
-        prompt.text = "Something else".to_owned();
-    }
-    assert_eq!(store.begin_exchange(&other).await.unwrap(), Begun::KeyReused);
-    // A prompt that was never stored cannot be told from one that was deleted, which must not come back.
-    let prompt = prompt.unwrap().id;
-    store.delete_message(chat.id, prompt).await.unwrap();
-    assert_eq!(begin(&store, &sent).await, (None, reply));
-    assert_eq!(store.messages(&[prompt]).await.unwrap(), []);
-    scratch.remove().await;
-}
-
-#[tokio::test]
 async fn what_is_refused_or_was_there_before_leaves_the_chat_where_it_was() {
     let scratch = Scratch::mongo().await;
     let (store, _) = Recorder::open(&scratch).await;

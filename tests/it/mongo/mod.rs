@@ -13,6 +13,7 @@ mod operations;
 mod plans;
 mod recorder;
 mod subscribers;
+mod turns;
 
 use std::sync::Arc;
 

@@ -26,6 +26,12 @@ CREATE TABLE usage_ledger (
     PRIMARY KEY (user_id, day, model, is_estimated)
 ) STRICT, WITHOUT ROWID;
 
+-- The replies that were entered into the ledger last, so that none is entered twice.
+CREATE TABLE ledger_replies (
+    number   INTEGER PRIMARY KEY,
+    reply_id BLOB NOT NULL UNIQUE
+) STRICT;
+
 -- The remainder is taken twice because SQLite's has the sign of the number, and a day before 1970 begins before its
 -- moments too. The sums are cast because total() cannot overflow, as sum() can.
 INSERT INTO usage_ledger
