@@ -11,6 +11,8 @@ use crate::domain::Timestamp;
 pub struct StoredMessage {
     /// Its chat.
     pub chat: String,
+    /// How many messages stand before it in its chat.
+    pub place: usize,
     /// Its id.
     pub id: String,
     /// Whether the bot wrote it.
@@ -30,6 +32,8 @@ pub struct StoredReply {
     pub state: ReplyState,
     /// What it answers, if that is still there.
     pub in_reply_to: Option<String>,
+    /// The code of what it failed with, if it did.
+    pub code: Option<String>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
 }
@@ -41,7 +45,7 @@ pub type Stored = HashMap<String, StoredMessage>;
 pub async fn read(server: &Server, chats: &[String]) -> Result<Stored, ClientError> {
     let mut stored = Stored::new();
     for chat in chats {
-        let mut after = None;
+        let (mut after, mut place) = (None, 0);
         loop {
             let variables = read_chat::Variables {
                 id: chat.clone(),
@@ -52,7 +56,8 @@ pub async fn read(server: &Server, chats: &[String]) -> Result<Stored, ClientErr
                 break;
             };
             for message in read.messages.nodes {
-                stored.insert(message.id.clone(), stored_message(chat, message));
+                stored.insert(message.id.clone(), stored_message(chat, place, message));
+                place += 1;
             }
             let page = read.messages.page_info;
             if !page.has_next_page {
@@ -64,16 +69,18 @@ pub async fn read(server: &Server, chats: &[String]) -> Result<Stored, ClientErr
     Ok(stored)
 }
 
-fn stored_message(chat: &str, message: read_chat::ReadChatChatMessagesNodes) -> StoredMessage {
+fn stored_message(chat: &str, place: usize, message: read_chat::ReadChatChatMessagesNodes) -> StoredMessage {
     let reply = message.reply.map(|reply| StoredReply {
         state: reply.state,
         in_reply_to: reply.in_reply_to.map(|message| message.id),
+        code: reply.error.map(|error| error.code),
         finished_at: reply
             .timings
             .and_then(|timings| Timestamp::parse_rfc3339(&timings.finished_at?)),
     });
     StoredMessage {
         chat: chat.to_owned(),
+        place,
         id: message.id,
         is_bot: matches!(message.author, read_chat::Author::BOT),
         text: message.text,
