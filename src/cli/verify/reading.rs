@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::ledger::GONE;
 use super::operations::{ReadChat, read_chat};
 use crate::cli::client::{ClientError, ReplyState, Server};
 use crate::domain::Timestamp;
@@ -51,10 +52,12 @@ pub async fn read(server: &Server, chats: &[String]) -> Result<Stored, ClientErr
                 id: chat.clone(),
                 after,
             };
-            // A chat that is gone has no messages, and the judge misses them.
-            let Some(read) = server.insist::<ReadChat>(variables).await?.chat else {
-                break;
+            let read = match server.insist::<ReadChat>(variables).await {
+                // A chat that is gone has no messages. If it should be there the judge misses them.
+                Err(error) if error.code() == Some(GONE) => break,
+                read => read?.chat,
             };
+            let Some(read) = read else { break };
             for message in read.messages.nodes {
                 stored.insert(message.id.clone(), stored_message(chat, place, message));
                 place += 1;
