@@ -1,12 +1,12 @@
-//! One who makes chats, and deletes each while replies run and wait in it; and who looks for what was deleted.
+//! One who makes chats, and deletes in each a prompt that waits, and then all of it while replies run and wait; and who looks for what was deleted.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::chat_follower;
 use super::writer::{Patience, ask, intend, note, send, watch};
+use super::{chat_follower, writer};
 use crate::cli::verify::bot::Speech;
 use crate::cli::verify::crew::Crew;
 use crate::cli::verify::ledger::{ChatDeletion, Deletion, GONE, Look, now};
@@ -56,6 +56,10 @@ async fn one_chat(crew: &Arc<Crew>, rng: &mut Rng) -> Option<()> {
         let reply = ack.reply?;
         watch(crew, number, &reply, rng);
         asked.push((number, ack.message, reply));
+    }
+    // The last one still waits.
+    if let Some((number, message, _)) = asked.last() {
+        writer::delete(crew, *number, message, rng).await?;
     }
     let grows = Duration::from_millis(rng.u64(GROWS_MS));
     crew.over.run_until_cancelled(tokio::time::sleep(grows)).await?;
