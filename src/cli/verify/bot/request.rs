@@ -73,12 +73,12 @@ pub async fn read(connection: &mut (impl AsyncRead + Unpin)) -> io::Result<Optio
 }
 
 fn content_length(head: &str) -> usize {
-    let lengths = head.lines().filter_map(|line| {
+    let length = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("content-length")
             .then(|| value.trim().parse().ok())?
     });
-    lengths.last().unwrap_or_default()
+    length.unwrap_or_default()
 }
 
 /// Who sent a request, by its path.
