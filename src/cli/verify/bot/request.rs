@@ -102,8 +102,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_says_who_sent_it_and_what_is_said() {
-        let url = base_url("127.0.0.1:9".parse().unwrap(), 2, 7);
-        let path = url.strip_prefix("http://127.0.0.1:9").unwrap();
+        let address = base_url("127.0.0.1:9".parse().unwrap(), 2, 7);
+        let path = address.strip_prefix("http://127.0.0.1:9").unwrap();
         let head = format!(
             "POST {path}/chat/completions HTTP/1.1\r\nContent-Length: {}\r\n\r\n",
             BODY.len()
