@@ -472,6 +472,9 @@ impl ReplyReader {
             self.patience = None;
         }
         if state.end == Some(Ended::Deleted) {
+            if let Some(taken_back) = self.take_back(state) {
+                return Some(taken_back);
+            }
             self.is_done = true;
             let place = self.place.as_ref().map(|place| place.digest.cursor());
             let cursor = place.unwrap_or_else(|| TextDigest::empty().cursor());
@@ -521,6 +524,25 @@ impl ReplyReader {
         };
         self.is_done = true;
         Some(ReplyUpdate::Finished { message, cursor })
+    }
+
+    /// Of a deleted reply: what takes back the text that the client says it has, where that was not confirmed before and
+    /// cannot be any more. So its end has the text that the client has.
+    fn take_back(&mut self, state: &State) -> Option<ReplyUpdate> {
+        let claimed = self.cursor.take().filter(|_| self.place.is_none())?;
+        let confirmed = claimed.verify(state.text());
+        let is_confirmed = confirmed.is_some();
+        let digest = confirmed.unwrap_or_else(TextDigest::empty);
+        let cursor = digest.cursor();
+        self.place = Some(Place {
+            edition: state.edition,
+            digest,
+        });
+        (!is_confirmed).then(|| ReplyUpdate::Snapshot {
+            message: state.stopped_at(cursor).message().clone(),
+            text: String::new(),
+            cursor,
+        })
     }
 }
 

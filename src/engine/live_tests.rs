@@ -330,6 +330,26 @@ async fn a_deleted_reply_shows_nothing_more_to_whoever_reads_it() {
     assert!(live.stopped().now_or_never().is_some());
 }
 
+#[tokio::test]
+async fn who_comes_back_to_a_deleted_reply_ends_with_the_text_that_they_have() {
+    let live = Arc::new(LiveReply::new(message("one", ReplyState::Streaming)));
+    live.abandon();
+    // Shown here as well, and shown by another server alone, which has it taken back.
+    for (has, text) in [("on", "on"), ("one two", "")] {
+        let cursor = TextDigest::of(has).cursor();
+        let mut reader = live.read_from(Some(cursor)).patient(Duration::from_secs(1));
+        let mut shown = has.to_owned();
+        let end = loop {
+            match reader.next().now_or_never().unwrap() {
+                Some(ReplyUpdate::Snapshot { text, .. }) => shown = text,
+                Some(ReplyUpdate::Deleted { message, .. }) => break message,
+                update => panic!("{update:?}"),
+            }
+        };
+        assert_eq!((shown.as_str(), end.message().text.as_str()), (text, text));
+    }
+}
+
 #[test]
 fn what_goes_on_is_no_end() {
     assert_eq!(EndedMessage::of(message("", ReplyState::Streaming)), None);

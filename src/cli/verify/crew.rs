@@ -10,7 +10,6 @@ use tokio_util::task::TaskTracker;
 
 use super::fleet::{Fleet, Slot};
 use super::ledger::Ledger;
-use crate::bot::BuiltinBot;
 use crate::cli::client::ClientError;
 
 /// The pause before the same is asked elsewhere, in milliseconds.
@@ -22,8 +21,6 @@ pub struct Crew {
     pub fleet: Fleet,
     /// The notes.
     pub ledger: Arc<Ledger>,
-    /// The bot, as the servers have it.
-    pub bot: BuiltinBot,
     /// Nothing new is begun.
     pub enough: CancellationToken,
     /// What is under way is given up.

@@ -141,7 +141,7 @@ impl Fleet {
         let (mut slots, mut keepers) = (Vec::new(), JoinSet::new());
         for index in 0..servers {
             let log = folder.join(format!("server-{index}.log"));
-            let process = launch.start(&log).await?;
+            let process = launch.start(index, &log).await?;
             let proxy = Proxy::start(rng.fork()).await?;
             let (sender, orders) = mpsc::channel(1);
             let slot = Arc::new(Slot {
@@ -318,7 +318,7 @@ impl Keeper {
 
     async fn start_again(&self) -> Option<Process> {
         for _ in 0..STARTS_MAX {
-            match self.launch.start(&self.slot.log).await {
+            match self.launch.start(self.slot.index, &self.slot.log).await {
                 Ok(process) => return Some(process),
                 Err(error) => self.exited(&error.to_string(), "when it was started again"),
             }

@@ -1,10 +1,14 @@
 //! What the trial's clients did and saw, for the judge.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
+use super::bot::{Call, Speech};
 use super::view::View;
 use crate::domain::{Clock, SystemClock, Timestamp};
+
+/// The code with which a server says that something is not there.
+pub const GONE: &str = "NOT_FOUND";
 
 /// Everything that was noted.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +23,14 @@ pub struct Notes {
     pub disturbances: Vec<Disturbance>,
     /// Servers that ended otherwise than they were told.
     pub exits: Vec<Exit>,
+    /// Chats that were to be deleted.
+    pub deletions: BTreeMap<String, ChatDeletion>,
+    /// What servers still had of what was deleted.
+    pub looks: Vec<Look>,
+    /// Calls to the bot, by their numbers.
+    pub calls: Vec<Call>,
+    /// Prompts and messages that were sent in the same instant, by their numbers among the writings.
+    pub pairs: Vec<[usize; 2]>,
     /// Bad input, and what came of it.
     pub abuses: Vec<Abuse>,
     /// Stalled readers, and how somebody else fared beside them.
@@ -37,8 +49,14 @@ pub struct Writing {
     pub chat: String,
     /// The sender's name for it.
     pub key: String,
-    /// What it says.
+    /// What it says. No two say the same.
     pub text: String,
+    /// How the bot answers, if it is asked.
+    pub speech: Speech,
+    /// The calls to the bot that it is the prompt of, by their numbers.
+    pub calls: Vec<usize>,
+    /// When it was first sent.
+    pub sent_at: Option<Timestamp>,
     /// How often it was sent.
     pub sendings: usize,
     /// The servers that may have heard it.
@@ -58,9 +76,13 @@ pub struct Ack {
     pub message: String,
     /// The reply to it, if it asked for one.
     pub reply: Option<String>,
+    /// The server that acknowledged it.
+    pub server: usize,
+    /// When that came.
+    pub at: Timestamp,
 }
 
-/// Whether a message was to be deleted.
+/// Whether something was to be deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Deletion {
     /// No.
@@ -68,8 +90,47 @@ pub enum Deletion {
     None,
     /// Yes, and whether it is is not known.
     Asked,
-    /// Yes, and it is.
-    Acknowledged,
+    /// Yes, and since this moment it is known that it is.
+    Acknowledged(Timestamp),
+}
+
+impl Deletion {
+    /// Since when it is known to be deleted, if it is.
+    pub fn acknowledged_at(self) -> Option<Timestamp> {
+        match self {
+            Self::Acknowledged(at) => Some(at),
+            Self::None | Self::Asked => None,
+        }
+    }
+}
+
+/// A chat that was to be deleted.
+#[derive(Clone, Debug, Default)]
+pub struct ChatDeletion {
+    /// Whether it is.
+    pub deletion: Deletion,
+    /// What each of its subscribers was last sent of it, besides that it is deleted.
+    pub told: Vec<Told>,
+}
+
+/// Something that a server sent to a subscriber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Which server.
+    pub server: usize,
+    /// When it came.
+    pub at: Timestamp,
+}
+
+/// A look for what was deleted, begun after its deletion was acknowledged.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// The chat or the message that was deleted.
+    pub id: String,
+    /// The server that was asked.
+    pub server: usize,
+    /// What it still had of it.
+    pub found: Vec<String>,
 }
 
 /// A reply that was to stop.
@@ -165,6 +226,42 @@ pub struct Stall {
     /// How long it took from its sending to its first words, as its reader saw it, in milliseconds; `None` if they did not
     /// come.
     pub took_ms: Option<i64>,
+}
+
+impl Writing {
+    /// When it was first acknowledged.
+    pub fn acknowledged_at(&self) -> Option<Timestamp> {
+        self.acks.iter().map(|ack| ack.at).min()
+    }
+}
+
+impl Notes {
+    /// Since when a message is known to be deleted, alone or with its chat.
+    pub fn gone_since(&self, writing: &Writing) -> Option<Timestamp> {
+        let with_chat = self.deletion_of(&writing.chat).acknowledged_at();
+        let alone = writing.deletion.acknowledged_at();
+        with_chat.into_iter().chain(alone).min()
+    }
+
+    /// How many chats are known to be deleted.
+    pub fn chats_deleted(&self) -> usize {
+        let deletions = self.deletions.values();
+        let known = deletions.filter(|noted| noted.deletion.acknowledged_at().is_some());
+        known.count()
+    }
+
+    /// How many messages are known to be deleted alone.
+    pub fn messages_deleted(&self) -> usize {
+        let writings = self.writings.iter();
+        let known = writings.filter(|writing| writing.deletion.acknowledged_at().is_some());
+        known.count()
+    }
+
+    /// Whether a chat was to be deleted.
+    pub fn deletion_of(&self, chat: &str) -> Deletion {
+        let noted = self.deletions.get(chat);
+        noted.map_or(Deletion::None, |noted| noted.deletion)
+    }
 }
 
 /// Notes that many clients make.

@@ -1,11 +1,13 @@
 //! `colloquy verify`: keeps servers busy on a store of one's own, kills, freezes and cuts them off, and then holds what
 //! clients were told against what is stored, promise by promise.
 //!
-//! `fleet`, `process`, `proxy` and `chaos` are what happens to the servers; `clients` are who notices, in `ledger` and
-//! `view`; `judge` finds what was broken, without I/O, and `report` tells it. Like any client this one only talks to
-//! servers.
+//! `fleet`, `process`, `proxy` and `chaos` are what happens to the servers; `bot` is what they ask, and `clients` are who
+//! notices, in `ledger` and `view`; `judge` finds what was broken, without I/O, and `report` tells it. Like any client
+//! this one only talks to servers; but whether something of what was deleted is left, which no server says, it looks for
+//! in the store.
 
 mod arguments;
+mod bot;
 mod chaos;
 mod clients;
 mod crew;
@@ -23,9 +25,14 @@ mod reading;
 mod report;
 mod run;
 mod view;
+mod words;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
+use fastrand::Rng;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -33,16 +40,21 @@ use super::arguments::Arguments;
 use super::{complain, page};
 use crate::config::FeedConfig;
 pub use arguments::VerifyArguments;
+use bot::Bot;
 use error::VerifyError;
+use ledger::Ledger;
 use place::Place;
 use plan::{Plan, random};
 use process::Launch;
 use progress::Progress;
-use report::Report;
-use run::Ends;
+use report::{Kept, Report, broken};
+use run::{Ends, Site};
 
 /// How long a server that is told to end lets replies go on: about as long as one takes.
 const DRAIN_SECONDS: &str = "5";
+
+/// How much of a chat the bot is given: some turns, all of which are noted with each call.
+const HISTORY_TOKENS: &str = "1000";
 
 /// Holds a trial and prints what it found: 0 if everything was held, 1 if something was not, 2 if there is no verdict.
 pub async fn verify(arguments: &Arguments, options: &VerifyArguments) -> ExitCode {
@@ -74,7 +86,14 @@ async fn trial(arguments: &Arguments, options: &VerifyArguments) -> Result<Repor
     let place = Place::choose(store.as_ref(), workshop.path(), &id).await?;
     let plan = Plan::new(options, place.is_shared())?;
     let feed = arguments.feed()?;
-    let launch = launch(&place, &feed, &id)?;
+    let mut rng = Rng::with_seed(plan.seed);
+    let ledger = Arc::new(Ledger::default());
+    let bot = Bot::start(rng.fork(), ledger.clone()).await?;
+    let site = Site {
+        launch: Arc::new(launch(&place, &feed, &id, bot.address)?),
+        place: &place,
+        logs: workshop.path(),
+    };
     let progress = Progress::new();
     let kept = if options.keep { ", which is kept" } else { "" };
     let name = match feed {
@@ -88,27 +107,30 @@ async fn trial(arguments: &Arguments, options: &VerifyArguments) -> Result<Repor
 
     let ends = Ends::default();
     let hearing = AbortOnDropHandle::new(tokio::spawn(hear(ends.clone())));
-    let run = run::run(plan, launch, workshop.path(), &ends, &progress).await;
+    let run = run::run(plan, &site, ledger, rng, &ends, &progress).await;
     progress.end();
-    let removed = match options.keep {
-        true => Ok(()),
-        false => place.remove().await,
+    let is_broken = run.as_ref().is_ok_and(|(_, findings)| broken(findings) > 0);
+    let kept = (options.keep || is_broken).then(|| Kept {
+        data: place.name(),
+        logs: workshop.path().display().to_string(),
+    });
+    let removed = match kept {
+        Some(_) => {
+            workshop.disable_cleanup(true);
+            Ok(())
+        }
+        None => place.remove().await,
     };
     drop(hearing);
     let (notes, findings) = run?;
     removed?;
-    let mut report = Report {
+    Ok(Report {
         plan,
         place: name,
         notes,
         findings,
-        logs: None,
-    };
-    if options.keep || !report.is_held() {
-        workshop.disable_cleanup(true);
-        report.logs = Some(workshop.path().display().to_string());
-    }
-    Ok(report)
+        kept,
+    })
 }
 
 /// Hears the first Ctrl-C or SIGTERM, which is that there is enough, and the second, which is that nobody waits.
@@ -126,14 +148,12 @@ async fn hear(ends: Ends) -> std::io::Result<()> {
 }
 
 /// How servers are started on a place.
-fn launch(place: &Place, feed: &FeedConfig, id: &str) -> Result<Launch, VerifyError> {
-    let pace = run::PIECES_PER_SECOND.to_string();
-    let words = run::WORDS_MIN.to_string();
+fn launch(place: &Place, feed: &FeedConfig, id: &str, bot: SocketAddr) -> Result<Launch, VerifyError> {
     let arguments = [
         ["--listen", "127.0.0.1:0"],
-        ["--bot", "builtin"],
-        ["--builtin-pace", &pace],
-        ["--builtin-words", &words],
+        ["--bot", "openai"],
+        ["--openai-model", bot::MODEL],
+        ["--history-tokens", HISTORY_TOKENS],
         ["--log-format", "json"],
         ["--drain-seconds", DRAIN_SECONDS],
     ];
@@ -151,6 +171,8 @@ fn launch(place: &Place, feed: &FeedConfig, id: &str) -> Result<Launch, VerifyEr
         arguments: ["serve".to_owned()].into_iter().chain(arguments).collect(),
         secrets,
         unset: Arguments::variables(),
+        bot,
+        starts: AtomicUsize::new(0),
     })
 }
 

@@ -15,6 +15,10 @@ operations! {
     SendMessage = "src/cli/verify/documents/send_message.graphql";
     /// The end of a message.
     DeleteMessage = "src/cli/verify/documents/delete_message.graphql";
+    /// The end of a chat.
+    DeleteChat = "src/cli/verify/documents/delete_chat.graphql";
+    /// What a server has of something that was deleted.
+    FindTraces = "src/cli/verify/documents/find_traces.graphql";
     /// The end of a reply under way.
     StopReply = "src/cli/verify/documents/stop_reply.graphql";
     /// Somebody types.

@@ -5,7 +5,20 @@ use std::path::{Path, PathBuf};
 use super::error::VerifyError;
 use crate::app;
 use crate::config::StoreConfig;
+use crate::domain::{ChatId, MessageId};
 use crate::store::ScratchDatabase;
+
+/// How many ids are looked up at once.
+const IDS_MAX: usize = 100;
+
+/// What should be gone.
+#[derive(Clone, Debug, Default)]
+pub struct Gone {
+    /// Chats that were deleted.
+    pub chats: Vec<ChatId>,
+    /// What was in them, and messages that were deleted alone.
+    pub messages: Vec<MessageId>,
+}
 
 /// A place for one trial.
 pub enum Place {
@@ -48,6 +61,29 @@ impl Place {
             Self::Folder(folder) => format!("folder {}", folder.display()),
             Self::Database(database) => format!("database {}", database.name()),
         }
+    }
+
+    /// What is left in it of chats that were deleted, and of their messages. No server may use it meanwhile.
+    pub async fn left(&self, gone: &Gone) -> Result<Vec<String>, VerifyError> {
+        let config = match self {
+            Self::Folder(folder) => StoreConfig::Embedded(folder.clone()),
+            Self::Database(database) => StoreConfig::Mongo(database.address().to_owned()),
+        };
+        let store = app::open_store(&config).await?;
+        let mut left = Vec::new();
+        for ids in gone.messages.chunks(IDS_MAX) {
+            let messages = store.messages(ids).await?;
+            left.extend(messages.into_iter().map(|message| message.id.to_string()));
+        }
+        for ids in gone.chats.chunks(IDS_MAX) {
+            let chats = store.chats(ids).await?;
+            left.extend(chats.into_iter().map(|chat| chat.id.to_string()));
+        }
+        // The embedded store shows nothing of a deleted chat, and says whether something is left of any.
+        if !self.is_shared() && store.sweep_deleted(1).await? {
+            left.push("messages of deleted chats".to_owned());
+        }
+        Ok(left)
     }
 
     /// Deletes it.

@@ -5,12 +5,14 @@ use std::io::{Read, Seek, SeekFrom};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use super::bot::request::base_url;
 use super::error::VerifyError;
 use super::operations::{Viewer, viewer};
 use crate::cli::client::{Server, ServerError};
@@ -34,6 +36,10 @@ pub struct Launch {
     pub secrets: Vec<(String, String)>,
     /// The variables that would change how it serves, and are not to.
     pub unset: Vec<String>,
+    /// Where the bot listens.
+    pub bot: SocketAddr,
+    /// How many were started.
+    pub starts: AtomicUsize,
 }
 
 /// A running server. It is killed when it is dropped.
@@ -58,12 +64,14 @@ pub enum Told {
 }
 
 impl Launch {
-    /// Starts a server, whose log is added to a file, and waits until it answers.
-    pub async fn start(&self, log: &Path) -> Result<Process, VerifyError> {
+    /// Starts the server of a number, whose log is added to a file, and waits until it answers.
+    pub async fn start(&self, server: usize, log: &Path) -> Result<Process, VerifyError> {
+        let start = self.starts.fetch_add(1, Ordering::Relaxed);
         let file = OpenOptions::new().create(true).append(true).open(log)?;
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)
+            .args(["--openai-base-url", &base_url(self.bot, server, start)])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(file)

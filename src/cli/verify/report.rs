@@ -23,22 +23,30 @@ pub struct Report {
     pub notes: Notes,
     /// What was found.
     pub findings: Vec<Finding>,
-    /// Where the servers' logs are kept, if they are.
-    pub logs: Option<String>,
+    /// What is kept of it, if it is.
+    pub kept: Option<Kept>,
+}
+
+/// What is kept of a trial, and where.
+pub struct Kept {
+    /// The data of the servers.
+    pub data: String,
+    /// The folder of their logs.
+    pub logs: String,
+}
+
+/// How many promises were broken.
+pub fn broken(findings: &[Finding]) -> usize {
+    let broken = findings
+        .iter()
+        .filter(|finding| finding.verdict == Verdict::Broken);
+    broken.count()
 }
 
 impl Report {
     /// Whether everything that was tried was held.
     pub fn is_held(&self) -> bool {
-        self.broken() == 0
-    }
-
-    fn broken(&self) -> usize {
-        let broken = self
-            .findings
-            .iter()
-            .filter(|finding| finding.verdict == Verdict::Broken);
-        broken.count()
+        broken(&self.findings) == 0
     }
 
     fn hurts(&self, trouble: Trouble) -> usize {
@@ -87,10 +95,11 @@ impl Report {
                 "This machine or its store took up to {slow:.1} s for what takes no time; all bounds in time were taken so much longer."
             ));
         }
-        if let Some(logs) = &self.logs {
+        if let Some(Kept { data, logs }) = &self.kept {
+            page.line(&format!("The data is kept: {}", printable(data)));
             page.line(&format!("The servers' logs are in {}", printable(logs)));
         }
-        let broken = self.broken();
+        let broken = broken(&self.findings);
         let (colour, verdict) = match broken {
             0 => (AnsiColor::Green, "Everything that was tried was held.".to_owned()),
             _ => (
@@ -117,9 +126,16 @@ impl Report {
                 "freezes": self.hurts(Trouble::Freeze),
                 "cuts": self.notes.cuts,
             },
+            "bot": {
+                "calls": self.notes.calls.len(),
+                "asked_again": self.notes.writings.iter().filter(|writing| writing.calls.len() > 1).count(),
+            },
+            "deleted": { "chats": self.notes.chats_deleted(), "messages": self.notes.messages_deleted() },
+            "pairs": self.notes.pairs.len(),
             "slack_ms": self.notes.slack_ms,
             "promises": self.findings.iter().map(Finding::to_json).collect::<Vec<_>>(),
-            "logs": self.logs,
+            "data": self.kept.as_ref().map(|kept| &kept.data),
+            "logs": self.kept.as_ref().map(|kept| &kept.logs),
         })
     }
 }

@@ -10,25 +10,21 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::chaos::{self, Schedule};
-use super::clients::{abuser, chat_follower, frames, pulse, staller, writer};
+use super::clients::{abuser, chat_follower, deleter, frames, pulse, staller, writer};
 use super::crew::Crew;
 use super::error::VerifyError;
 use super::fleet::Fleet;
 use super::judge::{Evidence, Finding, judge};
 use super::ledger::{Ledger, Notes};
 use super::operations::{CreateChat, create_chat};
+use super::place::{Gone, Place};
 use super::plan::Plan;
 use super::process::{Launch, Told};
 use super::progress::Progress;
 use super::reading::{Stored, read};
-use crate::bot::BuiltinBot;
 use crate::cli::client::{ReplyState, Server};
+use crate::domain::{ChatId, MessageId};
 
-/// How fast the bot speaks, and how long its answers are at least: some four seconds each, so that servers die in the
-/// middle of many, and well after their beginning.
-pub const PIECES_PER_SECOND: f64 = 25.0;
-/// See [`PIECES_PER_SECOND`]. The longest answer has some more words, and a piece is a word or a blank.
-pub const WORDS_MIN: usize = 45;
 /// How long everything may take to come to rest: replies that wait for their turn, and those of servers that died.
 const REST_MAX: Duration = Duration::from_secs(60);
 /// How long it takes until what is stored is looked at again, where a reply is still under way: not all are waited for by
@@ -38,6 +34,12 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 const LEAVE_MAX: Duration = Duration::from_secs(10);
 /// Every so many chats somebody uses the frames of the documented socket.
 const FRAMES_EVERY: usize = 2;
+/// For every so many chats somebody makes others, and deletes them.
+const DELETERS_EVERY: usize = 3;
+/// How often it is looked at what is left of what was deleted, and the pause between: a store that several servers share
+/// is looked through for what came late after five seconds, and after ten.
+const LOOKS_MAX: usize = 4;
+const LOOK_FOR_LEFT_AGAIN: Duration = Duration::from_secs(6);
 
 /// When to end before the time.
 #[derive(Clone, Default)]
@@ -48,23 +50,31 @@ pub struct Ends {
     pub given_up: CancellationToken,
 }
 
+/// Where a trial is held.
+pub struct Site<'a> {
+    /// How servers are started.
+    pub launch: Arc<Launch>,
+    /// Where they keep their data.
+    pub place: &'a Place,
+    /// The folder of their logs.
+    pub logs: &'a Path,
+}
+
 /// Holds a trial. When this returns, no server is left.
 pub async fn run(
     plan: Plan,
-    launch: Launch,
-    logs: &Path,
+    site: &Site<'_>,
+    ledger: Arc<Ledger>,
+    mut rng: Rng,
     ends: &Ends,
     progress: &Progress,
 ) -> Result<(Notes, Vec<Finding>), VerifyError> {
-    let mut rng = Rng::with_seed(plan.seed);
-    let ledger = Arc::new(Ledger::default());
-    let launch = Arc::new(launch);
-    let fleet = Fleet::start(&launch, plan.servers, logs, &mut rng, &ledger);
+    let Site { launch, logs, .. } = site;
+    let fleet = Fleet::start(launch, plan.servers, logs, &mut rng, &ledger);
     let fleet = ends.given_up.run_until_cancelled(fleet).await;
     let crew = Arc::new(Crew {
         fleet: fleet.unwrap_or(Err(VerifyError::GivenUp))?,
         ledger,
-        bot: bot(),
         enough: ends.enough.clone(),
         over: CancellationToken::new(),
         tasks: TaskTracker::new(),
@@ -81,16 +91,18 @@ pub async fn run(
         }
     };
     crew.fleet.end().await;
-    let stored = read_afresh(&launch, logs, &chats).await?;
-
     let mut notes = crew.ledger.note(|notes| notes.clone());
     notes.cuts = crew.fleet.cuts();
+    let gone = gone(&notes);
+    let read = read_afresh(site, plan.servers, &chats, &gone);
+    let read = ends.given_up.run_until_cancelled(read).await;
+    let (stored, left) = read.unwrap_or(Err(VerifyError::GivenUp))?;
     let evidence = Evidence {
         notes,
         servers: plan.servers,
         at_rest,
         stored,
-        answer: |text| bot().answer(text, None),
+        left,
     };
     let findings = judge(&evidence);
     Ok((evidence.notes, findings))
@@ -103,7 +115,7 @@ async fn hold(
     rng: &mut Rng,
     progress: &Progress,
 ) -> Result<(Vec<String>, Stored), VerifyError> {
-    let chats = begin(crew, &plan, rng).await?;
+    let mut chats = begin(crew, &plan, rng).await?;
     let telling = progress.clone().tell(crew.ledger.clone(), plan.time);
     let telling = AbortOnDropHandle::new(tokio::spawn(telling));
     let schedule = Schedule::new(rng.fork(), plan.servers == 1);
@@ -126,6 +138,11 @@ async fn hold(
     let _ = timeout(LEAVE_MAX, leaving).await;
 
     progress.say("reading what is stored");
+    // Those that were to be deleted as well: nothing is in them.
+    chats.extend(
+        crew.ledger
+            .note(|notes| notes.deletions.keys().cloned().collect::<Vec<_>>()),
+    );
     let at_rest = match crew.fleet.calm(rng) {
         Some((_, calm)) => read_at_rest(&calm.server, &chats, rest).await?,
         // None came up again, which is judged as well.
@@ -146,18 +163,61 @@ async fn read_at_rest(server: &Server, chats: &[String], rest: Instant) -> Resul
     }
 }
 
-/// What is stored, as a server tells that has seen nothing of the trial.
-async fn read_afresh(launch: &Launch, logs: &Path, chats: &[String]) -> Result<Stored, VerifyError> {
-    let mut reader = launch.start(&logs.join("reader.log")).await?;
-    let stored = read(&reader.server()?, chats).await;
-    reader.tell(Told::Kill)?;
-    reader.wait().await?;
-    stored.map_err(VerifyError::Reading)
+/// What is stored, as a server tells that has seen nothing of the trial; and what is left of what was deleted. That server
+/// goes on removing it, as any other would.
+async fn read_afresh(
+    site: &Site<'_>,
+    number: usize,
+    chats: &[String],
+    gone: &Gone,
+) -> Result<(Stored, Vec<String>), VerifyError> {
+    let mut stored = None;
+    let mut looks = 0;
+    loop {
+        let mut reader = site.launch.start(number, &site.logs.join("reader.log")).await?;
+        match &stored {
+            None => stored = Some(read(&reader.server()?, chats).await),
+            Some(_) => sleep(LOOK_FOR_LEFT_AGAIN).await,
+        }
+        reader.tell(Told::Kill)?;
+        reader.wait().await?;
+        let left = site.place.left(gone).await?;
+        looks += 1;
+        if left.is_empty() || looks == LOOKS_MAX {
+            let stored = stored.unwrap_or(Ok(Stored::new()));
+            return Ok((stored.map_err(VerifyError::Reading)?, left));
+        }
+    }
 }
 
-/// The bot that the servers have.
-fn bot() -> BuiltinBot {
-    BuiltinBot::new(PIECES_PER_SECOND, WORDS_MIN)
+/// What should be gone: everything whose deletion was acknowledged.
+fn gone(notes: &Notes) -> Gone {
+    let deleted = notes.deletions.iter();
+    let chats = deleted.filter(|(_, noted)| noted.deletion.acknowledged_at().is_some());
+    let in_chats = notes.writings.iter().filter(|writing| {
+        let with_chat = notes.deletion_of(&writing.chat);
+        with_chat.acknowledged_at().is_some()
+    });
+    let with_chats = in_chats.flat_map(|writing| {
+        let ids = writing
+            .acks
+            .iter()
+            .flat_map(|ack| [Some(&ack.message), ack.reply.as_ref()]);
+        ids.flatten()
+    });
+    let alone = notes
+        .writings
+        .iter()
+        .filter(|writing| writing.deletion.acknowledged_at().is_some());
+    let alone = alone.flat_map(|writing| writing.acks.iter().map(|ack| &ack.message));
+    Gone {
+        // What a server named so has the form of an id.
+        chats: chats.filter_map(|(chat, _)| ChatId::parse(chat).ok()).collect(),
+        messages: with_chats
+            .chain(alone)
+            .filter_map(|id| MessageId::parse(id).ok())
+            .collect(),
+    }
 }
 
 /// Makes the chats and sends the clients in.
@@ -189,6 +249,9 @@ async fn begin(crew: &Arc<Crew>, plan: &Plan, rng: &mut Rng) -> Result<Vec<Strin
         if number.is_multiple_of(FRAMES_EVERY) {
             tasks.spawn(frames::chat(crew.clone(), chat.clone(), rng.fork()));
         }
+    }
+    for _ in 0..plan.chats.div_ceil(DELETERS_EVERY) {
+        tasks.spawn(deleter::delete(crew.clone(), rng.fork()));
     }
     tasks.close();
     crew.watchers.close();

@@ -1,6 +1,7 @@
 //! The documented rule for a reply's text, as one reader applies it: a snapshot replaces, a partial appends, the end
 //! ends. No I/O.
 
+use super::ledger::Told;
 use crate::cli::client::ReplyState;
 use crate::domain::Timestamp;
 
@@ -37,8 +38,14 @@ pub struct View {
     pub text: String,
     /// How many bytes there were when.
     pub shown: Vec<(Timestamp, usize)>,
+    /// The server on the other end of the line.
+    pub server: usize,
+    /// What was last shown.
+    pub last: Option<Told>,
     /// How it ended.
     pub state: Option<ReplyState>,
+    /// Whether a server said that there is no such reply.
+    pub is_gone: bool,
     /// What cannot be explained.
     pub faults: Vec<String>,
     /// How often the line broke.
@@ -57,7 +64,10 @@ impl View {
             face,
             text: String::new(),
             shown: Vec::new(),
+            server: 0,
+            last: None,
             state: None,
+            is_gone: false,
             faults: Vec::new(),
             breaks: 0,
             resumed: 0,
@@ -69,14 +79,20 @@ impl View {
     pub fn snapshot(&mut self, at: Timestamp, text: &str) {
         self.is_fresh = false;
         text.clone_into(&mut self.text);
-        self.shown.push((at, self.text.len()));
+        self.show(at);
     }
 
     /// The text goes on.
     pub fn partial(&mut self, at: Timestamp, text: &str) {
         self.resumed += usize::from(std::mem::take(&mut self.is_fresh));
         self.text.push_str(text);
+        self.show(at);
+    }
+
+    fn show(&mut self, at: Timestamp) {
         self.shown.push((at, self.text.len()));
+        let server = self.server;
+        self.last = Some(Told { server, at });
     }
 
     /// [`View::partial`], said to begin at a byte.

@@ -68,7 +68,10 @@ enum Answer {
 
 /// Sends one after the other until there is enough.
 pub async fn abuse(crew: Arc<Crew>, mut rng: Rng) {
-    let Ok(client) = reqwest::Client::builder().no_proxy().timeout(ANSWER_MAX).build() else {
+    // Each on a connection of its own: a server closes one behind a request that it did not read to its end, and the next
+    // request must not meet that.
+    let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0);
+    let Ok(client) = client.timeout(ANSWER_MAX).build() else {
         return;
     };
     let bad = abuses::all();

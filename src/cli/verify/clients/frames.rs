@@ -12,9 +12,9 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::reply_follower::SILENCE_MAX;
-use super::words;
 use super::writer::{heard, intend, note};
 use crate::cli::client::ReplyState;
+use crate::cli::verify::bot::Speech;
 use crate::cli::verify::crew::Crew;
 use crate::cli::verify::fleet::Slot;
 use crate::cli::verify::ledger::{Ack, now};
@@ -69,7 +69,7 @@ enum Left {
 pub async fn chat(crew: Arc<Crew>, chat: String, mut rng: Rng) {
     let mut place = Place::default();
     while !crew.enough.is_cancelled() {
-        let number = intend(&crew, &chat, words::text(&mut rng));
+        let number = intend(&crew, &chat, Speech::Any, &mut rng);
         place.awaited = None;
         for _ in 0..LINES_MAX {
             let slot = crew.fleet.any(&mut rng).clone();
@@ -130,6 +130,8 @@ async fn over_one_line(
                 writing.acks.push(Ack {
                     message,
                     reply: frame.reply_id.clone(),
+                    server: slot.index,
+                    at: now(),
                 });
             })?;
             place.awaited = frame.reply_id;

@@ -3,10 +3,10 @@
 pub mod abuser;
 mod abuses;
 pub mod chat_follower;
+pub mod deleter;
 pub mod frames;
 pub mod pulse;
 pub mod reply_follower;
 pub mod staller;
 pub mod stopper;
-pub mod words;
 pub mod writer;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::words;
 use super::writer::{heard, intend, note};
+use crate::cli::verify::bot::Speech;
 use crate::cli::verify::crew::Crew;
 use crate::cli::verify::ledger::{Ack, now};
 use crate::cli::verify::operations::{CreateMessage, create_message};
@@ -26,7 +26,7 @@ pub async fn beat(crew: Arc<Crew>, chat: String, mut rng: Rng) {
         let Some((slot, calm)) = crew.fleet.calm(&mut rng) else {
             continue;
         };
-        let number = intend(&crew, &chat, words::text(&mut rng));
+        let number = intend(&crew, &chat, Speech::Any, &mut rng);
         let variables = note(&crew, number, |writing| create_message::Variables {
             chat_id: writing.chat.clone(),
             text: writing.text.clone(),
@@ -47,6 +47,8 @@ pub async fn beat(crew: Arc<Crew>, chat: String, mut rng: Rng) {
             let ack = Ack {
                 message: created.create_message.message.id,
                 reply: None,
+                server: slot.index,
+                at: now(),
             };
             note(&crew, number, |writing| writing.acks.push(ack));
         }

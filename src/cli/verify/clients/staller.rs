@@ -15,17 +15,15 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 
-use super::reply_follower::{self, over_one_line};
-use super::words;
+use super::reply_follower::{self, Said, over_one_line};
 use super::writer::{heard, intend, note, send};
 use crate::cli::client::{ReplyState, Server};
+use crate::cli::verify::bot::Speech;
 use crate::cli::verify::crew::Crew;
 use crate::cli::verify::ledger::{Ack, Stall, now};
 use crate::cli::verify::operations::{FollowReply, SendMessage, follow_reply, send_message};
 use crate::cli::verify::view::{Face, View};
 
-/// The reply that is asked for and not read: a word that JSON writes twice as long, as long as a message may be.
-const WIDE_BYTES: usize = 32_000;
 /// How often it is asked for over one socket: together more than any kernel takes in on a loopback line.
 const OPERATIONS: usize = 95;
 /// What the reader's end takes in at the most; the kernel doubles it.
@@ -48,9 +46,9 @@ pub async fn stall(crew: Arc<Crew>, chat: String, mut rng: Rng) {
         let Some(reader) = stop_reading(calm.address, &wide).await else {
             continue;
         };
-        let number = intend(&crew, &chat, words::text(&mut rng));
+        let number = intend(&crew, &chat, Speech::Steady, &mut rng);
         heard(&crew, number, slot.index);
-        let watched = tokio::time::timeout(WATCH_MAX, watch(&crew, &calm.server, number));
+        let watched = tokio::time::timeout(WATCH_MAX, watch(&crew, slot.index, &calm.server, number));
         let watched = crew.over.run_until_cancelled(watched).await;
         drop(reader);
         // What befell a server that was killed meanwhile says nothing about readers.
@@ -67,7 +65,7 @@ pub async fn stall(crew: Arc<Crew>, chat: String, mut rng: Rng) {
 /// before.
 async fn fill(crew: &Arc<Crew>, chat: &str, rng: &mut Rng) -> Option<String> {
     loop {
-        let number = intend(crew, chat, "\"".repeat(WIDE_BYTES));
+        let number = intend(crew, chat, Speech::Wide, rng);
         if let Some((wide, ReplyState::Complete)) = ask_and_hear_out(crew, number, rng).await {
             return Some(wide);
         }
@@ -79,9 +77,7 @@ async fn fill(crew: &Arc<Crew>, chat: &str, rng: &mut Rng) -> Option<String> {
 /// reply, and how it ended.
 async fn ask_and_hear_out(crew: &Arc<Crew>, number: usize, rng: &mut Rng) -> Option<(String, ReplyState)> {
     let reply = send(crew, number, rng).await?.reply?;
-    let text = note(crew, number, |writing| writing.text.clone())?;
-    let answer = crew.bot.answer(&text, None).into();
-    let state = reply_follower::follow(crew.clone(), reply.clone(), answer, rng.fork()).await?;
+    let state = reply_follower::follow(crew.clone(), reply.clone(), number, rng.fork()).await?;
     Some((reply, state))
 }
 
@@ -111,16 +107,13 @@ async fn stop_reading(server: SocketAddr, wide: &str) -> Option<WebSocketStream<
 }
 
 /// Sends a prompt to the same server and hears the beginning of the answer: how long that took, in milliseconds.
-async fn watch(crew: &Crew, server: &Server, number: usize) -> Option<i64> {
-    let (variables, text) = note(crew, number, |writing| {
-        let variables = send_message::Variables {
-            chat_id: writing.chat.clone(),
-            text: writing.text.clone(),
-            client_key: writing.key.clone(),
-            // The one before is of no more use, and would have to be waited for.
-            while_replying: send_message::WhileReplying::INTERRUPT,
-        };
-        (variables, writing.text.clone())
+async fn watch(crew: &Crew, index: usize, server: &Server, number: usize) -> Option<i64> {
+    let variables = note(crew, number, |writing| send_message::Variables {
+        chat_id: writing.chat.clone(),
+        text: writing.text.clone(),
+        client_key: writing.key.clone(),
+        // The one before is of no more use, and would have to be waited for.
+        while_replying: send_message::WhileReplying::INTERRUPT,
     })?;
     let begun = now();
     let sent = server.ask::<SendMessage>(variables).await.ok()?.send_message;
@@ -128,11 +121,14 @@ async fn watch(crew: &Crew, server: &Server, number: usize) -> Option<i64> {
     let ack = Ack {
         message: sent.message.id,
         reply: Some(reply.clone()),
+        server: index,
+        at: now(),
     };
     note(crew, number, |writing| writing.acks.push(ack))?;
-    let answer: Arc<str> = crew.bot.answer(&text, None).into();
     let (mut view, mut cursor) = (View::new(reply, Face::Reply), None);
-    while let Err(error) = over_one_line(server, &mut view, &mut cursor, &answer, BEGINNING_BYTES).await {
+    view.server = index;
+    let mut said = Said::to(crew, number);
+    while let Err(error) = over_one_line(server, &mut view, &mut cursor, &mut said, BEGINNING_BYTES).await {
         if !error.is_passing() {
             return None;
         }

@@ -4,29 +4,40 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
+use tokio::task::JoinHandle;
 
-use super::{reply_follower, stopper, words};
-use crate::cli::client::ClientError;
+use super::{deleter, reply_follower, stopper};
+use crate::cli::client::{ClientError, ReplyState};
+use crate::cli::verify::bot::Speech;
 use crate::cli::verify::crew::Crew;
-use crate::cli::verify::ledger::{Ack, Deletion, Writing};
+use crate::cli::verify::ledger::{Ack, Deletion, GONE, Writing, now};
 use crate::cli::verify::operations::{
     CreateMessage, DeleteMessage, SendMessage, SetTyping, create_message, delete_message, send_message,
     set_typing,
 };
+use crate::cli::verify::words;
 
 /// What a server says while it takes no more prompts of a chat.
 const FULL: &str = "TOO_MANY_REPLIES";
-/// What it says of a message that is gone.
-const GONE: &str = "NOT_FOUND";
+
+/// What a prompt does while others of its chat are answered.
+#[derive(Clone, Copy, Debug)]
+pub enum Patience {
+    /// It waits for its turn.
+    Waits,
+    /// It stops them.
+    Interrupts,
+}
 
 /// A message to write, noted; its number among the writings.
-pub fn intend(crew: &Crew, chat: &str, text: String) -> usize {
+pub fn intend(crew: &Crew, chat: &str, speech: Speech, rng: &mut Rng) -> usize {
     crew.ledger.note(|notes| {
         let number = notes.writings.len();
         notes.writings.push(Writing {
             chat: chat.to_owned(),
             key: format!("verify-{number}"),
-            text,
+            text: words::text(rng, number),
+            speech,
             ..Writing::default()
         });
         number
@@ -45,11 +56,11 @@ pub async fn write(crew: Arc<Crew>, chat: String, mut rng: Rng) {
         if rng.u8(..10) == 0 {
             type_something(&crew, &chat, &mut rng).await;
         }
-        let asks = rng.u8(..10) < 6;
-        let number = intend(&crew, &chat, words::text(&mut rng));
-        let written = match asks {
-            true => prompt(&crew, number, &mut rng).await,
-            false => leave(&crew, number, &mut rng).await,
+        let number = intend(&crew, &chat, Speech::Any, &mut rng);
+        let written = match rng.u8(..10) {
+            ..5 => prompt(&crew, number, &mut rng).await,
+            5 => regret(&crew, number, &mut rng).await,
+            _ => leave(&crew, number, &mut rng).await,
         };
         let Some(()) = written else { return };
         let pause = Duration::from_millis(rng.u64(20..400));
@@ -67,7 +78,10 @@ async fn prompt(crew: &Arc<Crew>, number: usize, rng: &mut Rng) -> Option<()> {
         let tasks = crew.tasks.clone();
         tasks.spawn(async move { send(&crew, number, &mut rng).await })
     });
-    let ack = send(crew, number, rng).await;
+    let ack = match rng.u8(..4) {
+        0 => send_beside(crew, number, rng).await,
+        _ => send(crew, number, rng).await,
+    };
     if let Some(twice) = twice {
         let _ = twice.await;
     }
@@ -77,13 +91,7 @@ async fn prompt(crew: &Arc<Crew>, number: usize, rng: &mut Rng) -> Option<()> {
         let tasks = crew.tasks.clone();
         tasks.spawn(async move { stopper::stop(&crew, number, reply, rng).await });
     }
-    let text = note(crew, number, |writing| writing.text.clone())?;
-    let answer: Arc<str> = crew.bot.answer(&text, None).into();
-    let watch = |rng: &mut Rng| {
-        let follower = reply_follower::follow(crew.clone(), reply.clone(), answer.clone(), rng.fork());
-        crew.tasks.spawn(follower)
-    };
-    let (first, _second) = (watch(rng), watch(rng));
+    let (first, _second) = (watch(crew, number, &reply, rng), watch(crew, number, &reply, rng));
     if rng.u8(..10) == 0 {
         // Long after it was answered.
         send(crew, number, rng).await?;
@@ -95,23 +103,60 @@ async fn prompt(crew: &Arc<Crew>, number: usize, rng: &mut Rng) -> Option<()> {
     Some(())
 }
 
-/// Sends a prompt until it is acknowledged; `None` if that never came.
+/// Follows the reply to a prompt.
+pub fn watch(crew: &Arc<Crew>, number: usize, reply: &str, rng: &mut Rng) -> JoinHandle<Option<ReplyState>> {
+    let follower = reply_follower::follow(crew.clone(), reply.to_owned(), number, rng.fork());
+    crew.tasks.spawn(follower)
+}
+
+/// Sends a prompt, and in the same instant a message that nobody answers, mostly by way of another server.
+async fn send_beside(crew: &Arc<Crew>, number: usize, rng: &mut Rng) -> Option<Ack> {
+    let chat = note(crew, number, |writing| writing.chat.clone())?;
+    let beside = intend(crew, &chat, Speech::Any, rng);
+    let mut other = rng.fork();
+    let (ack, _) = tokio::join!(send(crew, number, rng), create(crew, beside, &mut other));
+    crew.ledger.note(|notes| notes.pairs.push([number, beside]));
+    ack
+}
+
+/// Asks the bot while it still answers something else, and deletes the prompt before its turn.
+async fn regret(crew: &Arc<Crew>, number: usize, rng: &mut Rng) -> Option<()> {
+    let chat = note(crew, number, |writing| writing.chat.clone())?;
+    let regretted = intend(crew, &chat, Speech::Any, rng);
+    let first = ask(crew, number, Patience::Waits, rng).await?;
+    let second = ask(crew, regretted, Patience::Waits, rng).await?;
+    let answered = watch(crew, number, &first.reply?, rng);
+    watch(crew, regretted, &second.reply?, rng);
+    delete(crew, regretted, &second.message, rng).await?;
+    let _ = answered.await;
+    Some(())
+}
+
+/// Sends a prompt until it is acknowledged, mostly to wait for its turn; `None` if that never came.
 pub async fn send(crew: &Crew, number: usize, rng: &mut Rng) -> Option<Ack> {
+    let patience = match rng.u8(..5) {
+        0 => Patience::Interrupts,
+        _ => Patience::Waits,
+    };
+    ask(crew, number, patience, rng).await
+}
+
+/// Sends a prompt until it is acknowledged; `None` if that never came.
+pub async fn ask(crew: &Crew, number: usize, patience: Patience, rng: &mut Rng) -> Option<Ack> {
     let (chat, key, text) = note(crew, number, |writing| {
         (writing.chat.clone(), writing.key.clone(), writing.text.clone())
     })?;
     loop {
-        let is_impatient = rng.u8(..5) == 0;
         let variables = || send_message::Variables {
             chat_id: chat.clone(),
             text: text.clone(),
             client_key: key.clone(),
-            while_replying: match is_impatient {
-                true => send_message::WhileReplying::INTERRUPT,
-                false => send_message::WhileReplying::QUEUE,
+            while_replying: match patience {
+                Patience::Waits => send_message::WhileReplying::QUEUE,
+                Patience::Interrupts => send_message::WhileReplying::INTERRUPT,
             },
         };
-        let (_, answer) = crew
+        let (slot, answer) = crew
             .ask_anybody::<SendMessage>(rng, variables, |server| heard(crew, number, server))
             .await?;
         match answer {
@@ -120,6 +165,8 @@ pub async fn send(crew: &Crew, number: usize, rng: &mut Rng) -> Option<Ack> {
                 let ack = Ack {
                     message: sent.message.id,
                     reply: Some(sent.reply.id),
+                    server: slot.index,
+                    at: now(),
                 };
                 note(crew, number, |writing| writing.acks.push(ack.clone()))?;
                 return Some(ack);
@@ -154,7 +201,7 @@ async fn create(crew: &Crew, number: usize, rng: &mut Rng) -> Option<String> {
         text: text.clone(),
         client_key: key.clone(),
     };
-    let (_, answer) = crew
+    let (slot, answer) = crew
         .ask_anybody::<CreateMessage>(rng, variables, |server| heard(crew, number, server))
         .await?;
     match answer {
@@ -163,6 +210,8 @@ async fn create(crew: &Crew, number: usize, rng: &mut Rng) -> Option<String> {
             let ack = Ack {
                 message: message.clone(),
                 reply: None,
+                server: slot.index,
+                at: now(),
             };
             note(crew, number, |writing| writing.acks.push(ack))?;
             Some(message)
@@ -174,7 +223,14 @@ async fn create(crew: &Crew, number: usize, rng: &mut Rng) -> Option<String> {
     }
 }
 
-async fn delete(crew: &Crew, number: usize, message: &str, rng: &mut Rng) -> Option<()> {
+/// Deletes the message of a writing, and looks for it on every server.
+pub async fn delete(crew: &Crew, number: usize, message: &str, rng: &mut Rng) -> Option<()> {
+    // Of one that was sent more often than it was acknowledged a sending may still be on its way, and it is stored anew if
+    // that comes after the deletion.
+    let is_settled = note(crew, number, |writing| writing.sendings == writing.acks.len())?;
+    if !is_settled {
+        return Some(());
+    }
     note(crew, number, |writing| writing.deletion = Deletion::Asked)?;
     let variables = || delete_message::Variables {
         id: message.to_owned(),
@@ -184,7 +240,11 @@ async fn delete(crew: &Crew, number: usize, message: &str, rng: &mut Rng) -> Opt
         // Also where an earlier request did it, whose answer was lost.
         Err(error) if error.code() != Some(GONE) => refused(crew, number, &error),
         _ => {
-            note(crew, number, |writing| writing.deletion = Deletion::Acknowledged)?;
+            let since = now();
+            note(crew, number, |writing| {
+                writing.deletion = Deletion::Acknowledged(since)
+            })?;
+            deleter::look_for_message(crew, number, message).await;
         }
     }
     Some(())
@@ -200,7 +260,9 @@ async fn type_something(crew: &Crew, chat: &str, rng: &mut Rng) {
 
 /// Notes that a server may have heard of a writing.
 pub fn heard(crew: &Crew, number: usize, server: usize) {
+    let at = now();
     note(crew, number, |writing| {
+        writing.sent_at.get_or_insert(at);
         writing.sendings += 1;
         writing.tried.insert(server);
     });

@@ -48,6 +48,13 @@ pub fn ended(evidence: &Evidence) -> Finding {
         .views
         .iter()
         .filter(|view| view.face == Face::Reply && view.state.is_none() && view.faults.is_empty());
+    let (unknown, untold): (Vec<_>, Vec<_>) = untold.partition(|view| view.is_gone);
+    let unknown = unknown
+        .into_iter()
+        .filter(|view| evidence.stored.contains_key(&view.reply));
+    breaches
+        .extend(unknown.map(|view| Breach::new([&view.reply], "a server said that there is no such reply")));
+    let untold = untold.into_iter();
     breaches.extend(untold.map(|view| Breach::new([&view.reply], "a subscriber was never told its end")));
     let states = evidence.states().into_iter();
     let states: Vec<_> = states
@@ -83,8 +90,14 @@ mod tests {
         let reply = evidence.at_rest.get_mut("r0").unwrap();
         reply.reply.as_mut().unwrap().state = ReplyState::Streaming;
         evidence.notes.views.push(View::new("r1".to_owned(), Face::Reply));
+        // One whose reply was deleted is told so; of one that is there that is wrong.
+        for reply in ["r0", "deleted"] {
+            let mut view = View::new(reply.to_owned(), Face::Reply);
+            view.is_gone = true;
+            evidence.notes.views.push(view);
+        }
         let found = ended(&evidence).breaches;
-        assert_eq!(found.len(), 2, "{found:?}");
+        assert_eq!(found.len(), 3, "{found:?}");
     }
 
     #[test]

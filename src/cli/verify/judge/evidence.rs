@@ -3,12 +3,15 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::cli::client::ReplyState;
-use crate::cli::verify::ledger::{Disturbance, Notes, Writing};
+use crate::cli::verify::ledger::{Disturbance, Notes, Trouble, Writing};
 use crate::cli::verify::reading::{Stored, StoredMessage, StoredReply};
 use crate::domain::Timestamp;
 
 /// What a server that died may keep a reply from ending, in milliseconds.
 pub const DEAD_FOR_MS_MAX: i64 = 15_000;
+/// How long after a deletion was acknowledged something of it may still be on its way, in milliseconds: a call to the bot
+/// that is tried again, and what a server that takes no part in the deletion sends until it has looked at the store.
+pub const ON_ITS_WAY_MS: i64 = 5_000;
 
 /// What a judge looks at.
 pub struct Evidence {
@@ -20,14 +23,16 @@ pub struct Evidence {
     pub at_rest: Stored,
     /// What is stored, as a server tells that was started after all others had ended.
     pub stored: Stored,
-    /// The bot's whole answer to each text.
-    pub answer: fn(&str) -> String,
+    /// What is left in the store of what was deleted.
+    pub left: Vec<String>,
 }
 
 /// A reply that was acknowledged, with all there is about it.
 pub struct Replied<'a> {
     /// Its id.
     pub id: &'a str,
+    /// The number of what asked for it.
+    pub number: usize,
     /// What asked for it.
     pub writing: &'a Writing,
     /// It as it is stored, if it is.
@@ -40,15 +45,17 @@ impl Evidence {
     /// The replies that were acknowledged and are stored.
     pub fn replies(&self) -> Vec<Replied<'_>> {
         let mut seen = BTreeSet::new();
-        let acknowledged = self.notes.writings.iter().flat_map(|writing| {
+        let writings = self.notes.writings.iter().enumerate();
+        let acknowledged = writings.flat_map(|(number, writing)| {
             let replies = writing.acks.iter().filter_map(|ack| ack.reply.as_deref());
-            replies.map(move |id| (id, writing))
+            replies.map(move |id| (id, number, writing))
         });
-        let replied = acknowledged.filter_map(|(id, writing)| {
+        let replied = acknowledged.filter_map(|(id, number, writing)| {
             let message = self.stored.get(id)?;
             let reply = message.reply.as_ref()?;
             Some(Replied {
                 id,
+                number,
                 writing,
                 message,
                 reply,
@@ -80,6 +87,16 @@ impl Evidence {
         Some(from.plus_millis(DEAD_FOR_MS_MAX))
     }
 
+    /// Whether what a server did at a moment came too late after a deletion. A server that stood still meanwhile goes on
+    /// where it was.
+    pub fn is_late(&self, server: usize, deleted_at: Timestamp, at: Timestamp) -> bool {
+        let stood_still = self.notes.disturbances.iter().any(|done| {
+            let is_over = done.back_at.is_some_and(|back_at| back_at < deleted_at);
+            done.server == server && done.trouble == Trouble::Freeze && done.from <= at && !is_over
+        });
+        at > deleted_at.plus_millis(ON_ITS_WAY_MS + self.notes.slack_ms) && !stood_still
+    }
+
     /// How many replies ended in each state.
     pub fn states(&self) -> Vec<(ReplyState, usize)> {
         let mut states: HashMap<String, (ReplyState, usize)> = HashMap::new();
@@ -103,17 +120,13 @@ pub mod samples {
     //! A trial in which nothing went wrong, to be spoilt.
 
     use super::*;
-    use crate::cli::verify::ledger::{Ack, Trouble};
+    use crate::cli::verify::bot::{Call, CallEnd, Speech, Turn, answers};
+    use crate::cli::verify::ledger::Ack;
     use crate::cli::verify::view::{Face, View};
 
     /// A moment of the trial.
     pub fn at(ms: i64) -> Timestamp {
         Timestamp::from_millis(1_000_000 + ms)
-    }
-
-    /// The answer to a text.
-    pub fn answer(text: &str) -> String {
-        format!("You wrote: {text}")
     }
 
     /// A prompt `m0` by way of two servers with the reply `r0`, which is complete and was read by one; and a prompt `m1`
@@ -124,32 +137,49 @@ pub mod samples {
             servers: 2,
             at_rest: Stored::new(),
             stored: Stored::new(),
-            answer,
+            left: Vec::new(),
         };
         let texts = ["one", "two three"];
-        let told = [answer("one"), "You wrote: two".to_owned()];
+        let told = [0, 1].map(|call| answers::text(call, Speech::Wide));
+        let told = [told[0].clone(), told[1][..14].to_owned()];
+        let ends = [CallEnd::Whole, CallEnd::Left];
         let states = [ReplyState::Complete, ReplyState::Interrupted];
         for n in 0..2 {
             let (message, reply) = (format!("m{n}"), format!("r{n}"));
             let ack = Ack {
                 message: message.clone(),
                 reply: Some(reply.clone()),
+                server: n,
+                at: at(150),
             };
             evidence.notes.writings.push(Writing {
                 chat: "c".to_owned(),
                 key: format!("k{n}"),
                 text: texts[n].to_owned(),
+                speech: Speech::Wide,
+                calls: vec![n],
+                sent_at: Some(at(100)),
                 sendings: 2 - n,
                 tried: (n..2).collect(),
                 acks: vec![ack; 2 - n],
                 ..Writing::default()
             });
+            evidence.notes.calls.push(Call {
+                server: n,
+                start: n,
+                at: at(500),
+                prompt: Turn::Writing(n),
+                history: Vec::new(),
+                begun_at: Some(at(900)),
+                end: ends[n],
+            });
             let mut view = View::new(reply.clone(), Face::Reply);
+            view.server = n;
             view.snapshot(at(1_000), &told[n][..12]);
             view.partial(at(2_900), &told[n][12..]);
             view.end(states[n], Some(&told[n]));
             evidence.notes.views.push(view);
-            for message in [
+            let messages = [
                 stored(&message, texts[n], Some(&format!("k{n}")), None),
                 stored(
                     &reply,
@@ -158,10 +188,13 @@ pub mod samples {
                     Some(StoredReply {
                         state: states[n],
                         in_reply_to: Some(message.clone()),
+                        code: None,
                         finished_at: Some(at(9_000)),
                     }),
                 ),
-            ] {
+            ];
+            for (place, mut message) in messages.into_iter().enumerate() {
+                message.place = 2 * n + place;
                 evidence.at_rest.insert(message.id.clone(), message.clone());
                 evidence.stored.insert(message.id.clone(), message);
             }
@@ -180,6 +213,7 @@ pub mod samples {
     pub fn stored(id: &str, text: &str, key: Option<&str>, reply: Option<StoredReply>) -> StoredMessage {
         StoredMessage {
             chat: "c".to_owned(),
+            place: 0,
             id: id.to_owned(),
             is_bot: reply.is_some(),
             text: text.to_owned(),

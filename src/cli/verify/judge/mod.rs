@@ -1,9 +1,12 @@
 //! What the notes and the store say about each promise. No I/O: whatever is found here can be found again.
 
+mod calls;
 mod conduct;
+mod deletions;
 mod endings;
 mod evidence;
 mod finding;
+mod order;
 mod stops;
 mod texts;
 mod writes;
@@ -24,6 +27,9 @@ pub fn judge(evidence: &Evidence) -> Vec<Finding> {
         conduct::cost(),
         conduct::others_chats(),
         conduct::bad_input(evidence),
+        calls::counted(evidence),
+        deletions::gone(evidence),
+        order::rises(evidence),
         conduct::exits(evidence),
     ]
 }

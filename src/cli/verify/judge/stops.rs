@@ -99,6 +99,7 @@ mod tests {
     /// A trial in which `r0` was stopped at its 14 bytes.
     fn with_stop(receipts: Vec<Receipt>) -> Evidence {
         let mut evidence = trial();
+        evidence.stored.get_mut("r0").unwrap().text.truncate(14);
         let reply = evidence.stored.get_mut("r0").unwrap().reply.as_mut().unwrap();
         reply.state = ReplyState::Stopped;
         evidence.notes.stops.push(Stop {

@@ -3,6 +3,7 @@
 use super::evidence::{Evidence, name};
 use super::finding::{Breach, Finding};
 use crate::cli::client::ReplyState;
+use crate::cli::verify::bot::answers;
 use crate::cli::verify::view::{View, difference};
 
 /// What a server that dies may take of the text that was shown, in milliseconds.
@@ -13,14 +14,15 @@ pub fn exact(evidence: &Evidence) -> Finding {
     let views = &evidence.notes.views;
     let mut breaches: Vec<_> = views.iter().flat_map(|view| faults(evidence, view)).collect();
     for replied in evidence.replies() {
-        let answer = (evidence.answer)(&replied.writing.text);
+        let answers = answers::to(&evidence.notes, replied.number);
         let text = &replied.message.text;
-        let is_right = match replied.reply.state {
-            ReplyState::Complete => *text == answer,
-            _ => answer.starts_with(text),
+        let wrong = match (replied.reply.state, answers.last()) {
+            (ReplyState::Complete, Some(answer)) if !answers.contains(text) => Some(difference(text, answer)),
+            (ReplyState::Complete, None) => Some("the bot was never called".to_owned()),
+            _ => answers::unlike(&answers, text),
         };
-        if !is_right {
-            let (state, difference) = (name(replied.reply.state), difference(text, &answer));
+        if let Some(difference) = wrong {
+            let state = name(replied.reply.state);
             let what = format!("it is {state}, and not what the bot said: {difference}");
             breaches.push(Breach::new([replied.id], what));
         }

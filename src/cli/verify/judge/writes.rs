@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::evidence::Evidence;
 use super::finding::{Breach, Finding};
-use crate::cli::verify::ledger::{Deletion, Writing};
+use crate::cli::verify::ledger::{Deletion, GONE, Writing};
 use crate::cli::verify::view::difference;
 
 /// What was acknowledged is there.
@@ -17,11 +17,12 @@ pub fn kept(evidence: &Evidence) -> Finding {
         .iter()
         .filter(|writing| !writing.acks.is_empty())
     {
-        match writing.deletion {
-            Deletion::None => messages += 1,
+        let with_chat = evidence.notes.deletion_of(&writing.chat);
+        match (evidence.notes.gone_since(writing), with_chat, writing.deletion) {
+            (Some(_), _, _) => deletions += 1,
+            (None, Deletion::None, Deletion::None) => messages += 1,
             // Whether it is there is not known, and either is right.
-            Deletion::Asked => continue,
-            Deletion::Acknowledged => deletions += 1,
+            _ => continue,
         }
         let ids: BTreeSet<_> = writing.acks.iter().map(|ack| ack.message.as_str()).collect();
         breaches.extend(ids.into_iter().filter_map(|id| unlike(evidence, writing, id)));
@@ -30,9 +31,18 @@ pub fn kept(evidence: &Evidence) -> Finding {
             .iter()
             .filter_map(|ack| ack.reply.as_deref())
             .collect();
+        if with_chat != Deletion::None {
+            let left = replies.into_iter().filter(|id| evidence.stored.contains_key(*id));
+            breaches.extend(left.map(|id| Breach::new([id], "its chat was deleted, and it is there")));
+            continue;
+        }
+        // Of a prompt that was deleted whoever finds its server dead removes a reply that says nothing.
+        let mut disturbances = evidence.notes.disturbances.iter();
+        let may_be_removed = writing.deletion != Deletion::None
+            && disturbances.any(|done| writing.tried.contains(&done.server));
         let lost = replies
             .into_iter()
-            .filter(|id| !evidence.stored.contains_key(*id));
+            .filter(|id| !may_be_removed && !evidence.stored.contains_key(*id));
         breaches.extend(lost.map(|id| Breach::new([id], "a reply was acknowledged, and is not there")));
     }
     let tried = format!("{messages} messages and {deletions} deletions were acknowledged");
@@ -42,7 +52,7 @@ pub fn kept(evidence: &Evidence) -> Finding {
 
 fn unlike(evidence: &Evidence, writing: &Writing, id: &str) -> Option<Breach> {
     let stored = evidence.stored.get(id);
-    if writing.deletion == Deletion::Acknowledged {
+    if evidence.notes.gone_since(writing).is_some() {
         return stored.map(|_| Breach::new([id], "its deletion was acknowledged, and it is there"));
     }
     let Some(stored) = stored else {
@@ -79,7 +89,12 @@ pub fn once(evidence: &Evidence) -> Finding {
             });
         }
         let key = &writing.key;
-        let refused = writing.refusals.iter();
+        // In a chat that is being deleted a message may come too late.
+        let is_deleted = evidence.notes.deletion_of(&writing.chat) != Deletion::None;
+        let refused = writing
+            .refusals
+            .iter()
+            .filter(|how| !(is_deleted && how.starts_with(GONE)));
         breaches
             .extend(refused.map(|how| Breach::new([key.as_str()], format!("a sending was refused: {how}"))));
     }
@@ -122,7 +137,7 @@ pub fn once(evidence: &Evidence) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::evidence::samples::{stored, trial};
+    use super::super::evidence::samples::{at, stored, trial};
     use super::super::finding::Verdict;
     use super::*;
     use crate::cli::verify::ledger::Ack;
@@ -155,10 +170,41 @@ mod tests {
         let mut evidence = trial();
         evidence.notes.writings[0].deletion = Deletion::Asked;
         assert_eq!(kept(&evidence).breaches, []);
-        evidence.notes.writings[0].deletion = Deletion::Acknowledged;
+        evidence.notes.writings[0].deletion = Deletion::Acknowledged(at(9_000));
         assert_eq!(kept(&evidence).breaches[0].ids, ["m0"]);
         evidence.stored.remove("m0");
         assert_eq!(kept(&evidence).breaches, []);
+    }
+
+    #[test]
+    fn what_is_left_of_a_deleted_chat_is_found_and_a_late_message_in_it_may_be_refused() {
+        let mut evidence = trial();
+        let noted = evidence.notes.deletions.entry("c".to_owned()).or_default();
+        noted.deletion = Deletion::Acknowledged(at(9_000));
+        evidence.notes.writings[0].refusals.push(format!("{GONE}: gone"));
+        evidence
+            .stored
+            .retain(|id, _| ["m0", "r1"].contains(&id.as_str()));
+        let found = kept(&evidence).breaches;
+        let ids: Vec<_> = found.iter().flat_map(|breach| breach.ids.clone()).collect();
+        assert_eq!(ids, ["m0", "r1"], "{found:?}");
+        assert_eq!(once(&evidence).breaches, []);
+        evidence.notes.deletions.clear();
+        assert_eq!(once(&evidence).breaches.len(), 1);
+    }
+
+    #[test]
+    fn a_reply_to_a_deleted_prompt_is_kept_unless_its_server_died() {
+        let mut evidence = trial();
+        for n in [0, 1] {
+            evidence.notes.writings[n].deletion = Deletion::Acknowledged(at(9_000));
+            evidence.stored.remove(&format!("m{n}"));
+            evidence.stored.remove(&format!("r{n}"));
+        }
+        evidence.notes.writings[0].tried = [0].into();
+        let found = kept(&evidence).breaches;
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].ids, ["r0"]);
     }
 
     #[test]
@@ -178,6 +224,8 @@ mod tests {
         evidence.notes.writings[0].acks.push(Ack {
             message: "m9".to_owned(),
             reply: None,
+            server: 0,
+            at: at(150),
         });
         evidence.notes.writings[1]
             .refusals
