@@ -8,6 +8,8 @@ use mongodb::bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
 use tokio::time::Instant;
 
 use super::MongoStore;
+use super::aside::drop_counts;
+use super::counts::UNDER_WAY_MAX;
 use super::document::{encode_message, read_list, read_message};
 use super::fields::{Fields, stored_id};
 use super::messages::of_key;
@@ -146,6 +148,9 @@ impl MongoStore {
                 Ok(_) => {}
                 Err(error) if is_duplicate_key(&error) => return Ok(Stored::Taken),
                 Err(error) => return Err(error),
+            }
+            if since.elapsed() > UNDER_WAY_MAX {
+                drop_counts(&chats, chat).await?;
             }
             let is_late = since.elapsed() > MOMENT_HOLDS_FOR;
             match is_late && undo_if_gone(&chats, &messages, chat, ids).await? {

@@ -53,12 +53,8 @@ impl MongoStore {
     /// Writes a bill into the ledger.
     pub(super) async fn enter(&self, bill: &Bill) -> Result<(), StoreError> {
         let (prompt, completion) = (bill.usage.prompt, bill.usage.completion);
-        let row = doc! {
-            "user": stored_user_id(&bill.user),
-            "day": stored_date(day_of(bill.at)),
-            "model": bill.model.as_deref(),
-            "is_estimated": prompt.is_estimated || completion.is_estimated,
-        };
+        let is_estimated = prompt.is_estimated || completion.is_estimated;
+        let row = row_id(&bill.user, day_of(bill.at), bill.model.as_deref(), is_estimated);
         let sums = [
             ("replies", 1),
             ("prompt_tokens", prompt.tokens),
@@ -83,6 +79,16 @@ impl MongoStore {
             }
         });
         written.await
+    }
+}
+
+/// The `_id` of a row, whose fields the row has as well.
+pub(super) fn row_id(user: &UserId, day: Timestamp, model: Option<&str>, is_estimated: bool) -> Document {
+    doc! {
+        "user": stored_user_id(user),
+        "day": stored_date(day),
+        "model": model,
+        "is_estimated": is_estimated,
     }
 }
 

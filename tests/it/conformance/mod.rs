@@ -1,6 +1,7 @@
 //! What both stores must do, declared once and run on each.
 
 mod chats;
+mod counts;
 mod deletion;
 mod durability;
 mod exchange;
