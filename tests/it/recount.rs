@@ -58,7 +58,10 @@ async fn usage(store: &dyn Store, user: &UserId) -> Vec<UsageRow> {
     store.usage(user, from, to).await.unwrap()
 }
 
-fn figures(rows: &[UsageRow]) -> Vec<(i64, Option<&str>, bool, u64, i64, i64)> {
+/// The day, the model and the kind of a row; replies, tokens of prompts and of replies.
+type Figures<'a> = (i64, Option<&'a str>, bool, u64, i64, i64);
+
+fn figures(rows: &[UsageRow]) -> Vec<Figures<'_>> {
     let figures = rows.iter().map(|row| {
         let day = row.day.millis() / DAY;
         let (model, is_estimated) = (row.model.as_deref(), row.tokens.is_estimated);

@@ -417,10 +417,11 @@ impl Gate {
                     held.0.recv_timeout(Duration::from_secs(30)).unwrap();
                 }
             }
-            CommandEvent::Succeeded(succeeded) if succeeded.command_name == "update" => {
-                if held.lock().unwrap().1 == Some(succeeded.request_id) {
-                    answered.send(()).unwrap();
-                }
+            CommandEvent::Succeeded(succeeded)
+                if succeeded.command_name == "update"
+                    && held.lock().unwrap().1 == Some(succeeded.request_id) =>
+            {
+                answered.send(()).unwrap();
             }
             _ => {}
         }));
