@@ -9,7 +9,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::auth::{self, AuthSetupError, Authenticator, KeysProbed};
 use crate::bot::{Bot, BuiltinBot, OpenAiBot, OpenAiSetupError, Probed};
-use crate::config::{AuthConfig, BotConfig, Config, FeedConfig, OpenAiConfig, RedisConfig, StoreConfig};
+use crate::config::{
+    AuthConfig, BotConfig, Config, CountsConfig, FeedConfig, OpenAiConfig, RedisConfig, StoreConfig,
+};
 use crate::domain::{Clock, IdSource, SystemClock};
 use crate::drain::Drain;
 use crate::engine::Engine;
@@ -18,6 +20,7 @@ pub use crate::http::Listeners;
 use crate::http::{self, ServeError};
 use crate::service::{self, Service};
 use crate::store::inspection::{StoreInspection, SurveyProgress, Surveyed};
+use crate::store::recount::{RecountProgress, Recounted};
 use crate::store::{Claim, EmbeddedStore, MeteredStore, MongoStore, ScratchDatabase, Store, StoreError};
 use crate::telemetry::recorder;
 
@@ -55,11 +58,33 @@ pub enum RunError {
 
 /// Opens the store, with everything it needs set up.
 pub async fn open_store(config: &StoreConfig) -> Result<Arc<dyn Store>, StoreError> {
-    let store: Arc<dyn Store> = match config {
-        StoreConfig::Embedded(folder) => Arc::new(EmbeddedStore::open(folder).await?),
-        StoreConfig::Mongo(uri) => Arc::new(MongoStore::connect(uri).await?),
+    open_store_counting(config, CountsConfig::default()).await
+}
+
+/// [`open_store`], for messages to be counted so.
+pub async fn open_store_counting(
+    config: &StoreConfig,
+    counts: CountsConfig,
+) -> Result<Arc<dyn Store>, StoreError> {
+    let store: Arc<dyn Store> = match (config, counts) {
+        (StoreConfig::Embedded(folder), _) => Arc::new(EmbeddedStore::open(folder).await?),
+        (StoreConfig::Mongo(uri), CountsConfig::Kept) => Arc::new(MongoStore::connect(uri).await?),
+        (StoreConfig::Mongo(uri), CountsConfig::Live) => {
+            Arc::new(MongoStore::connect(uri).await?.counting_live())
+        }
     };
     Ok(Arc::new(MeteredStore::new(store)))
+}
+
+/// Counts everything again that the store keeps sums of. An embedded store must not be open elsewhere.
+pub async fn recount(
+    config: &StoreConfig,
+    progress: &(dyn Fn(RecountProgress) + Send + Sync),
+) -> Result<Recounted, StoreError> {
+    match config {
+        StoreConfig::Embedded(folder) => EmbeddedStore::open(folder).await?.recount(progress).await,
+        StoreConfig::Mongo(uri) => MongoStore::connect(uri).await?.recount(progress).await,
+    }
 }
 
 /// Looks at the store, and changes nothing.
@@ -126,7 +151,7 @@ pub async fn run(
     listeners: impl Into<Listeners>,
     shutdown: impl Stream<Item = ()>,
 ) -> Result<(), RunError> {
-    let store = open_store(&config.store).await?;
+    let store = open_store_counting(&config.store, config.counts).await?;
     // One process owns the embedded store: whatever streams in it, nobody generates any more.
     let is_alone = matches!(config.store, StoreConfig::Embedded(_));
     run_on(store, is_alone, config, listeners, shutdown).await

@@ -14,9 +14,9 @@ use super::secrets;
 use super::serve::Watched;
 use super::verify::VerifyArguments;
 use crate::config::{
-    ApiKey, AuthConfig, BotConfig, BrowserConfig, BuiltinBotConfig, Config, ConfigError, EngineConfig,
-    FaultScript, FeedConfig, JwksUrl, JwtAlgorithm, JwtKey, LegacyConfig, Limits, OpenAiConfig, OtlpEndpoint,
-    StoreConfig, TrustedDocuments, UpstreamTimeouts, UpstreamUrl,
+    ApiKey, AuthConfig, BotConfig, BrowserConfig, BuiltinBotConfig, Config, ConfigError, CountsConfig,
+    EngineConfig, FaultScript, FeedConfig, JwksUrl, JwtAlgorithm, JwtKey, LegacyConfig, Limits, OpenAiConfig,
+    OtlpEndpoint, StoreConfig, TrustedDocuments, UpstreamTimeouts, UpstreamUrl,
 };
 
 /// A GraphQL server for conversations between people and AI bots.
@@ -46,6 +46,16 @@ pub struct Arguments {
         global = true
     )]
     store: String,
+    /// How a chat's messages are counted in a MongoDB: by counts kept with the chat, or live, each time, for a database
+    /// that another program goes on writing to.
+    #[arg(
+        long,
+        env = "COLLOQUY_COUNTS",
+        value_enum,
+        default_value = "kept",
+        global = true
+    )]
+    counts: CountsKind,
     /// Whether it was said where chats are kept.
     #[arg(skip)]
     pub is_store_given: bool,
@@ -300,6 +310,10 @@ pub enum Command {
     Schema,
     /// Create the store's collections and indexes; harmless to repeat.
     Setup,
+    /// Count the messages of every chat again, and enter into the ledger of usage what replies used before there was one.
+    ///
+    /// Harmless to repeat, and while servers run, but for those of version 0.1.0. Ends with 0 when it is done.
+    Recount(RecountArguments),
     /// Look at configuration, keys of tokens, store, feed and bot, change nothing, and say what to mend.
     ///
     /// Ends with 0 if nothing is a problem, else with 1.
@@ -314,6 +328,14 @@ pub enum Command {
     /// folder beside the one that is named, which it never opens, and removes it at the end. Ends with 0 if everything
     /// that was tried was held, with 1 if something was not, and with 2 if there is no verdict.
     Verify(VerifyArguments),
+}
+
+/// What `colloquy recount` takes.
+#[derive(Args, Clone, Copy)]
+pub struct RecountArguments {
+    /// How the summary looks.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: ReportFormat,
 }
 
 /// What `colloquy doctor` takes.
@@ -335,6 +357,15 @@ pub enum ReportFormat {
     Text,
     /// One JSON object.
     Json,
+}
+
+/// How messages are counted.
+#[derive(Clone, Copy, ValueEnum)]
+enum CountsKind {
+    /// By counts kept with the chat.
+    Kept,
+    /// Each time.
+    Live,
 }
 
 /// What answers.
@@ -371,6 +402,7 @@ impl Arguments {
         let command = command
             .mut_subcommand("chat", |chat| chat.args(hidden(&[])))
             .mut_subcommand("health", |health| health.args(hidden(&["listen"])))
+            .mut_subcommand("recount", |recount| recount.args(hidden(&["store"])))
             .mut_subcommand("verify", |verify| {
                 verify.args(hidden(&["store", "feed", "feed_prefix"]))
             });
@@ -397,6 +429,10 @@ impl Arguments {
         let config = Config {
             listen: self.listen,
             store: self.store()?,
+            counts: match self.counts {
+                CountsKind::Kept => CountsConfig::Kept,
+                CountsKind::Live => CountsConfig::Live,
+            },
             feed: self.feed()?,
             bot: self.bot()?,
             engine: EngineConfig {

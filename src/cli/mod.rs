@@ -6,6 +6,7 @@ mod client;
 mod doctor;
 mod health;
 mod page;
+mod recount;
 mod secrets;
 mod serve;
 mod setup;
@@ -41,6 +42,9 @@ pub fn main() -> ExitCode {
     if let Some(Command::Doctor(options)) = arguments.command {
         return runtime.block_on(doctor::doctor(&arguments, options));
     }
+    if let Some(Command::Recount(options)) = arguments.command {
+        return runtime.block_on(recount::recount(&arguments, options));
+    }
     if let Some(Command::Health(health)) = &arguments.command {
         return runtime.block_on(health::health(health, arguments.listen));
     }
@@ -64,6 +68,7 @@ pub fn main() -> ExitCode {
             // Done above, without a configuration.
             Command::Schema
             | Command::Doctor(_)
+            | Command::Recount(_)
             | Command::Health(_)
             | Command::Chat(_)
             | Command::Verify(_) => Ok(()),

@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod bot;
 pub mod browser;
+pub mod counts;
 pub mod documents;
 pub mod engine;
 pub mod faults;
@@ -20,6 +21,7 @@ use std::time::Duration;
 pub use auth::{AuthConfig, JwksUrl, JwtAlgorithm, JwtKey};
 pub use bot::{BotConfig, BuiltinBotConfig};
 pub use browser::BrowserConfig;
+pub use counts::CountsConfig;
 pub use documents::{TrustedDocuments, TrustedDocumentsError, sha256};
 pub use engine::EngineConfig;
 pub use faults::{Fault, FaultScript, FaultScriptError};
@@ -67,6 +69,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where chats and messages are kept.
     pub store: StoreConfig,
+    /// How the messages of a chat are counted in a MongoDB; in the embedded store the counts are always right.
+    pub counts: CountsConfig,
     /// What carries events between those who follow a chat.
     pub feed: FeedConfig,
     /// What answers.
@@ -291,6 +295,7 @@ mod tests {
         let mut config = Config {
             listen: "0.0.0.0:8000".parse().unwrap(),
             store: StoreConfig::parse("./data").unwrap(),
+            counts: CountsConfig::default(),
             feed: FeedConfig::Local,
             bot: BotConfig::Builtin(BuiltinBotConfig::default()),
             engine: EngineConfig::default(),

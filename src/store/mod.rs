@@ -13,6 +13,7 @@ pub mod inspection;
 pub mod memory;
 pub mod metered;
 pub mod mongo;
+pub mod recount;
 mod repeated;
 pub(crate) mod wrapped;
 
@@ -259,7 +260,7 @@ pub trait MessageStore: Send + Sync {
     async fn write_message(&self, writing: &Writing) -> Result<Written, StoreError>;
 
     /// Stores a message as it is, at the moment and in the chat that it names, unless it carries a client key that its
-    /// chat already has: for what was written elsewhere. Whether there is such a chat is not asked.
+    /// chat already has: for what was written elsewhere. Whether there is such a chat is not asked. Two round trips.
     async fn insert_message(&self, message: &Message) -> Result<Inserted, StoreError>;
 
     /// The message of that client key in that chat.
@@ -282,13 +283,16 @@ pub trait MessageStore: Send + Sync {
     /// The last message of each chat that has one.
     async fn last_messages(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Message>, StoreError>;
 
-    /// How many messages each chat has; an empty chat may be absent. Reads index keys only.
+    /// How many messages each chat has; an empty chat may be absent. Takes the same time however long the chats are. Two
+    /// round trips.
     async fn message_counts(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, u64>, StoreError>;
 
-    /// The sum of `token_count` over each chat's messages; a chat without any may be absent.
+    /// The sum of `token_count` over each chat's messages; a chat without any may be absent. As
+    /// [`MessageStore::message_counts`].
     async fn token_counts(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, i64>, StoreError>;
 
-    /// Changes a message, sets its `updated_at` to `now` (never backwards), and returns it as it then is.
+    /// Changes a message, sets its `updated_at` to `now` (never backwards), and returns it as it then is. Up to three
+    /// round trips where its tokens change.
     async fn update_message(
         &self,
         chat: ChatId,
@@ -297,7 +301,7 @@ pub trait MessageStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Option<Message>, StoreError>;
 
-    /// Deletes a message of a chat; whether there was one.
+    /// Deletes a message of a chat; whether there was one. Up to three round trips.
     async fn delete_message(&self, chat: ChatId, id: MessageId) -> Result<bool, StoreError>;
 }
 

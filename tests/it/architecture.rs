@@ -124,7 +124,10 @@ const CONFINED: [(&str, &[&str]); 49] = [
         &["cli::chat::screen", "cli::doctor", "cli::page", "cli::verify"],
     ),
     ("comfy_table", &["cli::page"]),
-    ("indicatif", &["cli::doctor", "cli::verify::progress"]),
+    (
+        "indicatif",
+        &["cli::doctor", "cli::recount", "cli::verify::progress"],
+    ),
     (
         "rustix",
         &["cli::page", "cli::verify::process", "store::embedded"],

@@ -62,6 +62,7 @@ fn a_configuration_that_cannot_be_is_refused_before_anything_is_opened() {
             .concat(),
             "--upstream-stall-timeout-ms",
         ),
+        (&["--counts", "never"], "kept, live"),
         (&["--no-such-flag"], "--no-such-flag"),
     ] {
         let output = colloquy(arguments);

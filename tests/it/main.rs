@@ -22,6 +22,7 @@ mod legacy_mt;
 mod legacy_rest;
 mod mongo;
 mod observed;
+mod recount;
 mod schema;
 mod shipping;
 mod support;

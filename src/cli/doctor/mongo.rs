@@ -22,7 +22,16 @@ pub fn findings(looked: &MongoInspection) -> Vec<Finding> {
     let mut findings = vec![version(&place, state), copies(state)];
     findings.extend(rights(state));
     findings.extend(state.indexes.iter().map(indexes));
+    findings.extend(state.has_unledgered.then(unledgered));
     findings
+}
+
+fn unledgered() -> Finding {
+    Finding::warning(
+        "usage",
+        "replies that version 0.1.0 wrote are not in the ledger, so neither `usage` nor quotas know of them",
+    )
+    .advise("run `colloquy recount` once all servers are of this version")
 }
 
 /// A server that could not be asked.

@@ -20,6 +20,9 @@ pub(super) const IS_DELETED: &str = "SELECT 1 FROM deletions WHERE chat_id = ?";
 pub(super) const DELETE_STREAMING: &str =
     "DELETE FROM messages INDEXED BY streaming_of_chat WHERE chat_id = ? AND reply_state = 'STREAMING'";
 
+/// What the messages of a chat come to.
+const FORGET_COUNTS: &str = "DELETE FROM chat_counts WHERE chat_id = ?";
+
 /// The first messages of a chat, by the numbers of their rows, and how long their texts are.
 pub(super) const PIECE_OF: &str =
     "SELECT number, octet_length(text) FROM messages INDEXED BY messages_of_chat
@@ -58,6 +61,8 @@ pub(super) fn delete(connection: &Connection, chat: ChatId) -> SqlResult<bool> {
         return Ok(false);
     }
     connection.prepare_cached(DELETE_STREAMING)?.execute([chat.0])?;
+    // Before the messages: to count down what nobody asks for would cost as much as to remove them.
+    connection.prepare_cached(FORGET_COUNTS)?.execute([chat.0])?;
     connection
         .prepare_cached("INSERT INTO deletions (chat_id) VALUES (?) ON CONFLICT DO NOTHING")?
         .execute([chat.0])?;
@@ -96,6 +101,8 @@ fn sweep_piece(connection: &Connection, messages_max: usize) -> SqlResult<Option
         connection
             .prepare_cached("DELETE FROM deletions WHERE chat_id = ?")?
             .execute([chat])?;
+        // Of messages that were stored behind the deletion.
+        connection.prepare_cached(FORGET_COUNTS)?.execute([chat])?;
     }
     let mut statement = connection.prepare_cached("DELETE FROM messages WHERE number = ?")?;
     for number in &numbers {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use rusqlite::types::{FromSql, Value};
+use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Result as SqlResult, params, params_from_iter};
 
 use super::deletions::is_deleted;
@@ -20,16 +20,8 @@ const BY_CREATION: Keyset = Keyset {
     is_descending: false,
 };
 
-/// The number of messages of a chat, from the keys of an index.
-pub(super) const COUNT: &str = "SELECT count(*) FROM messages WHERE chat_id = ?";
-
 /// A message of a chat.
 pub(super) const DELETE: &str = "DELETE FROM messages WHERE id = ? AND chat_id = ?";
-
-/// The tokens of a chat's messages, from the keys of an index. A sum past what an integer holds is the greatest
-/// integer, not an error.
-pub(super) const TOKENS: &str =
-    "SELECT CAST(total(token_count) AS INTEGER) FROM messages WHERE chat_id = ? AND token_count IS NOT NULL";
 
 #[async_trait]
 impl MessageStore for EmbeddedStore {
@@ -120,15 +112,13 @@ impl MessageStore for EmbeddedStore {
     }
 
     async fn message_counts(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, u64>, StoreError> {
-        let counts: HashMap<_, i64> = self.of_each_chat(chats, COUNT).await?;
-        Ok(counts
-            .into_iter()
-            .map(|(chat, count)| (chat, count.unsigned_abs()))
-            .collect())
+        let counts = self.counts(chats).await?.into_iter();
+        Ok(counts.map(|(chat, counts)| (chat, counts.messages())).collect())
     }
 
     async fn token_counts(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, i64>, StoreError> {
-        self.of_each_chat(chats, TOKENS).await
+        let counts = self.counts(chats).await?.into_iter();
+        Ok(counts.map(|(chat, counts)| (chat, counts.tokens())).collect())
     }
 
     async fn update_message(
@@ -172,28 +162,6 @@ impl MessageStore for EmbeddedStore {
             connection.prepare_cached(DELETE)?.execute(params![id.0, chat.0])
         });
         Ok(deleted.await? > 0)
-    }
-}
-
-impl EmbeddedStore {
-    /// The one value that `sql` yields for each chat.
-    async fn of_each_chat<T: FromSql + Send + 'static>(
-        &self,
-        chats: &[ChatId],
-        sql: &'static str,
-    ) -> Result<HashMap<ChatId, T>, StoreError> {
-        let chats = chats.to_vec();
-        let values = self.readers.read(move |connection| {
-            let mut statement = connection.prepare_cached(sql)?;
-            let mut values = HashMap::new();
-            for chat in chats {
-                if !is_deleted(connection, chat)? {
-                    values.insert(chat, statement.query_row([chat.0], |row| row.get(0))?);
-                }
-            }
-            Ok(values)
-        });
-        values.await
     }
 }
 

@@ -7,10 +7,11 @@ use crate::store::StoreError;
 
 /// The step to each version from the one before; `PRAGMA user_version` counts the steps a file has taken. A step
 /// that was released never changes.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     include_str!("migrations/1.sql"),
     include_str!("migrations/2.sql"),
     include_str!("migrations/3.sql"),
+    include_str!("migrations/4.sql"),
 ];
 
 /// The version that [`migrate`] brings a file up to.
@@ -131,5 +132,44 @@ mod tests {
         assert_eq!(column(&connection, ledger), expected);
         migrate(&mut connection).unwrap();
         assert_eq!(column(&connection, ledger), expected);
+    }
+
+    #[test]
+    fn the_messages_of_0_1_0_are_counted_once_and_their_counts_kept_from_then_on() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let tokens =
+            "UPDATE messages SET token_count = iif(id = x'03', -9223372036854775807, 9223372036854775807)
+             WHERE id IN (x'01', x'02', x'03', x'09');";
+        for sql in [STEPS[0], STEPS[1], OF_0_1_0, tokens] {
+            connection.execute_batch(sql).unwrap();
+        }
+        migrate(&mut connection).unwrap();
+        let counts = |connection: &Connection| {
+            let sql =
+                "SELECT concat_ws(' ', hex(chat_id), messages, tokens_high, tokens_low) FROM chat_counts
+                 ORDER BY chat_id";
+            column(connection, sql)
+        };
+        let [one, other] = [(1_i64 << 31) - 1, (1 << 32) - 1];
+        let greatest = format!("{one} {other}");
+        // Of the first chat two greatest, and a smallest: the upper half of that is the smallest there is.
+        let of_first = format!("AA 8 {} {}", 2 * one - (1 << 31), 2 * other + 1);
+        assert_eq!(counts(&connection), [of_first, format!("BB 2 {greatest}")]);
+        let change = "DELETE FROM messages WHERE id IN (x'02', x'03', x'0a');
+             UPDATE messages SET token_count = 5 WHERE id = x'01';
+             UPDATE messages SET token_count = NULL, text = 'another' WHERE id = x'09';
+             INSERT INTO messages (id, chat_id, is_bot, kind, is_edited, created_at, updated_at, text, token_count)
+                VALUES (x'10', x'bb', 0, 'text', 0, 1, 1, 'one more', -1), (x'11', x'ee', 0, 'text', 0, 1, 1, '', NULL);
+             DELETE FROM messages WHERE chat_id = x'cc';";
+        connection.execute_batch(change).unwrap();
+        let minus_one = format!("-1 {other}");
+        assert_eq!(
+            counts(&connection),
+            [
+                "AA 6 0 5".to_owned(),
+                format!("BB 2 {minus_one}"),
+                "EE 1 0 0".to_owned()
+            ]
+        );
     }
 }

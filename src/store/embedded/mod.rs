@@ -4,6 +4,7 @@
 
 mod chats;
 mod connection;
+mod counts;
 #[cfg(test)]
 mod damage_tests;
 mod deletions;

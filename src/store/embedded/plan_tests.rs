@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::{chats, deletions, exchanges, messages, migrate, replies, search, usage};
+use super::{chats, counts, deletions, exchanges, messages, migrate, replies, search, usage};
 use crate::domain::{
     Author, ChatFilter, ChatId, ChatStatus, DocumentId, MessageFilter, ObjectId, PageRequest, Position,
     SearchScope, SearchWords, Timestamp, UserId,
@@ -39,11 +39,10 @@ fn statements() -> Vec<String> {
         chats::by_id(),
         messages::by_id(),
         messages::by_client_key(),
-        messages::COUNT.to_owned(),
+        counts::OF_CHAT.to_owned(),
         chats::COUNT.to_owned(),
         chats::slice(),
         messages::slice(),
-        messages::TOKENS.to_owned(),
         replies::claimable(Claim::Lapsed).0,
         replies::active("id"),
         replies::REQUEST_STOP.to_owned(),
@@ -113,8 +112,7 @@ fn no_statement_scans_a_table_or_sorts() {
         if sql.contains("WHERE id = ?") && sql.contains(" chat_id = ?") {
             assert!(steps[0].ends_with("(id=?)"), "{sql}\n{steps:?}");
         }
-        let is_of_keys =
-            [exchanges::LATEST, messages::COUNT, messages::TOKENS, chats::COUNT].contains(&sql.as_str());
+        let is_of_keys = [exchanges::LATEST, chats::COUNT].contains(&sql.as_str());
         assert!(!is_of_keys || steps[0].contains("COVERING INDEX"), "{steps:?}");
         // A bound must narrow the search, not filter what it found.
         if sql.contains("(created_at, id)") {

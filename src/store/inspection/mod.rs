@@ -70,6 +70,8 @@ pub struct MongoState {
     pub rights_missing: Vec<&'static str>,
     /// The indexes of each collection.
     pub indexes: Vec<IndexReview>,
+    /// Whether there are replies that used tokens before there was a ledger of usage, and that are not in it.
+    pub has_unledgered: bool,
 }
 
 /// How many servers keep the data.

@@ -11,6 +11,8 @@ use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 use tokio::time::Instant;
 
 use super::MongoStore;
+use super::aside::drop_counts;
+use super::counts::UNDER_WAY_MAX;
 use super::document::{encode_message, read_list, read_message, read_one};
 use super::fields::stored_id;
 use super::messages::of_key;
@@ -160,6 +162,9 @@ impl MongoStore {
                     Some(_) => return Ok(Stored::Half),
                     None => return Err(error),
                 },
+            }
+            if since.elapsed() > UNDER_WAY_MAX {
+                drop_counts(&chats, chat).await?;
             }
             let is_late = since.elapsed() > MOMENT_HOLDS_FOR;
             match is_late && undo_if_gone(&chats, &messages, chat, ids).await? {

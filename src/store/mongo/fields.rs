@@ -59,6 +59,18 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A sum of whole numbers. The server makes one past what an integer holds a double; then the nearest integer.
+    pub(super) fn sum(&self, name: &str) -> Option<i64> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "what is past an integer becomes the nearest"
+        )]
+        match self.value(name)? {
+            RawBsonRef::Double(number) => Some(number as i64),
+            _ => self.integer(name),
+        }
+    }
+
     /// A whole number, or a string of nothing but its digits, as late documented systems stored it.
     pub(super) fn integer_or_digits(&self, name: &str) -> Option<i64> {
         self.integer(name).or_else(|| {
@@ -99,6 +111,18 @@ impl<'a> Fields<'a> {
         self.integer(name)
             .map(UserId::Int)
             .or_else(|| text().map(|text| UserId::Text(text.to_owned())))
+    }
+
+    /// The documents in a list.
+    pub(super) fn documents(&self, name: &str) -> Vec<Fields<'a>> {
+        let Some(RawBsonRef::Array(list)) = self.value(name) else {
+            return Vec::new();
+        };
+        let documents = list.into_iter().filter_map(|item| match item.ok()? {
+            RawBsonRef::Document(document) => Some(Self::of(document)),
+            _ => None,
+        });
+        documents.collect()
     }
 
     /// A document within the document.

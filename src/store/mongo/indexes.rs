@@ -15,8 +15,8 @@ pub(super) const CHAT_ORDER: &str = "user_id_1_created_at_-1__id_1";
 pub(super) const MESSAGE_LIST: &str = "chat_id_1_created_ts_1__id_1";
 /// The documented index that messages are counted in.
 pub(super) const MESSAGE_COUNT: &str = "chat_id_1";
-/// The index that tokens are summed in.
-pub(super) const TOKEN_COUNT: &str = "chat_id_1_token_1";
+/// The index that messages behind a moment are counted in, and their tokens summed.
+pub(super) const COUNTS: &str = "chat_id_1_created_ts_1_token_1";
 /// The index of streaming replies by the end of their lease.
 pub(super) const REPLY_LEASE: &str = "streaming_by_lease";
 /// The index of streaming replies by chat.
@@ -73,7 +73,7 @@ pub(super) fn of_messages() -> Vec<IndexModel> {
         named("is_bot_1", doc! { "is_bot": 1 }),
         named("created_ts_1", doc! { "created_ts": 1 }),
         named(MESSAGE_LIST, doc! { "chat_id": 1, "created_ts": 1, "_id": 1 }),
-        named(TOKEN_COUNT, doc! { "chat_id": 1, "token": 1 }),
+        named(COUNTS, doc! { "chat_id": 1, "created_ts": 1, "token": 1 }),
         partial(
             "client_key_of_chat",
             doc! { "chat_id": 1, "client_key": 1 },

@@ -94,6 +94,8 @@ impl Looked {
             topology,
             is_writable: hello.get_bool("isWritablePrimary").unwrap_or_default(),
             rights_missing: self.rights_missing().await?,
+            // What cannot be told in time keeps nothing else from being told.
+            has_unledgered: self.has_unledgered(&indexes).await.unwrap_or_default(),
             indexes,
         })
     }
@@ -151,7 +153,7 @@ impl Looked {
         .await
     }
 
-    async fn list(&self, command: Document) -> Result<Vec<Document>, StoreError> {
+    pub(super) async fn list(&self, command: Document) -> Result<Vec<Document>, StoreError> {
         let looked = self.clone();
         run(async move {
             let asked = looked.database.run_cursor_command(command);

@@ -9,6 +9,8 @@ use mongodb::error::Result as DriverResult;
 use mongodb::options::{ReturnDocument, UpdateModifications};
 use tokio::time::Instant;
 
+use super::aside::drop_counts;
+use super::counts::{Found, Measure, UNDER_WAY_MAX};
 use super::document::{encode_message, read_list, read_message, read_one, read_whole};
 use super::exchanges::at;
 use super::fields::{Fields, stored_date, stored_id, stored_integer};
@@ -66,8 +68,9 @@ impl MessageStore for MongoStore {
     }
 
     async fn insert_message(&self, message: &Message) -> Result<Inserted, StoreError> {
+        let since = Instant::now();
         // Before it is there, so that nothing that is written once it is gets an earlier moment.
-        self.note_moment(message.chat_id, message.created_at).await?;
+        self.note_insert(message).await?;
         let document = match message.is_under_way() {
             true => self.slotted(message).await?,
             false => encode_message(message),
@@ -76,7 +79,9 @@ impl MessageStore for MongoStore {
             let (messages, document) = (messages.clone_with_type::<Document>(), document.clone());
             async move { messages.insert_one(document).await.map(|_| Placed::New) }
         };
-        match self.insert_or_find(message, insert).await? {
+        let placed = self.insert_or_find(message, insert).await?;
+        self.settle_change(message.chat_id, since).await?;
+        match placed {
             Placed::Rival(rival) => judge(*rival, message),
             Placed::New | Placed::NoChat => Ok(Inserted::New),
         }
@@ -171,24 +176,15 @@ impl MessageStore for MongoStore {
     }
 
     async fn message_counts(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, u64>, StoreError> {
-        let count = vec![doc! { "$group": { "_id": "$chat_id", "sum": { "$sum": 1 } } }];
-        let sums = self.sums(chats, count, indexes::MESSAGE_COUNT).await?;
-        Ok(sums
-            .into_iter()
-            .map(|(chat, sum)| (chat, sum.unsigned_abs()))
+        let counts = self.count(chats, Measure::Messages).await?.into_iter();
+        Ok(counts
+            .map(|(chat, found)| (chat, found.messages.unsigned_abs()))
             .collect())
     }
 
     async fn token_counts(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, i64>, StoreError> {
-        // Late documented systems stored digits; what is no number counts nothing. To convert each of a chat's few
-        // different numbers once takes a fifth of the time that converting every message's takes.
-        let token =
-            doc! { "$convert": { "input": "$_id.token", "to": "long", "onError": 0_i64, "onNull": 0_i64 } };
-        let sum = vec![
-            doc! { "$group": { "_id": { "chat": "$chat_id", "token": "$token" }, "count": { "$sum": 1 } } },
-            doc! { "$group": { "_id": "$_id.chat", "sum": { "$sum": { "$multiply": [token, "$count"] } } } },
-        ];
-        self.sums(chats, sum, indexes::TOKEN_COUNT).await
+        let counts = self.count(chats, Measure::Tokens).await?.into_iter();
+        Ok(counts.map(|(chat, found)| (chat, found.tokens)).collect())
     }
 
     async fn update_message(
@@ -198,6 +194,10 @@ impl MessageStore for MongoStore {
         change: &MessageChange,
         now: Timestamp,
     ) -> Result<Option<Message>, StoreError> {
+        let since = Instant::now();
+        if change.token_count.is_some() && !self.set_aside(chat, id).await? {
+            return Ok(None);
+        }
         let fields = [
             ("message", change.text.as_ref().map(Bson::from)),
             (
@@ -223,15 +223,25 @@ impl MessageStore for MongoStore {
             update.insert("$set", fields);
         }
         let filter = of_chat(chat, id);
-        read_one(self.update_one_message(filter, update).await?, read_message)
+        let updated = self.update_one_message(filter, update).await?;
+        if change.token_count.is_some() {
+            self.settle_change(chat, since).await?;
+        }
+        read_one(updated, read_message)
     }
 
     async fn delete_message(&self, chat: ChatId, id: MessageId) -> Result<bool, StoreError> {
+        let since = Instant::now();
+        if !self.set_aside(chat, id).await? {
+            return Ok(false);
+        }
         let filter = of_chat(chat, id);
         let deleted = self
             .messages
             .write(|messages| async move { messages.delete_one(filter).await });
-        Ok(deleted.await?.deleted_count > 0)
+        let deleted = deleted.await?;
+        self.settle_change(chat, since).await?;
+        Ok(deleted.deleted_count > 0)
     }
 }
 
@@ -263,6 +273,13 @@ pub(super) enum Placed {
 }
 
 impl MongoStore {
+    async fn count(&self, chats: &[ChatId], measure: Measure) -> Result<HashMap<ChatId, Found>, StoreError> {
+        match self.counts_live {
+            true => self.count_live(chats, measure).await,
+            false => self.count_kept(chats, measure).await,
+        }
+    }
+
     /// Inserts a message whose moment was asked for at `since`.
     async fn insert_in_chat(&self, message: &Message, since: Instant) -> Result<Placed, StoreError> {
         let (chat, id) = (message.chat_id, stored_id(message.id.0));
@@ -274,6 +291,9 @@ impl MongoStore {
                     .clone_with_type::<Document>()
                     .insert_one(document)
                     .await?;
+                if since.elapsed() > UNDER_WAY_MAX {
+                    drop_counts(&chats, chat).await?;
+                }
                 let is_late = since.elapsed() > MOMENT_HOLDS_FOR;
                 match is_late && undo_if_gone(&chats, &messages, chat, vec![id]).await? {
                     true => Ok(Placed::NoChat),
@@ -333,25 +353,5 @@ impl MongoStore {
                 .await
         });
         updated.await
-    }
-
-    /// What `sum` makes of the messages of each chat, from the keys of an index alone.
-    async fn sums(
-        &self,
-        chats: &[ChatId],
-        sum: Vec<Document>,
-        index: &'static str,
-    ) -> Result<HashMap<ChatId, i64>, StoreError> {
-        if chats.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let of_chats = doc! { "$match": within(chats) };
-        let pipeline = std::iter::once(of_chats).chain(sum).collect();
-        let sums = lists::aggregate(&self.messages, pipeline, chats.len(), index).await?;
-        let read = |document: RawDocumentBuf| {
-            let fields = Fields::of(&document);
-            Some((ChatId(fields.id("_id")?), fields.integer("sum")?))
-        };
-        Ok(sums.into_iter().filter_map(read).collect())
     }
 }

@@ -1,7 +1,7 @@
 //! MongoDB: the documented collections, read as the documented system left them.
 //!
 //! `chats` and `chat_messages` keep their documented fields and index names; what Colloquy adds are optional fields
-//! (see `document.rs` and `moments.rs`) and further indexes (see `indexes.rs`). `chat_deletions` holds the chats that were
+//! (see `document.rs`, `moments.rs` and `counts.rs`) and further indexes (see `indexes.rs`). `chat_deletions` holds the chats that were
 //! deleted of late (see `deletions.rs`), `usage_ledger` what was used, `revocations` the users whose earlier tokens are
 //! worth nothing, `health` one document that is written to see whether writes are possible.
 //!
@@ -9,9 +9,12 @@
 //! a collection that is sharded by chat answers from one shard; all but two: messages that are asked for by their ids
 //! alone, and the search for lapsed leases.
 
+mod aside;
+mod bulk;
 mod calls;
 mod chats;
 mod checkpoints;
+mod counts;
 mod deletions;
 mod document;
 mod exchanges;
@@ -20,11 +23,15 @@ mod history;
 mod index_review;
 mod indexes;
 mod inspect;
+mod keeping;
 mod keyset;
+mod ledger_filling;
+mod ledger_look;
 mod lists;
 mod messages;
 mod moments;
 mod operation;
+mod recount;
 mod replies;
 mod reply_document;
 mod revocations;
@@ -34,6 +41,7 @@ mod survey;
 mod turns;
 mod usage;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -41,6 +49,7 @@ use mongodb::bson::doc;
 use mongodb::error::Result as DriverResult;
 use mongodb::options::{ClientOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern};
 use mongodb::{Client, Database, IndexModel};
+use tokio::sync::Semaphore;
 
 use self::calls::{Calls, Documents};
 use self::checkpoints::Checkpoints;
@@ -78,6 +87,10 @@ pub struct MongoStore {
     ledger: Documents,
     health: Documents,
     checkpoints: Checkpoints,
+    /// Whether messages are counted each time, whatever is kept.
+    counts_live: bool,
+    /// Who has this moves kept counts on.
+    keeping: Arc<Semaphore>,
 }
 
 impl MongoStore {
@@ -110,11 +123,20 @@ impl MongoStore {
             ledger: documents(LEDGER),
             health: documents(HEALTH),
             checkpoints: Checkpoints::default(),
+            counts_live: false,
+            keeping: Arc::new(Semaphore::new(1)),
             database,
         };
         store.warn_of_standalone().await?;
         store.setup().await?;
         Ok(store)
+    }
+
+    /// The same store, but that counts all messages of a chat each time: for a database that another program goes on
+    /// writing to.
+    pub fn counting_live(mut self) -> Self {
+        self.counts_live = true;
+        self
     }
 
     /// Creates the indexes that are missing. To repeat it is harmless.

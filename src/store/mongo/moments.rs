@@ -10,11 +10,13 @@ use mongodb::bson::{Bson, DateTime, Document, RawDocumentBuf, doc};
 use mongodb::error::Result as DriverResult;
 use mongodb::options::{Hint, ReturnDocument};
 
+use super::aside::{before_insert, is_old};
+use super::counts::COUNTS;
 use super::document::{read_chat, read_one};
 use super::fields::{Fields, stored_date, stored_id, stored_user_id};
 use super::operation::ANSWER_TIMEOUT;
 use super::{MongoStore, indexes};
-use crate::domain::{Chat, ChatId, Timestamp, UserId};
+use crate::domain::{Chat, ChatId, Message, Timestamp, UserId, whole_millis};
 use crate::store::{MILLIS_MAX, StoreError};
 
 /// The field of a chat that moments are given out from.
@@ -24,6 +26,10 @@ const LAST: &str = "moments.last";
 
 /// A write that takes longer than this to follow its moment asks again whether its chat lives: its process was frozen.
 pub(super) const MOMENT_HOLDS_FOR: Duration = Duration::from_secs(10);
+
+/// How far a moment may be behind the clock of the store when it is given out. A server whose clock is further behind
+/// writes messages that are dated so, and none that come before what was counted long ago.
+const LAG_MAX: Duration = Duration::from_secs(60);
 
 /// What a write needs of its chat.
 pub(super) struct Wish<'a> {
@@ -71,7 +77,8 @@ impl Wish<'_> {
             None => doc! { "$max": [last] },
         };
         let at = stored_date(self.at);
-        let first = doc! { "$max": [at, { "$add": [latest, 1] }] };
+        let earliest = doc! { "$subtract": ["$$NOW", whole_millis(LAG_MAX)] };
+        let first = doc! { "$max": [at, { "$add": [latest, 1] }, earliest] };
         let last = if self.is_pair {
             doc! { "$add": [first, 1] }
         } else {
@@ -165,10 +172,21 @@ impl MongoStore {
         put_back.await.map(drop)
     }
 
-    /// Has later moments of the chat be after `at`, where it gives any.
-    pub(super) async fn note_moment(&self, chat: ChatId, at: Timestamp) -> Result<(), StoreError> {
-        let filter = doc! { "_id": stored_id(chat.0), LAST: { "$lt": bounded(at) } };
-        let update = doc! { "$set": { LAST: bounded(at) } };
+    /// Before a message is stored at a moment of its own: has later moments of its chat be after it, where the chat gives
+    /// any, and sets an old one aside from the kept counts.
+    pub(super) async fn note_insert(&self, message: &Message) -> Result<(), StoreError> {
+        let (chat, at) = (stored_id(message.chat_id.0), bounded(message.created_at));
+        let is_later = doc! { LAST: { "$lt": at } };
+        let is_old = doc! { "$expr": is_old(message.created_at) };
+        let filter = doc! { "_id": chat, "$or": [is_later, is_old] };
+        let last = format!("${LAST}");
+        let is_behind = doc! { "$and": [{ "$eq": [{ "$type": &last }, "date"] }, { "$lt": [&last, at] }] };
+        let moments = format!("${MOMENTS}");
+        let moved_on = doc! { "$mergeObjects": [&moments, { "last": at }] };
+        let update = vec![doc! { "$set": {
+            MOMENTS: { "$cond": [is_behind, moved_on, moments] },
+            COUNTS: before_insert(message),
+        } }];
         let noted = self
             .chats
             .write(|chats| async move { chats.update_one(filter, update).await });

@@ -55,12 +55,8 @@ impl MongoStore {
     /// last.
     pub(super) async fn enter(&self, reply: MessageId, bill: &Bill) -> Result<(), StoreError> {
         let (prompt, completion) = (bill.usage.prompt, bill.usage.completion);
-        let row = doc! {
-            "user": stored_user_id(&bill.user),
-            "day": stored_date(day_of(bill.at)),
-            "model": bill.model.as_deref(),
-            "is_estimated": prompt.is_estimated || completion.is_estimated,
-        };
+        let is_estimated = prompt.is_estimated || completion.is_estimated;
+        let row = row_id(&bill.user, day_of(bill.at), bill.model.as_deref(), is_estimated);
         let sums = [
             ("replies", 1),
             ("prompt_tokens", prompt.tokens),
@@ -110,6 +106,16 @@ impl MongoStore {
                 .await
         });
         Ok(found.await?.is_some())
+    }
+}
+
+/// The `_id` of a row, whose fields the row has as well.
+pub(super) fn row_id(user: &UserId, day: Timestamp, model: Option<&str>, is_estimated: bool) -> Document {
+    doc! {
+        "user": stored_user_id(user),
+        "day": stored_date(day),
+        "model": model,
+        "is_estimated": is_estimated,
     }
 }
 

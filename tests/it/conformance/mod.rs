@@ -1,6 +1,7 @@
 //! What every store must do, declared once and run on each.
 
 mod chats;
+mod counts;
 mod deletion;
 mod durability;
 mod exchange;

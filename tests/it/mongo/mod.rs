@@ -3,6 +3,7 @@
 mod bad_days;
 mod commands;
 mod cost;
+mod counts;
 mod deletions;
 mod documents;
 mod exchanges;

@@ -106,6 +106,7 @@ pub(super) const OF_CHATS: &[Field] = &[
         &[(MISSING, Documented), ("object", Documented)],
         Unread,
     ),
+    plain("counts", &[(MISSING, Documented), ("object", Documented)], Unread),
 ];
 
 /// The fields of `chat_messages`, those that Colloquy adds included.
@@ -141,10 +142,16 @@ pub(super) const OF_MESSAGES: &[Field] = &[
 ];
 
 /// What Colloquy writes into `chats` beyond the documented fields.
-pub(super) const ADDITIONS_TO_CHATS: &[Addition] = &[Addition {
-    name: "moments",
-    meaning: "the latest moment that a message was given, so that the next one gets a later one",
-}];
+pub(super) const ADDITIONS_TO_CHATS: &[Addition] = &[
+    Addition {
+        name: "moments",
+        meaning: "the latest moment that a message was given, so that the next one gets a later one",
+    },
+    Addition {
+        name: "counts",
+        meaning: "of a long chat: what its messages up to a moment come to, so that they are counted once",
+    },
+];
 
 /// What Colloquy writes into `chat_messages` beyond the documented fields.
 pub(super) const ADDITIONS_TO_MESSAGES: &[Addition] = &[
@@ -291,7 +298,7 @@ mod tests {
                     LeftOut => assert_eq!(found, None, "{context}"),
                     Default(_) | Unread => assert_eq!(found, default, "{context}"),
                     Documented | Understood => {
-                        let is_shown = !["training_doc_id", "moments"].contains(&field.name);
+                        let is_shown = !["training_doc_id", "moments", "counts"].contains(&field.name);
                         let has_value = is_shown && !["null", MISSING].contains(&kind);
                         assert!(found.is_some(), "{context}");
                         assert_eq!(found != default, has_value, "{context}");
