@@ -80,7 +80,7 @@ impl Place {
             left.extend(chats.into_iter().map(|chat| chat.id.to_string()));
         }
         // The embedded store shows nothing of a deleted chat, and says whether something is left of any.
-        if !self.is_shared() && store.sweep_deleted(1).await? {
+        if !self.is_shared() && store.sweep_deleted(1).await?.is_some() {
             left.push("messages of deleted chats".to_owned());
         }
         Ok(left)
