@@ -140,10 +140,12 @@ impl Engine {
     ) -> Result<Started, BeginError> {
         let (chat, meanwhile) = (request.reply.chat_id, request.meanwhile.clone());
         let beginning = self.beginning(admission, request)?;
+        let mut asked_at = Instant::now();
         let mut begun = self.store.begin_exchange(&beginning.exchange).await;
         // Of a full chat those make room that would be stopped afterwards.
         if let (Ok(Begun::Full(_)), Meanwhile::StopsThem(by)) = (&begun, &meanwhile) {
             self.stop_all(chat, by.clone()).await?;
+            asked_at = Instant::now();
             begun = self.store.begin_exchange(&beginning.exchange).await;
         }
         match begun {
@@ -157,6 +159,7 @@ impl Engine {
                 prompt,
                 reply,
             }) => {
+                beginning.place.live.vouch_until(asked_at + LEASE);
                 beginning.start(&in_chat, prompt.as_deref(), &reply).await;
                 if let Meanwhile::StopsThem(by) = meanwhile {
                     self.stop_earlier(&reply, by).await?;
@@ -315,7 +318,10 @@ impl Beginning {
         let ids: Vec<_> = std::iter::once(sent.id).chain(asked).collect();
         let found = store.messages(&ids).await?;
         let (mut prompt, mut reply) = (None, None);
-        for message in found.into_iter().filter(|message| message.chat_id == sent.chat_id) {
+        for message in found
+            .into_iter()
+            .filter(|message| message.chat_id == sent.chat_id)
+        {
             match message.id == sent.id {
                 true => reply = Some(message),
                 false => prompt = Some(message),
@@ -327,11 +333,12 @@ impl Beginning {
         if asked.is_some() && prompt.is_none() {
             return Ok(Found::Half);
         }
-        let owner = self.place.engine.owner();
+        let (owner, asked_at) = (self.place.engine.owner(), Instant::now());
         let renewed = store.checkpoint(reply.chat_id, reply.id, owner, "", LEASE);
         if renewed.await? == Checkpointed::Lost {
             return Ok(Found::Nothing);
         }
+        self.place.live.vouch_until(asked_at + LEASE);
         let chat = store.chats(&[reply.chat_id]).await?.pop();
         Ok(chat.map_or(Found::Nothing, |chat| Found::Whole { chat, prompt, reply }))
     }

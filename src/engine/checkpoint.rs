@@ -46,10 +46,11 @@ impl Engine {
                     }
                 }
             }
-            let text = live.text();
+            let (text, asked_at) = (live.text(), Instant::now());
             match self.store.checkpoint(chat, id, &self.owner, &text, LEASE).await {
                 Ok(Checkpointed::Held { is_stop_requested }) => {
                     (stored, renewed_at) = (text.len(), Instant::now());
+                    live.vouch_until(asked_at + LEASE);
                     waits.reset();
                     if is_stop_requested {
                         live.stop(None);

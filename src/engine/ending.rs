@@ -13,7 +13,7 @@ use crate::telemetry::replies;
 const TRIED_FOR: Duration = Duration::from_secs(300);
 /// The same from the moment on in which the server shuts down.
 const TRIED_IN_SHUTDOWN_FOR: Duration = Duration::from_secs(2);
-/// How long readers wait for the end to be stored, before they are told it as it is known here.
+/// How long readers wait for the end to be stored, before they are told it as it is known here, if the lease still runs.
 const TOLD_AFTER: Duration = Duration::from_secs(5);
 /// The first and the longest wait between two tries, before chance doubles them at most.
 const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
@@ -34,7 +34,10 @@ impl Engine {
         match tokio::time::timeout(TOLD_AFTER, &mut write).await {
             Ok(written) => written.unwrap_or_else(known),
             Err(_) => {
-                live.end(known());
+                // Somebody else may have ended it otherwise, once its lease is over.
+                if live.is_vouched_for() {
+                    live.end(known());
+                }
                 write.await.unwrap_or_else(known)
             }
         }

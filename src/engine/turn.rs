@@ -21,6 +21,9 @@ const ASKED_FOR: Duration = Duration::from_secs(20);
 /// The first and the longest wait between two of these questions, before jitter.
 const ASKED_AFTER: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
 
+/// How long one reply is waited for before it is looked again which ones are in the way.
+const LOOKED_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
 /// What came of waiting.
 pub(super) enum Awaited {
     /// It is the reply's turn.
@@ -76,7 +79,8 @@ impl Engine {
                     // Its readers were told so, and its end is not stored yet.
                     waits.wait().await;
                 } else {
-                    earlier.ended().await;
+                    // Looked at again now and then: another one may have been let go first.
+                    let _ = tokio::time::timeout(LOOKED_AGAIN_AFTER, earlier.ended()).await;
                     waits.reset();
                 }
                 deadline = Instant::now() + ASKED_FOR;

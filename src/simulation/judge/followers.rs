@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Breach, Judge, Kind};
 use crate::domain::{ChatEvent, ChatId, EventMessage, Message, ReplyState};
-use crate::simulation::history::{Effect, Note, ServerRun, Told};
+use crate::simulation::history::{Effect, Entry, Note, ServerRun, Told};
 
 /// What a follower was told, and where in the history.
 type Telling<'a> = (usize, &'a Told);
@@ -86,7 +86,7 @@ impl Judge<'_> {
 
     fn one_follower(&self, chat: ChatId, told: &[Telling<'_>], found: &mut dyn FnMut(Kind, String)) {
         let mut gone = BTreeSet::new();
-        for (_, what) in told {
+        for (at, what) in told {
             match what {
                 Told::Deleted(id) => drop(gone.insert(*id)),
                 Told::Finished {
@@ -126,6 +126,7 @@ impl Judge<'_> {
                 && message.text != *text
                 && self.chats.contains(&chat)
                 && !self.deleted.contains_key(reply)
+                && !self.took_its_end_along(message, *at)
             {
                 found(
                     Kind::WrongText,
@@ -146,6 +147,20 @@ impl Judge<'_> {
         }
         self.end_of_one_reply(chat, told, found);
         self.what_was_missed(chat, told, found);
+    }
+
+    /// Whether a reply's server, which could not reach the store, was killed after it had told the end at this place of the
+    /// history: nobody else knows that end.
+    fn took_its_end_along(&self, reply: &Message, told: usize) -> bool {
+        let owner = reply.reply.as_ref().map(|reply| reply.owner.as_str());
+        let happened = |to_owner: &str, history: &[Entry]| {
+            history.iter().any(|entry| {
+                matches!(&entry.note, Note::Server { server, what }
+                    if what == to_owner && owner == Some(format!("server {server}").as_str()))
+            })
+        };
+        let (before, after) = self.history.split_at(told);
+        happened("loses the store", before) && happened("killed", after)
     }
 
     /// Whoever follows one reply is told its end, unless the reply is gone.
@@ -245,11 +260,11 @@ impl Judge<'_> {
             ChatEvent::ChatDeleted => *told == Told::ChatDeleted,
             ChatEvent::ChatUpdated(_) => true,
         };
-        // One that follows a reply which it found by itself may know its end before its beginning is carried.
-        let since = if matches!(event, ChatEvent::ReplyStarted(_)) {
-            0
-        } else {
-            carried
+        // One that follows a reply which it found by itself may know its end before its beginning is carried, and that it
+        // is gone before that is.
+        let since = match event {
+            ChatEvent::ReplyStarted(_) | ChatEvent::MessageDeleted(_) => 0,
+            _ => carried,
         };
         told.iter().any(|(at, told)| *at > since && matches(told))
     }
