@@ -15,10 +15,10 @@ use crate::service::Service;
 /// How long the ends of replies that had no more time may take to be stored. Those that are not are found by another
 /// server, or the next one, which knows their last checkpoint only.
 const STORE_WAIT_MAX: Duration = Duration::from_secs(3);
-/// How long those who follow these replies may take to hear of their ends.
-const TELL_WAIT_MAX: Duration = Duration::from_millis(500);
+/// How long those who follow these replies and chats may take to hear of their ends, on all servers.
+const TELL_WAIT_MAX: Duration = Duration::from_secs(1);
 /// How long connections may take to end then.
-const LEAVE_WAIT_MAX: Duration = Duration::from_millis(2_500);
+const LEAVE_WAIT_MAX: Duration = Duration::from_secs(2);
 /// How often the log says what is left.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 

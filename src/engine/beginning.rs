@@ -17,7 +17,7 @@ use crate::telemetry::{replies, spans};
 /// ends with its lease.
 const LOOKED_FOR: Duration = Duration::from_secs(30);
 /// How long it is looked on where the store answers and has not both: what was sent to it is carried out by then.
-const LOOKED_ON_FOR: Duration = Duration::from_secs(3);
+const LOOKED_ON_FOR: Duration = Duration::from_secs(7);
 /// The first and the longest wait between two looks, before chance.
 const LOOKED_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 

@@ -28,7 +28,7 @@ use weak_table::WeakValueHashMap;
 use crate::bot::Bot;
 use crate::config::EngineConfig;
 use crate::domain::{
-    ChatId, Clock, EndState, EndedMessage, Message, MessageId, Position, ReplyCursor, StopRequest, UserId,
+    ChatId, Clock, EndedMessage, Message, MessageId, Position, ReplyCursor, StopRequest, UserId,
 };
 use crate::feed::Feed;
 use crate::store::{Claim, Store, StoreError};
@@ -251,14 +251,6 @@ impl Engine {
         Ok(Stopping::Elsewhere(message))
     }
 
-    /// Closes a reply that was asked to stop and whose server died; `None` if that server lives.
-    async fn close_stopped(&self, message: &Message) -> Result<Option<Message>, StoreError> {
-        let chat = self.store.chats(&[message.chat_id]).await?.pop();
-        let user = chat.map(|chat| chat.user_id);
-        let closed = self.close(message, EndState::Stopped, Claim::Lapsed, user.as_ref());
-        closed.await
-    }
-
     async fn await_stop(
         self: &Arc<Self>,
         stopping: Stopping,
@@ -286,7 +278,12 @@ impl Engine {
                 match tokio::time::timeout(STOP_WAIT_MAX, mirror.ended()).await {
                     Ok(ended) => Ok(ended.into_message()),
                     Err(_) if !self.answers.may_judge() => Ok(Some(message)),
-                    Err(_) => Ok(Some(self.close_stopped(&message).await?.unwrap_or(message))),
+                    // Its server may have died: then it is closed here.
+                    Err(_) => {
+                        let id = message.id;
+                        self.close_all(Claim::Lapsed, vec![message]).await?;
+                        Ok(self.store.messages(&[id]).await?.pop())
+                    }
                 }
             }
         }

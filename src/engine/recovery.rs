@@ -66,7 +66,12 @@ impl Engine {
         }
     }
 
-    async fn close_all(&self, claim: Claim<'_>, mut found: Vec<Message>) -> Result<usize, StoreError> {
+    /// Closes those of these replies of which the claim holds; how many.
+    pub(super) async fn close_all(
+        &self,
+        claim: Claim<'_>,
+        mut found: Vec<Message>,
+    ) -> Result<usize, StoreError> {
         // An owner that could not renew its lease is not dead while it is this one.
         found.retain(|message| self.live(message.id).is_none());
         if found.is_empty() {
@@ -117,14 +122,15 @@ impl Engine {
     ) -> Result<bool, StoreError> {
         let (chat, id) = (message.chat_id, message.id);
         let has_begun = !message.text.is_empty();
-        if user.is_none() || (asked == Some(None) && !has_begun) {
+        let is_half = asked == Some(None) && !has_begun;
+        let Some(user) = user.filter(|_| !is_half) else {
             let is_removed = self.store.remove_reply(chat, id, claim).await?;
             if is_removed {
                 self.feed.publish(chat, ChatEvent::MessageDeleted(id)).await;
             }
             return Ok(is_removed);
-        }
-        let closed = self.close(&message, EndState::Interrupted, claim, user).await?;
+        };
+        let closed = self.close(&message, claim, user).await?;
         let Some(closed) = closed else {
             return Ok(false);
         };
@@ -140,14 +146,13 @@ impl Engine {
     }
 
     /// Closes a reply of which the claim holds, with the longest text that is known of it: what was carried to other
-    /// servers, or the last checkpoint. `None` if the claim does not hold, or somebody else closed it first. `user` is
-    /// billed for what is there, if known.
-    pub(super) async fn close(
+    /// servers, or the last checkpoint; `None` if the claim does not hold, or somebody else closed it first. `user` is billed
+    /// for what is there.
+    async fn close(
         &self,
         message: &Message,
-        state: EndState,
         claim: Claim<'_>,
-        user: Option<&UserId>,
+        user: &UserId,
     ) -> Result<Option<Message>, StoreError> {
         let fleet = self.feed.fleet();
         let carried = match &fleet {
@@ -158,26 +163,23 @@ impl Engine {
         let text = carried.filter(|text| text.starts_with(&message.text));
         let outcome = ReplyOutcome {
             text,
-            ..ReplyOutcome::bare(state, self.clock.now())
+            ..ReplyOutcome::bare(EndState::Interrupted, self.clock.now())
         };
-        let bill = match user {
-            Some(user) => Some(Bill {
-                user: user.clone(),
-                at: outcome.finished_at,
-                model: message.reply.as_ref().and_then(|reply| reply.model.clone()),
-                usage: Usage {
-                    // What its server gave the bot is not known here.
-                    prompt: TokenCount {
-                        tokens: 0,
-                        is_estimated: true,
-                    },
-                    completion: count_tokens(outcome.text.as_deref().unwrap_or(&message.text)).await,
+        let bill = Bill {
+            user: user.clone(),
+            at: outcome.finished_at,
+            model: message.reply.as_ref().and_then(|reply| reply.model.clone()),
+            usage: Usage {
+                // What its server gave the bot is not known here.
+                prompt: TokenCount {
+                    tokens: 0,
+                    is_estimated: true,
                 },
-            }),
-            None => None,
+                completion: count_tokens(outcome.text.as_deref().unwrap_or(&message.text)).await,
+            },
         };
         let (chat, id) = (message.chat_id, message.id);
-        let finish = self.store.finish_reply(chat, id, claim, &outcome, bill.as_ref());
+        let finish = self.store.finish_reply(chat, id, claim, &outcome, Some(&bill));
         let closed = finish.await?;
         if let (Some(fleet), Some(_)) = (fleet, &closed) {
             fleet.end(id).await;

@@ -119,10 +119,11 @@ impl Service {
         }
     }
 
-    /// Waits until every change that began has ended, and followers were told.
+    /// Waits until every change that began has ended, and followers on all servers were told, as far as they can be.
     pub async fn settled(&self) {
         self.changes.close();
         self.changes.wait().await;
+        self.feed.flush().await;
     }
 
     /// The same use cases over the same store and engine, for a face with other bounds.

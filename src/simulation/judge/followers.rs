@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Breach, Judge, Kind};
-use crate::domain::{ChatEvent, ChatId, EventMessage, Message, ReplyState};
+use crate::domain::{ChatEvent, ChatId, EventMessage, Message, MessageId, ReplyState};
 use crate::simulation::history::{Effect, Entry, Note, ServerRun, Told};
 
 /// What a follower was told, and where in the history.
@@ -18,32 +18,33 @@ impl Judge<'_> {
             let Note::Did { server, effect } = &entry.note else {
                 continue;
             };
-            let (name, chat, event) = match effect {
-                Effect::Stored { message, .. } if message.reply.is_none() => {
-                    let name = match message.reply_id {
-                        Some(_) => "begin_exchange",
-                        None => "write_message",
-                    };
-                    let added = ChatEvent::MessageAdded(EventMessage::Id(message.id));
-                    (name, message.chat_id, added)
-                }
-                Effect::Updated { chat, id } => {
-                    let updated = ChatEvent::MessageUpdated(EventMessage::Id(*id));
-                    ("update_message", *chat, updated)
-                }
+            let (chat, event) = match effect {
                 Effect::Stored { message, .. } => {
-                    let started = ChatEvent::ReplyStarted(EventMessage::Id(message.id));
-                    ("begin_exchange", message.chat_id, started)
+                    let stored = EventMessage::Id(message.id);
+                    let event = match message.reply.is_none() {
+                        true => ChatEvent::MessageAdded(stored),
+                        false => ChatEvent::ReplyStarted(stored),
+                    };
+                    (message.chat_id, event)
                 }
-                Effect::Deleted { chat, id } => ("delete_message", *chat, ChatEvent::MessageDeleted(*id)),
-                Effect::Removed { chat, id } => ("remove_reply", *chat, ChatEvent::MessageDeleted(*id)),
-                Effect::ChatDeleted { chat } => ("delete_chat", *chat, ChatEvent::ChatDeleted),
+                Effect::Updated { chat, id } => (*chat, ChatEvent::MessageUpdated(EventMessage::Id(*id))),
+                Effect::Deleted { chat, id } => (*chat, ChatEvent::MessageDeleted(*id)),
+                // Whoever found by itself a reply that nobody told of, finds by itself that it is gone.
+                Effect::Removed { chat, id } if self.was_told_of(*id) => {
+                    (*chat, ChatEvent::MessageDeleted(*id))
+                }
+                Effect::ChatDeleted { chat } => (*chat, ChatEvent::ChatDeleted),
                 _ => continue,
             };
             let is_told = self.history[at..].iter().any(|later| {
                 matches!(&later.note, Note::Published { chat: told, event: other, .. } if *told == chat && other.without_content() == event)
             });
-            if !is_told && !self.could_not_tell(*server, name) {
+            // Of what is deleted since there is nothing to tell but that.
+            let is_gone =
+                |id| self.deleted.contains_key(&id) && !matches!(event, ChatEvent::MessageDeleted(_));
+            let is_gone = event.message_id().is_some_and(is_gone) || !self.chats.contains(&chat);
+            let is_gone = is_gone && event != ChatEvent::ChatDeleted;
+            if !is_told && !is_gone && !self.was_killed(*server) {
                 found.push(format!("{event:?} is told to followers"));
             }
         }
@@ -52,13 +53,19 @@ impl Judge<'_> {
         }
     }
 
-    /// Whether a server died, or was not told that it had done something of this name.
-    fn could_not_tell(&self, server: ServerRun, name: &str) -> bool {
-        self.history.iter().any(|entry| match &entry.note {
-            Note::Server { server: hurt, what } => *hurt == server && what == "killed",
-            Note::AnswerLost { server: hurt, effect } => *hurt == server && *effect == name,
-            _ => false,
+    /// Whether the beginning of a reply was told to followers.
+    fn was_told_of(&self, reply: MessageId) -> bool {
+        self.history.iter().any(|entry| {
+            matches!(&entry.note, Note::Published { event: ChatEvent::ReplyStarted(begun), .. } if begun.id() == reply)
         })
+    }
+
+    /// Whether a server was killed, with whatever it had in its hands.
+    fn was_killed(&self, server: ServerRun) -> bool {
+        let mut notes = self.history.iter().map(|entry| &entry.note);
+        notes.any(
+            |note| matches!(note, Note::Server { server: hurt, what } if *hurt == server && what == "killed"),
+        )
     }
 
     pub(super) fn followers(&mut self) {

@@ -8,6 +8,7 @@ use super::{CREATE, SEND, messages};
 use crate::on_both_stores;
 use crate::support::figures::Figures;
 use crate::support::follow::follow;
+use crate::support::mt::Mt;
 use crate::support::scratch::{Scratch, tries};
 use crate::support::server::Server;
 
@@ -147,5 +148,73 @@ async fn a_prompt_that_is_deleted_before_its_turn_ends_its_reply_without_a_call(
     assert_eq!(end["reply"]["state"], "FAILED");
     assert_eq!(end["reply"]["error"]["code"], "PROMPT_DELETED");
     assert_eq!(end["reply"]["usage"]["prompt"]["tokens"], 0);
+    scratch.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupting_prompt_that_is_sent_twice_stops_others_and_not_itself() {
+    let scratch = Scratch::mongo_and_redis().await;
+    let paced = ["--builtin-pace", "200", "--builtin-words", "60"];
+    let [a, b] = [(); 2].map(|()| Server::start_with(&scratch, &paced));
+    for n in 0..tries(PAIRS_FEW) / 5 {
+        let chat = a.create_chat("A chat").await;
+        let earlier = a.send(&chat, "First").await;
+        let input = json!({ "input": { "chatId": chat, "text": "Now", "clientKey": format!("key-{n}"),
+            "whileReplying": "INTERRUPT" } });
+        let (one, other) = tokio::join!(a.data(SEND, input.clone()), b.data(SEND, input));
+        assert_eq!(
+            one["sendMessage"]["reply"]["id"],
+            other["sendMessage"]["reply"]["id"]
+        );
+        let (_, stopped) = follow(&b, &earlier).await;
+        assert_eq!(stopped["reply"]["state"], "STOPPED", "pair {n}");
+        let (_, end) = follow(&a, one["sendMessage"]["reply"]["id"].as_str().unwrap()).await;
+        assert_eq!(end["reply"]["state"], "COMPLETE", "pair {n}");
+    }
+    scratch.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_regeneration_that_is_asked_for_twice_at_once_is_one_reply_that_goes_on() {
+    let scratch = Scratch::mongo_and_redis().await;
+    let paced = ["--builtin-pace", "200", "--builtin-words", "60"];
+    let [a, b] = [(); 2].map(|()| Server::start_with(&scratch, &paced));
+    let regenerate =
+        "mutation ($input: RegenerateReplyInput!) { regenerateReply(input: $input) { reply { id } } }";
+    for n in 0..tries(PAIRS_FEW) / 5 {
+        let chat = a.create_chat("A chat").await;
+        let first = a.send(&chat, "First").await;
+        follow(&a, &first).await;
+        let input = json!({ "input": { "messageId": first, "clientKey": format!("key-{n}"),
+            "whileReplying": "INTERRUPT" } });
+        let second = if n % 2 == 0 { &a } else { &b };
+        let (one, other) = tokio::join!(a.data(regenerate, input.clone()), second.data(regenerate, input));
+        assert_eq!(one["regenerateReply"], other["regenerateReply"]);
+        let (_, end) = follow(&b, one["regenerateReply"]["reply"]["id"].as_str().unwrap()).await;
+        assert_eq!(end["reply"]["state"], "COMPLETE", "pair {n}");
+    }
+    scratch.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_documented_prompt_that_was_posted_and_is_sent_to_two_servers_is_answered_once() {
+    let scratch = Scratch::mongo_and_redis().await;
+    let [a, b] = [(); 2].map(|()| Server::start(&scratch));
+    for n in 0..tries(PAIRS_FEW) / 5 {
+        let chat = a.create_chat("A chat").await;
+        let text = format!("Posted and sent {n}");
+        let post = reqwest::Client::new().post(a.at(&format!("/chat/{chat}/messages")));
+        let posted = post
+            .json(&json!({ "message": text, "chat_id": chat }))
+            .send()
+            .await
+            .unwrap();
+        assert!(posted.status().is_success(), "{}", posted.status());
+        let (mut first, mut second) = tokio::join!(Mt::open(&a, &chat), Mt::open(&b, &chat));
+        tokio::join!(first.upload(&text), second.upload(&text));
+        tokio::join!(first.until("user confirm"), second.until("user confirm"));
+        let stored = messages(&a, &chat).await;
+        assert_eq!(stored.len(), 2, "{stored:?}");
+    }
     scratch.remove().await;
 }

@@ -263,3 +263,33 @@ async fn a_user_has_so_many_streams_and_so_has_an_address() {
     }
     assert_eq!(from().await.err(), Some(503));
 }
+
+#[tokio::test]
+async fn whoever_has_no_prompts_left_is_shown_nothing_of_another_users_chat() {
+    let scratch = Scratch::embedded().await;
+    let server = server(
+        &scratch,
+        &["--limit", "prompts-per-minute=1", "--builtin-pace", "0"],
+    );
+    let (asha, ravi) = (Token::of("asha").signed(), Token::of("ravi").signed());
+    let theirs = chat(&server, &asha).await;
+    let query = "mutation ($input: SendMessageInput!) { sendMessage(input: $input) { message { id text } } }";
+    let input =
+        |chat: &str, key: &str| json!({ "input": { "chatId": chat, "text": "Hello", "clientKey": key } });
+    let sent = data(&server, &asha, query, input(&theirs, "key")).await;
+    // Its own sender is told of it again, also now.
+    assert_eq!(data(&server, &asha, query, input(&theirs, "key")).await, sent);
+
+    let own = chat(&server, &ravi).await;
+    data(&server, &ravi, query, input(&own, "key")).await;
+    for key in ["key", "another"] {
+        assert_eq!(
+            code(&server, &ravi, query, input(&own, "new")).await,
+            "RATE_LIMITED"
+        );
+        assert_eq!(
+            code(&server, &ravi, query, input(&theirs, key)).await,
+            "NOT_FOUND"
+        );
+    }
+}
