@@ -161,8 +161,12 @@ impl Engine {
             }) => {
                 beginning.place.live.vouch_until(asked_at + LEASE);
                 beginning.start(&in_chat, prompt.as_deref(), &reply).await;
-                if let Meanwhile::StopsThem(by) = meanwhile {
-                    self.stop_earlier(&reply, by).await?;
+                if let Meanwhile::StopsThem(by) = meanwhile
+                    && let Err(error) = self.stop_earlier(&reply, by).await
+                {
+                    // What the caller asked for is stored, and waits for its turn.
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(message.id = %reply.id, error, "earlier replies could not be stopped");
                 }
                 Ok(Started::Now { prompt, reply })
             }
@@ -245,8 +249,10 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.leave();
-        // Unless it has ended.
-        self.live.end(Ended::Deleted);
+        // Unless it has ended. On the way down its readers go to other servers, which look at what is stored.
+        if !self.engine.shutdown.is_cancelled() {
+            self.live.end(Ended::Deleted);
+        }
     }
 }
 
