@@ -13,8 +13,11 @@ use crate::telemetry::replies;
 const TRIED_FOR: Duration = Duration::from_secs(300);
 /// The same from the moment on in which the server shuts down.
 const TRIED_IN_SHUTDOWN_FOR: Duration = Duration::from_secs(2);
-/// How long readers wait for the end to be stored, before they are told it as it is known here, if the lease still runs.
+/// How long readers wait for the end to be stored, before they are told it as it is known here: or less, if the lease ends
+/// sooner, since afterwards another server may end the reply otherwise.
 const TOLD_AFTER: Duration = Duration::from_secs(5);
+/// How long before the end of its lease a reply is told no more: clocks do not run alike.
+const LEASE_MARGIN: Duration = Duration::from_secs(1);
 /// The first and the longest wait between two tries, before chance doubles them at most.
 const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
@@ -31,11 +34,15 @@ impl Engine {
         let write = self.write_end(reply, &outcome, bill.as_ref());
         tokio::pin!(write);
         let known = || Ended::As(EndedMessage::by_outcome(reply.clone(), outcome.clone()));
-        match tokio::time::timeout(TOLD_AFTER, &mut write).await {
+        let told_after = live.vouched_for().saturating_sub(LEASE_MARGIN).min(TOLD_AFTER);
+        if told_after.is_zero() {
+            return write.await.unwrap_or_else(known);
+        }
+        match tokio::time::timeout(told_after, &mut write).await {
             Ok(written) => written.unwrap_or_else(known),
             Err(_) => {
-                // Somebody else may have ended it otherwise, once its lease is over.
-                if live.is_vouched_for() {
+                // Unless this server stood still meanwhile.
+                if !live.vouched_for().is_zero() {
                     live.end(known());
                 }
                 write.await.unwrap_or_else(known)

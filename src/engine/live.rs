@@ -272,10 +272,12 @@ impl LiveReply {
         *self.vouched_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
     }
 
-    /// Whether this server surely vouches for the reply: nobody else has closed it.
-    pub fn is_vouched_for(&self) -> bool {
+    /// For how long this server still vouches for the reply: so long nobody else closes it.
+    pub fn vouched_for(&self) -> Duration {
         let until = *self.vouched_until.lock().unwrap_or_else(PoisonError::into_inner);
-        until.is_some_and(|until| Instant::now() < until)
+        until.map_or(Duration::ZERO, |until| {
+            until.saturating_duration_since(Instant::now())
+        })
     }
 
     /// Completes when somebody asked for that.

@@ -135,7 +135,7 @@ async fn the_deletion_of_a_chat_by_a_caller_who_leaves_is_told_on_every_transpor
             }
             for (chat, mut follower) in followers {
                 let query = "query ($id: ID!) { chat(id: $id) { id } }";
-                let is_gone = server.data(query, json!({ "id": chat })).await["chat"].is_null();
+                let is_gone = !server.request(query, json!({ "id": chat })).await["errors"].is_null();
                 if is_gone || leaving.is_surely_read() {
                     follower.expect("ChatDeleted").await;
                 }
