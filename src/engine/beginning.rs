@@ -161,12 +161,8 @@ impl Engine {
             }) => {
                 beginning.place.live.vouch_until(asked_at + LEASE);
                 beginning.start(&in_chat, prompt.as_deref(), &reply).await;
-                if let Meanwhile::StopsThem(by) = meanwhile
-                    && let Err(error) = self.stop_earlier(&reply, by).await
-                {
-                    // What the caller asked for is stored, and waits for its turn.
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(message.id = %reply.id, error, "earlier replies could not be stopped");
+                if let Meanwhile::StopsThem(by) = meanwhile {
+                    self.stop_earlier(&reply, by).await;
                 }
                 Ok(Started::Now { prompt, reply })
             }
@@ -224,11 +220,37 @@ impl Engine {
         })
     }
 
-    /// Stops what was asked for in a chat before a reply.
-    async fn stop_earlier(self: &Arc<Self>, reply: &Message, by: UserId) -> Result<(), StoreError> {
+    /// Stops what was asked for in a chat before a reply that has begun: as soon as the store lets it, also after this
+    /// returns.
+    async fn stop_earlier(self: &Arc<Self>, reply: &Message, by: UserId) {
+        if self.try_to_stop_earlier(reply, &by).await.is_ok() {
+            return;
+        }
+        let (engine, reply) = (self.clone(), reply.clone());
+        let again = async move {
+            let deadline = Instant::now() + LOOKED_FOR;
+            let (wait_min, wait_max) = LOOKED_AFTER;
+            let mut waits = Waits::between(wait_min, wait_max);
+            while Instant::now() < deadline {
+                waits.wait().await;
+                match engine.try_to_stop_earlier(&reply, &by).await {
+                    Ok(()) => return,
+                    Err(error) => {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::warn!(message.id = %reply.id, error, "earlier replies could not be stopped yet");
+                    }
+                }
+            }
+        };
+        tokio::spawn(again.in_current_span());
+    }
+
+    async fn try_to_stop_earlier(self: &Arc<Self>, reply: &Message, by: &UserId) -> Result<(), StoreError> {
         let mut earlier = self.active_replies(reply.chat_id).await?;
         earlier.retain(|other| other.position() < reply.position());
-        self.stop_each(reply.chat_id, &earlier, by).await.map(drop)
+        self.stop_each(reply.chat_id, &earlier, by.clone())
+            .await
+            .map(drop)
     }
 }
 

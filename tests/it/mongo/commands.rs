@@ -58,7 +58,11 @@ async fn a_mutation_costs_as_few_commands_as_is_promised() {
     let scratch = Scratch::mongo().await;
     let (store, recorder) = Recorder::open(&scratch).await;
     // Some more than a second, so that its checkpoint is among the commands.
-    let (schema, engine) = schema_over(&store, BuiltinBot::new(25.0, 30));
+    let words = BuiltinBot::new(0.0, 30)
+        .answer("Hello", None)
+        .split_whitespace()
+        .count();
+    let (schema, engine) = schema_over(&store, BuiltinBot::new(words as f64 / 1.1, 30));
     let create = "mutation { createChat(input: { title: \"A chat\" }) { chat { id } } }";
     let chat = data(&schema, create, json!({})).await["createChat"]["chat"]["id"].take();
     let costs = |most: usize| {
