@@ -2,6 +2,7 @@
 
 mod support {
     pub mod filling;
+    pub mod ids;
     pub mod mongodb;
     pub mod percentile;
     pub mod ratio;
@@ -19,7 +20,8 @@ use colloquy::feed::{Feed, LocalFeed};
 use colloquy::service::{Manner, NewChat, Prompt, ReplyUpdate, Service};
 use rustix::time::{ClockId, clock_gettime};
 
-use support::filling::{fill, new_ids};
+use support::filling::fill;
+use support::ids::new_ids;
 use support::mongodb::Scratch;
 use support::percentile::percentile;
 use support::ratio::ratio;

@@ -1,7 +1,7 @@
 //! How soon the replies of a server that died end: very many of them, closed by two others.
 
 mod support {
-    pub mod filling;
+    pub mod ids;
     pub mod mongodb;
     pub mod server;
 }
@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use colloquy::app::open_store;
 use colloquy::config::StoreConfig;
 use colloquy::domain::{Author, ChatId, Clock, Message, MessageId, Reply, SystemClock};
-use colloquy::store::{ACTIVE_REPLIES_MAX, Asking, Begun, Exchange, Store};
+use colloquy::store::{ACTIVE_REPLIES_MAX, Asking, Begun, Exchange};
 use futures_util::{StreamExt, stream};
 use mongodb::bson::{Document, doc};
 
-use support::filling::new_ids;
+use support::ids::new_ids;
 use support::mongodb::Scratch;
 use support::server::Server;
 

@@ -3,6 +3,8 @@
 
 mod support {
     pub mod filling;
+    pub mod ids;
+    pub mod memory;
     pub mod mongodb;
     pub mod percentile;
     pub mod ratio;
@@ -21,6 +23,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use support::filling::fill;
+use support::memory::{held_mib, peak_mib};
 use support::mongodb::Scratch;
 use support::percentile::percentile;
 use support::ratio::ratio;
@@ -115,7 +118,7 @@ async fn measure(name: &str, place: &Place) {
     let theirs = other.as_ref().unwrap_or(&asked);
 
     let (_, before) = meanwhile(theirs, &chats, tokio::time::sleep(WATCHED)).await;
-    let memory = asked.memory_mib();
+    let memory = held_mib(&asked.process);
     let deletion = async {
         let begun = Instant::now();
         asked.data(DELETE, json!({ "id": long })).await;
@@ -125,7 +128,7 @@ async fn measure(name: &str, place: &Place) {
     };
     let begun = Instant::now();
     let (answered, during) = meanwhile(theirs, &chats, deletion).await;
-    let peak = asked.memory_peak_mib();
+    let peak = peak_mib(&asked.process);
     assert!(
         place.has_any_of(&long).await,
         "the deletion was over before it was looked at"

@@ -7,6 +7,7 @@ mod support {
     pub mod ratio;
     pub mod reading;
     pub mod redis;
+    pub mod sending;
     pub mod server;
     pub mod socket;
 }
@@ -18,6 +19,7 @@ use support::percentile::percentile;
 use support::ratio::ratio;
 use support::reading::Reading;
 use support::redis::Redis;
+use support::sending::send;
 use support::server::Server;
 
 /// Pieces a second, of one reply: as a model speaks, as a fast one does, and more than is carried one by one.
@@ -66,7 +68,7 @@ async fn run(store: &str, replies: usize, pace: u32) {
         let (near, far) = (&near, &far);
         async move {
             let chat = near.create_chat().await;
-            let reply = near.send(&chat, &format!("prompt {n}")).await;
+            let reply = send(near, &chat, &format!("prompt {n}")).await;
             tokio::join!(
                 Reading::to_the_end(near, &reply),
                 Reading::to_the_end(near, &reply),

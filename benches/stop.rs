@@ -6,6 +6,7 @@ mod support {
     pub mod percentile;
     pub mod pieces;
     pub mod ratio;
+    pub mod sending;
     pub mod server;
     pub mod socket;
 }
@@ -21,6 +22,7 @@ use support::follower::Follower;
 use support::percentile::percentile;
 use support::pieces::PieceService;
 use support::ratio::ratio;
+use support::sending::send;
 use support::server::Server;
 
 /// Replies under way at once, each in a chat of its own and with a follower on a socket of its own.
@@ -154,7 +156,7 @@ impl Bench {
     /// Asks for a reply, and waits until a follower has the first of its text.
     async fn begin(&self, chat: String) -> Streaming {
         let question = self.service.question();
-        let reply = self.server.send(&chat, &question).await;
+        let reply = send(&self.server, &chat, &question).await;
         let follower = Follower::start(&self.server, &reply).await;
         Streaming {
             chat,

@@ -1,10 +1,10 @@
 //! Long chats, written past the service.
 
-use std::sync::Arc;
-
-use colloquy::domain::{Author, ChatId, Clock, IdSource, Message, MessageId, SystemClock, TokenCount};
+use colloquy::domain::{Author, ChatId, Clock, Message, MessageId, SystemClock, TokenCount};
 use colloquy::store::Store;
 use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::ids::new_ids;
 
 /// Inserts under way at once.
 const INSERTS: usize = 256;
@@ -39,11 +39,4 @@ pub async fn fill(store: &dyn Store, chat: ChatId, length: usize) {
         .try_for_each(|_| async { Ok(()) })
         .await
         .unwrap();
-}
-
-/// A source of ids that no other source gives out.
-pub fn new_ids() -> IdSource {
-    let mut seed = [0; 8];
-    getrandom::fill(&mut seed).unwrap();
-    IdSource::new(Arc::new(SystemClock), seed)
 }

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 /// A running server. It is killed when it is dropped.
 pub struct Server {
-    process: Child,
+    /// Its process.
+    pub process: Child,
     /// Where GraphQL is.
     pub url: String,
     client: reqwest::Client,
@@ -46,35 +47,11 @@ impl Server {
         response["data"].take()
     }
 
-    /// What the server holds in memory, in MiB, as the kernel counts it.
-    pub fn memory_mib(&self) -> u64 {
-        self.status_mib("VmRSS:")
-    }
-
-    /// The most that [`Server::memory_mib`] has been.
-    pub fn memory_peak_mib(&self) -> u64 {
-        self.status_mib("VmHWM:")
-    }
-
-    fn status_mib(&self, name: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-        line.split_whitespace().next().unwrap().parse::<u64>().unwrap() / 1024
-    }
-
     /// Makes a chat and returns its id.
     pub async fn create_chat(&self) -> String {
         let query = r#"mutation { createChat(input: {title: "A chat"}) { chat { id } } }"#;
         let data = self.data(query, json!({})).await;
         data["createChat"]["chat"]["id"].as_str().unwrap().to_owned()
-    }
-
-    /// Sends a message and returns the id of the reply.
-    pub async fn send(&self, chat: &str, text: &str) -> String {
-        let query = "mutation ($input: SendMessageInput!) { sendMessage(input: $input) { reply { id } } }";
-        let variables = json!({ "input": { "chatId": chat, "text": text } });
-        let data = self.data(query, variables).await;
-        data["sendMessage"]["reply"]["id"].as_str().unwrap().to_owned()
     }
 }
 

@@ -282,9 +282,9 @@ impl Drop for Place {
 enum Found {
     /// All of it, and its reply goes on.
     Whole {
-        chat: Chat,
-        prompt: Option<Message>,
-        reply: Message,
+        chat: Box<Chat>,
+        prompt: Option<Box<Message>>,
+        reply: Box<Message>,
     },
     /// The reply, without its prompt.
     Half,
@@ -316,7 +316,7 @@ impl Beginning {
             }
             match self.look().await {
                 Ok(Found::Whole { chat, prompt, reply }) => {
-                    self.start(&chat, prompt.as_ref(), &reply).await;
+                    self.start(&chat, prompt.as_deref(), &reply).await;
                     return;
                 }
                 Ok(found) => {
@@ -368,7 +368,11 @@ impl Beginning {
         }
         self.place.live.vouch_until(asked_at + LEASE);
         let chat = store.chats(&[reply.chat_id]).await?.pop();
-        Ok(chat.map_or(Found::Nothing, |chat| Found::Whole { chat, prompt, reply }))
+        Ok(chat.map_or(Found::Nothing, |chat| Found::Whole {
+            chat: Box::new(chat),
+            prompt: prompt.map(Box::new),
+            reply: Box::new(reply),
+        }))
     }
 
     /// Removes a reply whose prompt is not there: never stored, or deleted before it was known here that it was. If that

@@ -116,7 +116,7 @@ impl Engine {
         let prompt = Prompt {
             turns,
             language: manner.language.clone(),
-            timezone: manner.timezone.clone(),
+            timezone: manner.timezone,
             now,
             faults: manner.faults.clone(),
         };

@@ -40,7 +40,7 @@ async fn each_operation_takes_as_few_commands_as_it_can() {
         let before = store.before_reply(chat.id, second.id, until, BOUNDS).await;
         before.unwrap().unwrap().earlier
     };
-    assert_eq!(before_second().await, [reply.clone()]);
+    assert_eq!(before_second().await, std::slice::from_ref(&reply));
     taken("a look while another reply runs", &["aggregate"]);
     for text in ["t", "te"] {
         let stored = store
@@ -115,7 +115,7 @@ async fn each_operation_takes_as_few_commands_as_it_can() {
     taken("a deletion", &["update", "delete", "delete"]);
     while store.sweep_deleted(10).await.unwrap().is_some() {}
     recorder.take();
-    assert!(!store.sweep_deleted(10).await.unwrap().is_some());
+    assert!(store.sweep_deleted(10).await.unwrap().is_none());
     taken("nothing to sweep", &["find"]);
     scratch.remove().await;
 }

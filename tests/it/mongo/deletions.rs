@@ -116,7 +116,7 @@ async fn what_a_frozen_writer_stores_behind_the_deletion_is_removed_when_it_is_l
         .insert_message(&make::streaming(chat.id, "us"))
         .await
         .unwrap();
-    assert!(!store.sweep_deleted(7).await.unwrap().is_some());
+    assert!(store.sweep_deleted(7).await.unwrap().is_none());
     collections.age(60).await;
     sweep(&store).await;
     assert_eq!(collections.messages_left().await, 0);
