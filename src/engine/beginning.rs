@@ -18,6 +18,8 @@ use crate::telemetry::{replies, spans};
 const LOOKED_FOR: Duration = Duration::from_secs(30);
 /// How long it is looked on where the store answers and has not both: what was sent to it is carried out by then.
 const LOOKED_ON_FOR: Duration = Duration::from_secs(7);
+/// How long the caller waits until earlier replies could be asked to stop.
+const STOPS_TRIED_FOR: Duration = Duration::from_secs(5);
 /// The first and the longest wait between two looks, before chance.
 const LOOKED_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
@@ -162,7 +164,7 @@ impl Engine {
                 beginning.place.live.vouch_until(asked_at + LEASE);
                 beginning.start(&in_chat, prompt.as_deref(), &reply).await;
                 if let Meanwhile::StopsThem(by) = meanwhile {
-                    self.stop_earlier(&reply, by).await;
+                    self.stop_earlier(&reply, by).await?;
                 }
                 Ok(Started::Now { prompt, reply })
             }
@@ -220,29 +222,32 @@ impl Engine {
         })
     }
 
-    /// Stops what was asked for in a chat before a reply that has begun: as soon as the store lets it, also after this
-    /// returns.
-    async fn stop_earlier(self: &Arc<Self>, reply: &Message, by: UserId) {
-        if self.try_to_stop_earlier(reply, &by).await.is_ok() {
-            return;
-        }
+    /// Stops what was asked for in a chat before a reply that has begun. If the store does not let it, it is tried on also
+    /// after this has failed.
+    async fn stop_earlier(self: &Arc<Self>, reply: &Message, by: UserId) -> Result<(), StoreError> {
         let (engine, reply) = (self.clone(), reply.clone());
-        let again = async move {
+        let stopping = async move {
             let deadline = Instant::now() + LOOKED_FOR;
             let (wait_min, wait_max) = LOOKED_AFTER;
             let mut waits = Waits::between(wait_min, wait_max);
-            while Instant::now() < deadline {
-                waits.wait().await;
+            loop {
                 match engine.try_to_stop_earlier(&reply, &by).await {
-                    Ok(()) => return,
+                    Ok(()) => return Ok(()),
+                    Err(error) if Instant::now() >= deadline => return Err(error),
                     Err(error) => {
                         let error = &error as &dyn std::error::Error;
                         tracing::warn!(message.id = %reply.id, error, "earlier replies could not be stopped yet");
                     }
                 }
+                waits.wait().await;
             }
         };
-        tokio::spawn(again.in_current_span());
+        let stopping = tokio::spawn(stopping.in_current_span());
+        match tokio::time::timeout(STOPS_TRIED_FOR, stopping).await {
+            Ok(Ok(stopped)) => stopped,
+            Ok(Err(panicked)) => Err(StoreError::Failed(panicked.into())),
+            Err(elapsed) => Err(StoreError::Unavailable(elapsed.into())),
+        }
     }
 
     async fn try_to_stop_earlier(self: &Arc<Self>, reply: &Message, by: &UserId) -> Result<(), StoreError> {
