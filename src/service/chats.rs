@@ -107,8 +107,9 @@ impl Service {
         let service = self.clone();
         self.to_its_end(async move {
             let active = service.engine.active_replies(id).await?;
-            let is_deleted = service.store.delete_chat(id).await?;
-            // Also where somebody else deleted it just now. Where the store did not say, the sweep tells it.
+            let deleted = service.store.delete_chat(id).await;
+            let is_deleted = service.confirmed(deleted, Unconfirmed::ChatDeleted(id))?;
+            // Also where somebody else deleted it just now.
             service.feed.publish(id, ChatEvent::ChatDeleted).await;
             service.engine.abandon(&active).await;
             service.engine.abandon_chat(id);

@@ -29,6 +29,8 @@ pub(super) enum Unconfirmed {
     Deleted(ChatId, MessageId),
     /// A chat was changed, at this moment.
     ChatUpdated(ChatId, Timestamp),
+    /// A chat was deleted.
+    ChatDeleted(ChatId),
 }
 
 impl Service {
@@ -86,6 +88,10 @@ impl Service {
                 let chat = self.store.chats(&[id]).await?.pop();
                 let chat = chat.filter(|chat| chat.updated_at >= at);
                 chat.map(|chat| (id, ChatEvent::chat_updated(&chat)))
+            }
+            Unconfirmed::ChatDeleted(id) => {
+                let is_gone = self.store.chats(&[id]).await?.is_empty();
+                is_gone.then_some((id, ChatEvent::ChatDeleted))
             }
         })
     }
