@@ -291,6 +291,8 @@ enum Found {
         prompt: Option<Box<Message>>,
         reply: Box<Message>,
     },
+    /// The prompt, whose reply somebody deleted meanwhile.
+    Prompt(Box<Message>),
     /// The reply, without its prompt.
     Half,
     /// Neither, or what has ended.
@@ -322,6 +324,11 @@ impl Beginning {
             match self.look().await {
                 Ok(Found::Whole { chat, prompt, reply }) => {
                     self.start(&chat, prompt.as_deref(), &reply).await;
+                    return;
+                }
+                Ok(Found::Prompt(prompt)) => {
+                    let added = ChatEvent::message_added(&prompt);
+                    engine.feed.publish(prompt.chat_id, added).await;
                     return;
                 }
                 Ok(found) => {
@@ -361,7 +368,7 @@ impl Beginning {
             }
         }
         let Some(reply) = reply else {
-            return Ok(Found::Nothing);
+            return Ok(prompt.map_or(Found::Nothing, |prompt| Found::Prompt(Box::new(prompt))));
         };
         if asked.is_some() && prompt.is_none() {
             return Ok(Found::Half);
