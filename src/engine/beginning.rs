@@ -7,21 +7,17 @@ use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument;
 
-use super::{Ask, Ended, Engine, LEASE, LiveReply, Running, Waits};
+use super::{Ask, Ended, Engine, LEASE, LiveReply, Looks, Running};
 use crate::config::FaultScript;
 use crate::domain::{Chat, ChatEvent, LanguageTag, Message, MessageId, Position, TimeZone, UserId};
 use crate::store::{ACTIVE_REPLIES_MAX, Asking, Begun, Checkpointed, Claim, Exchange, StoreError};
 use crate::telemetry::{replies, spans};
 
-/// How long it is looked whether an exchange was stored of which the store did not say so. Afterwards what was stored of it
-/// ends with its lease.
-const LOOKED_FOR: Duration = Duration::from_secs(30);
-/// How long it is looked on where the store answers and has not both: what was sent to it is carried out by then.
+/// How long it is looked for an exchange where the store answers and has not both. Afterwards what is stored of it ends with
+/// its lease.
 const LOOKED_ON_FOR: Duration = Duration::from_secs(7);
 /// How long the caller waits until earlier replies could be asked to stop.
 const STOPS_TRIED_FOR: Duration = Duration::from_secs(5);
-/// The first and the longest wait between two looks, before chance.
-const LOOKED_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 /// Why a reply could not begin. Nothing was stored, unless the store did not say.
 #[derive(Debug, thiserror::Error)]
@@ -227,20 +223,17 @@ impl Engine {
     async fn stop_earlier(self: &Arc<Self>, reply: &Message, by: UserId) -> Result<(), StoreError> {
         let (engine, reply) = (self.clone(), reply.clone());
         let stopping = async move {
-            let deadline = Instant::now() + LOOKED_FOR;
-            let (wait_min, wait_max) = LOOKED_AFTER;
-            let mut waits = Waits::between(wait_min, wait_max);
-            loop {
-                match engine.try_to_stop_earlier(&reply, &by).await {
-                    Ok(()) => return Ok(()),
-                    Err(error) if Instant::now() >= deadline => return Err(error),
-                    Err(error) => {
-                        let error = &error as &dyn std::error::Error;
-                        tracing::warn!(message.id = %reply.id, error, "earlier replies could not be stopped yet");
-                    }
+            let mut looks = Looks::that_go_on_for(LOOKED_ON_FOR);
+            while let Err(error) = engine.try_to_stop_earlier(&reply, &by).await {
+                {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(message.id = %reply.id, error, "earlier replies could not be stopped yet");
                 }
-                waits.wait().await;
+                if !looks.next().await {
+                    return Err(error);
+                }
             }
+            Ok(())
         };
         let stopping = tokio::spawn(stopping.in_current_span());
         match tokio::time::timeout(STOPS_TRIED_FOR, stopping).await {
@@ -313,12 +306,13 @@ impl Beginning {
     /// is stored by this: the caller was told that nothing may be.
     async fn find_out(self) {
         let engine = self.place.engine.clone();
-        let mut deadline = Instant::now() + LOOKED_FOR;
-        let (wait_min, wait_max) = LOOKED_AFTER;
-        let mut waits = Waits::between(wait_min, wait_max);
-        let mut seen = None;
-        while Instant::now() < deadline {
-            if engine.shutdown.run_until_cancelled(waits.wait()).await.is_none() {
+        let (mut looks, mut seen) = (Looks::that_go_on_for(LOOKED_ON_FOR), None);
+        // `None` on the way down.
+        while let Some(is_another) = engine.shutdown.run_until_cancelled(looks.next()).await {
+            if !is_another {
+                if matches!(seen, Some(Found::Half)) {
+                    self.remove_half().await;
+                }
                 return;
             }
             match self.look().await {
@@ -332,10 +326,7 @@ impl Beginning {
                     return;
                 }
                 Ok(found) => {
-                    if seen.is_none() {
-                        deadline = deadline.min(Instant::now() + LOOKED_ON_FOR);
-                        waits.reset();
-                    }
+                    looks.saw_nothing();
                     seen = Some(found);
                 }
                 Err(StoreError::Unavailable(_)) => {}
@@ -345,9 +336,6 @@ impl Beginning {
                     return;
                 }
             }
-        }
-        if matches!(seen, Some(Found::Half)) {
-            self.remove_half().await;
         }
     }
 

@@ -41,7 +41,7 @@ pub use beginning::{Admission, BeginError, Manner, Meanwhile, Request, Started};
 pub use bot_record::BotHealth;
 pub use counting::count_tokens;
 pub use live::{Applied, Ended, LiveReply, ReplyReader, ReplyUpdate, UPDATE_BYTES_MAX};
-pub use waits::Waits;
+pub use waits::{Looks, Waits};
 
 /// How long an owner vouches for a reply at each beat. A reply whose server died is closed at most this long plus
 /// [`SWEEP_EVERY`] after its last beat, where another server looked meanwhile; else after the next one's start.

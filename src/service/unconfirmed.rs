@@ -3,20 +3,15 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::{Error, Service};
 use crate::domain::{ChatEvent, ChatId, MessageId, Timestamp};
-use crate::engine::Waits;
+use crate::engine::Looks;
 use crate::store::StoreError;
 
-/// How long it is looked.
-const LOOKED_FOR: Duration = Duration::from_secs(30);
 /// How long it is looked on where the store answers and nothing has happened: what was sent to it is carried out by then.
 const LOOKED_ON_FOR: Duration = Duration::from_secs(10);
-/// The first and the longest wait between two looks, before chance.
-const LOOKED_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 /// What may have happened.
 #[derive(Clone, Copy, Debug)]
@@ -45,20 +40,11 @@ impl Service {
     }
 
     async fn find_out(&self, change: Unconfirmed) {
-        let mut deadline = Instant::now() + LOOKED_FOR;
-        let (wait_min, wait_max) = LOOKED_AFTER;
-        let mut waits = Waits::between(wait_min, wait_max);
-        let mut has_answered = false;
-        while Instant::now() < deadline {
-            waits.wait().await;
+        let mut looks = Looks::that_go_on_for(LOOKED_ON_FOR);
+        while looks.next().await {
             match self.event_of(change).await {
                 Ok(Some((chat, event))) => return self.feed.publish(chat, event).await,
-                Ok(None) if has_answered => {}
-                Ok(None) => {
-                    has_answered = true;
-                    deadline = deadline.min(Instant::now() + LOOKED_ON_FOR);
-                    waits.reset();
-                }
+                Ok(None) => looks.saw_nothing(),
                 Err(StoreError::Unavailable(_)) => {}
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
