@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument;
 
-use super::{Ask, Ended, Engine, LEASE, LiveReply, Looks, Running};
+use super::{Ask, Engine, LEASE, LiveReply, Looks, Running};
 use crate::config::FaultScript;
 use crate::domain::{Chat, ChatEvent, LanguageTag, Message, MessageId, Position, TimeZone, UserId};
 use crate::store::{ACTIVE_REPLIES_MAX, Asking, Begun, Checkpointed, Claim, Exchange, StoreError};
@@ -253,7 +253,7 @@ impl Engine {
 }
 
 /// A reply's place among those of this server, which it leaves when this is dropped, whatever else went wrong: readers that
-/// were not told an end are let go.
+/// were not told an end are told what the store says, as those of a reply that another server generates.
 struct Place {
     engine: Arc<Engine>,
     live: Arc<LiveReply>,
@@ -269,9 +269,9 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.leave();
-        // Unless it has ended. On the way down its readers go to other servers, which look at what is stored.
-        if !self.engine.shutdown.is_cancelled() {
-            self.live.end(Ended::Deleted);
+        // On the way down its readers go to other servers, which look at what is stored.
+        if !self.live.has_ended() && !self.engine.shutdown.is_cancelled() {
+            self.engine.let_go(&self.live);
         }
     }
 }
@@ -286,9 +286,11 @@ enum Found {
     },
     /// The prompt, whose reply somebody deleted meanwhile.
     Prompt(Box<Message>),
+    /// The reply, which another server has ended meanwhile, and told of.
+    Ended,
     /// The reply, without its prompt.
     Half,
-    /// Neither, or what has ended.
+    /// Neither.
     Nothing,
 }
 
@@ -325,6 +327,7 @@ impl Beginning {
                     engine.feed.publish(prompt.chat_id, added).await;
                     return;
                 }
+                Ok(Found::Ended) => return,
                 Ok(found) => {
                     looks.saw_nothing();
                     seen = Some(found);
@@ -364,7 +367,7 @@ impl Beginning {
         let (owner, asked_at) = (self.place.engine.owner(), Instant::now());
         let renewed = store.checkpoint(reply.chat_id, reply.id, owner, "", LEASE);
         if renewed.await? == Checkpointed::Lost {
-            return Ok(Found::Nothing);
+            return Ok(Found::Ended);
         }
         self.place.live.vouch_until(asked_at + LEASE);
         let chat = store.chats(&[reply.chat_id]).await?.pop();

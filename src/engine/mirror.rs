@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::{Applied, BEAT_EVERY, Engine, LiveReply};
@@ -38,6 +39,19 @@ impl Engine {
                 .spawn(async move { engine.reflect(id, &reflection).await });
         }
         mirror
+    }
+
+    /// Has a reply that this server does not generate after all follow what is known of it, if somebody reads it.
+    pub(super) fn let_go(self: &Arc<Self>, live: &Arc<LiveReply>) {
+        // Whoever was given it before it left its place has a share of it.
+        let is_read = Arc::strong_count(live) > 1;
+        let Some(runtime) = Handle::try_current().ok().filter(|_| is_read) else {
+            return;
+        };
+        self.registry().mirrors.insert(live.id(), live.clone());
+        let (engine, id, reflection) = (self.clone(), live.id(), Arc::downgrade(live));
+        self.tasks
+            .spawn_on(async move { engine.reflect(id, &reflection).await }, &runtime);
     }
 
     /// The mirror of a reply that grows elsewhere, if somebody reads it here.
