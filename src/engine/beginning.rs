@@ -1,23 +1,16 @@
 //! How a reply begins: admitted, stored together with its prompt in one call, and handed to a task that generates it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument;
 
-use super::{Ask, Engine, LEASE, LiveReply, Looks, Running};
+use super::{Ask, Engine, LEASE, LiveReply, Running};
 use crate::config::FaultScript;
 use crate::domain::{Chat, ChatEvent, LanguageTag, Message, MessageId, Position, TimeZone, UserId};
-use crate::store::{ACTIVE_REPLIES_MAX, Asking, Begun, Checkpointed, Claim, Exchange, StoreError};
+use crate::store::{ACTIVE_REPLIES_MAX, Asking, Begun, Exchange, StoreError};
 use crate::telemetry::{replies, spans};
-
-/// How long it is looked for an exchange where the store answers and has not both. Afterwards what is stored of it ends with
-/// its lease.
-const LOOKED_ON_FOR: Duration = Duration::from_secs(7);
-/// How long the caller waits until earlier replies could be asked to stop.
-const STOPS_TRIED_FOR: Duration = Duration::from_secs(5);
 
 /// Why a reply could not begin. Nothing was stored, unless the store did not say.
 #[derive(Debug, thiserror::Error)]
@@ -79,13 +72,39 @@ pub enum Meanwhile {
     StopsThem(UserId),
 }
 
+/// Where the history ends that a bot is asked with: what comes later is none of its business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryEnd {
+    /// The last place in the chat.
+    pub position: Position,
+    /// The message there, if it is the one to answer: without it the bot is not asked.
+    pub prompt: Option<MessageId>,
+}
+
+impl HistoryEnd {
+    /// A bot is asked to answer this message, and shown what was said before.
+    pub fn at(prompt: &Message) -> Self {
+        Self {
+            position: prompt.position(),
+            prompt: Some(prompt.id),
+        }
+    }
+}
+
+/// What a reply is to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// A new prompt, stored together with its reply.
+    New(Box<Message>),
+    /// What is stored already.
+    Stored(HistoryEnd),
+}
+
 /// A reply to begin.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
-    /// The new prompt, if there is one.
-    pub asking: Asking,
-    /// Where the history of a prompt that is stored already ends, and its id if it is known. Of no meaning for a new one.
-    pub until: Option<(Position, Option<MessageId>)>,
+    /// What it is to.
+    pub asked: Asked,
     /// The reply, as [`Exchange::reply`].
     pub reply: Message,
     /// The user whose chat it has to be; `None` for anybody's.
@@ -147,18 +166,18 @@ impl Engine {
             begun = self.store.begin_exchange(&beginning.exchange).await;
         }
         match begun {
-            Ok(Begun::Begun { prompt: None, .. }) if beginning.exchange.prompt().is_some() => {
-                beginning.remove_half().await;
-                let half = "only half of the exchange was stored";
-                Err(StoreError::Unavailable(half.into()).into())
-            }
             Ok(Begun::Begun {
                 chat: in_chat,
                 prompt,
                 reply,
             }) => {
+                let Some(until) = beginning.history_end(prompt.as_deref()) else {
+                    beginning.remove_half().await;
+                    let half = "only half of the exchange was stored";
+                    return Err(StoreError::Unavailable(half.into()).into());
+                };
                 beginning.place.live.vouch_until(asked_at + LEASE);
-                beginning.start(&in_chat, prompt.as_deref(), &reply).await;
+                beginning.start(&in_chat, prompt.as_deref(), &reply, until).await;
                 if let Meanwhile::StopsThem(by) = meanwhile {
                     self.stop_earlier(&reply, by).await?;
                 }
@@ -200,10 +219,14 @@ impl Engine {
         };
         registry.live.insert(request.reply.id, running);
         drop(registry);
+        let (asking, stored) = match request.asked {
+            Asked::New(prompt) => (Asking::New(prompt), None),
+            Asked::Stored(until) => (Asking::Stored, Some(until)),
+        };
         Ok(Beginning {
             place,
             exchange: Exchange {
-                asking: request.asking,
+                asking,
                 reply: request.reply,
                 chat_of: request.chat_of,
                 lease: LEASE,
@@ -212,51 +235,18 @@ impl Engine {
                     Meanwhile::Waits | Meanwhile::StopsThem(_) => ACTIVE_REPLIES_MAX - 1,
                 },
             },
-            until: request.until,
+            stored,
             manner: request.manner,
             admission,
         })
-    }
-
-    /// Stops what was asked for in a chat before a reply that has begun. If the store does not let it, it is tried on also
-    /// after this has failed.
-    async fn stop_earlier(self: &Arc<Self>, reply: &Message, by: UserId) -> Result<(), StoreError> {
-        let (engine, reply) = (self.clone(), reply.clone());
-        let stopping = async move {
-            let mut looks = Looks::that_go_on_for(LOOKED_ON_FOR);
-            while let Err(error) = engine.try_to_stop_earlier(&reply, &by).await {
-                {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(message.id = %reply.id, error, "earlier replies could not be stopped yet");
-                }
-                if !looks.next().await {
-                    return Err(error);
-                }
-            }
-            Ok(())
-        };
-        let stopping = tokio::spawn(stopping.in_current_span());
-        match tokio::time::timeout(STOPS_TRIED_FOR, stopping).await {
-            Ok(Ok(stopped)) => stopped,
-            Ok(Err(panicked)) => Err(StoreError::Failed(panicked.into())),
-            Err(elapsed) => Err(StoreError::Unavailable(elapsed.into())),
-        }
-    }
-
-    async fn try_to_stop_earlier(self: &Arc<Self>, reply: &Message, by: &UserId) -> Result<(), StoreError> {
-        let mut earlier = self.active_replies(reply.chat_id).await?;
-        earlier.retain(|other| other.position() < reply.position());
-        self.stop_each(reply.chat_id, &earlier, by.clone())
-            .await
-            .map(drop)
     }
 }
 
 /// A reply's place among those of this server, which it leaves when this is dropped, whatever else went wrong: readers that
 /// were not told an end are told what the store says, as those of a reply that another server generates.
-struct Place {
-    engine: Arc<Engine>,
-    live: Arc<LiveReply>,
+pub(super) struct Place {
+    pub(super) engine: Arc<Engine>,
+    pub(super) live: Arc<LiveReply>,
     _counted: TaskTrackerToken,
 }
 
@@ -276,122 +266,30 @@ impl Drop for Place {
     }
 }
 
-/// What is stored of an exchange.
-enum Found {
-    /// All of it, and its reply goes on.
-    Whole {
-        chat: Box<Chat>,
-        prompt: Option<Box<Message>>,
-        reply: Box<Message>,
-    },
-    /// The prompt, whose reply somebody deleted meanwhile.
-    Prompt(Box<Message>),
-    /// The reply, which another server has ended meanwhile, and told of.
-    Ended,
-    /// The reply, without its prompt.
-    Half,
-    /// Neither.
-    Nothing,
-}
-
 /// A reply between its admission and its beginning.
-struct Beginning {
-    place: Place,
-    exchange: Exchange,
-    until: Option<(Position, Option<MessageId>)>,
+pub(super) struct Beginning {
+    pub(super) place: Place,
+    pub(super) exchange: Exchange,
+    /// Where the history ends, unless the prompt is new.
+    stored: Option<HistoryEnd>,
     manner: Manner,
     admission: Admission,
 }
 
 impl Beginning {
-    /// Looks whether the exchange was stored, of which the store did not say so, and if it was, starts to generate. Nothing
-    /// is stored by this: the caller was told that nothing may be.
-    async fn find_out(self) {
-        let engine = self.place.engine.clone();
-        let (mut looks, mut seen) = (Looks::that_go_on_for(LOOKED_ON_FOR), None);
-        // `None` on the way down.
-        while let Some(is_another) = engine.shutdown.run_until_cancelled(looks.next()).await {
-            if !is_another {
-                if matches!(seen, Some(Found::Half)) {
-                    self.remove_half().await;
-                }
-                return;
-            }
-            match self.look().await {
-                Ok(Found::Whole { chat, prompt, reply }) => {
-                    self.start(&chat, prompt.as_deref(), &reply).await;
-                    return;
-                }
-                Ok(Found::Prompt(prompt)) => {
-                    let added = ChatEvent::message_added(&prompt);
-                    engine.feed.publish(prompt.chat_id, added).await;
-                    return;
-                }
-                Ok(Found::Ended) => return,
-                Ok(found) => {
-                    looks.saw_nothing();
-                    seen = Some(found);
-                }
-                Err(StoreError::Unavailable(_)) => {}
-                Err(error) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(error, "whether a reply was begun is not known");
-                    return;
-                }
-            }
-        }
-    }
-
-    /// What is stored of the exchange; its lease is renewed if it is whole.
-    async fn look(&self) -> Result<Found, StoreError> {
-        let (store, sent) = (&self.place.engine.store, &self.exchange.reply);
-        let asked = self.exchange.prompt().map(|prompt| prompt.id);
-        let ids: Vec<_> = std::iter::once(sent.id).chain(asked).collect();
-        let found = store.messages(&ids).await?;
-        let (mut prompt, mut reply) = (None, None);
-        for message in found
-            .into_iter()
-            .filter(|message| message.chat_id == sent.chat_id)
-        {
-            match message.id == sent.id {
-                true => reply = Some(message),
-                false => prompt = Some(message),
-            }
-        }
-        let Some(reply) = reply else {
-            return Ok(prompt.map_or(Found::Nothing, |prompt| Found::Prompt(Box::new(prompt))));
-        };
-        if asked.is_some() && prompt.is_none() {
-            return Ok(Found::Half);
-        }
-        let (owner, asked_at) = (self.place.engine.owner(), Instant::now());
-        let renewed = store.checkpoint(reply.chat_id, reply.id, owner, "", LEASE);
-        if renewed.await? == Checkpointed::Lost {
-            return Ok(Found::Ended);
-        }
-        self.place.live.vouch_until(asked_at + LEASE);
-        let chat = store.chats(&[reply.chat_id]).await?.pop();
-        Ok(chat.map_or(Found::Nothing, |chat| Found::Whole {
-            chat: Box::new(chat),
-            prompt: prompt.map(Box::new),
-            reply: Box::new(reply),
-        }))
-    }
-
-    /// Removes a reply whose prompt is not there: never stored, or deleted before it was known here that it was. If that
-    /// fails, the reply ends with its lease.
-    async fn remove_half(&self) {
-        let (engine, reply) = (&self.place.engine, &self.exchange.reply);
-        let claim = Claim::Owner(&engine.owner);
-        let removed = engine.store.remove_reply(reply.chat_id, reply.id, claim).await;
-        if matches!(removed, Ok(true)) {
-            let deleted = ChatEvent::MessageDeleted(reply.id);
-            engine.feed.publish(reply.chat_id, deleted).await;
-        }
+    /// Where the history ends; `None` where the new prompt is not stored.
+    pub(super) fn history_end(&self, prompt: Option<&Message>) -> Option<HistoryEnd> {
+        self.stored.or_else(|| prompt.map(HistoryEnd::at))
     }
 
     /// Tells the followers of the chat, and starts to generate.
-    async fn start(self, chat: &Chat, prompt: Option<&Message>, reply: &Message) {
+    pub(super) async fn start(
+        self,
+        chat: &Chat,
+        prompt: Option<&Message>,
+        reply: &Message,
+        until: HistoryEnd,
+    ) {
         let place = self.place;
         let (engine, live) = (place.engine.clone(), place.live.clone());
         let (id, chat_id) = (reply.id, chat.id);
@@ -399,11 +297,6 @@ impl Beginning {
         if let Some(running) = engine.registry().live.get_mut(&id) {
             running.user = Some(chat.user_id.clone());
         }
-        let until = match prompt {
-            Some(prompt) => Some((prompt.position(), Some(prompt.id))),
-            None => self.until,
-        };
-        let (until, prompt_id) = until.unwrap_or((reply.position(), None));
         if let Some(prompt) = prompt {
             let added = ChatEvent::message_added(prompt);
             engine.feed.publish(chat_id, added).await;
@@ -414,7 +307,6 @@ impl Beginning {
             .await;
         let ask = Ask {
             until,
-            prompt: prompt_id,
             manner: self.manner,
             user: chat.user_id.clone(),
         };

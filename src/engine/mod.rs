@@ -11,15 +11,16 @@ mod live;
 mod mirror;
 mod recovery;
 mod relay;
+mod stopping;
 mod sweep;
 mod turn;
+mod unconfirmed;
 mod waits;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,21 +28,20 @@ use weak_table::WeakValueHashMap;
 
 use crate::bot::Bot;
 use crate::config::EngineConfig;
-use crate::domain::{
-    ChatId, Clock, EndedMessage, Message, MessageId, Position, ReplyCursor, StopRequest, UserId,
-};
+use crate::domain::{ChatId, Clock, EndedMessage, Message, MessageId, ReplyCursor, UserId};
 use crate::feed::Feed;
-use crate::store::{Claim, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 use bot_record::BotRecord;
 use recovery::Answers;
 use sweep::Sweeps;
 
-pub use beginning::{Admission, BeginError, Manner, Meanwhile, Request, Started};
+pub use beginning::{Admission, Asked, BeginError, HistoryEnd, Manner, Meanwhile, Request, Started};
 pub use bot_record::BotHealth;
 pub use counting::count_tokens;
 pub use live::{Applied, Ended, LiveReply, ReplyReader, ReplyUpdate, UPDATE_BYTES_MAX};
-pub use waits::{Looks, Waits};
+pub use stopping::STOP_WAIT_MAX;
+pub use waits::{Waits, look_for};
 
 /// How long an owner vouches for a reply at each beat. A reply whose server died is closed at most this long plus
 /// [`SWEEP_EVERY`] after its last beat, where another server looked meanwhile; else after the next one's start.
@@ -54,8 +54,6 @@ pub const BEAT_EVERY: Duration = Duration::from_millis(600);
 pub const RENEW_EVERY: Duration = Duration::from_secs(2);
 /// How often each server looks for replies whose lease has lapsed.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(3);
-/// How long a stop waits for the reply to end before it answers with the reply as it is.
-pub const STOP_WAIT_MAX: Duration = Duration::from_secs(2);
 /// How long the text of a reply that another server generates may lag behind what a client has seen there, before the
 /// client is put back to it: more than the time between two checkpoints.
 pub const MIRROR_LAG_MAX: Duration = Duration::from_secs(2);
@@ -93,18 +91,6 @@ struct Registry {
     is_draining: bool,
 }
 
-/// What came of the wish that a reply stop.
-enum Stopping {
-    /// There is no such message.
-    Gone,
-    /// It has ended.
-    Ended(Message),
-    /// It is generated here, and will end soon.
-    Here(Arc<LiveReply>),
-    /// The same on another server.
-    Elsewhere(Message),
-}
-
 /// A reply of this server.
 #[derive(Clone)]
 struct Running {
@@ -116,10 +102,8 @@ struct Running {
 /// What a reply is asked for with.
 #[derive(Clone, Debug, PartialEq)]
 struct Ask {
-    /// The last place of the chat that the bot is shown: what comes after it is none of the bot's business.
-    until: Position,
-    /// The message there, where there is one to answer.
-    prompt: Option<MessageId>,
+    /// The last place of the chat that the bot is shown, and the message there to answer.
+    until: HistoryEnd,
     /// How to answer.
     manner: Manner,
     /// Whose chat it is, and so who is billed.
@@ -213,112 +197,6 @@ impl Engine {
         Some((running.live.chat(), running.user?))
     }
 
-    /// Stops a reply, if it has not ended, and returns it as it then is; `None` if there is no such message. Waits
-    /// for the end at most [`STOP_WAIT_MAX`].
-    pub async fn stop(
-        self: &Arc<Self>,
-        chat: ChatId,
-        id: MessageId,
-        by: UserId,
-    ) -> Result<Option<Message>, StoreError> {
-        let request = StopRequest {
-            at: self.clock.now(),
-            by,
-        };
-        let noted = self.note_stop(chat, id, &request).await?;
-        self.await_stop(noted, &request).await
-    }
-
-    /// Has a reply stop, wherever it is generated.
-    async fn note_stop(
-        self: &Arc<Self>,
-        chat: ChatId,
-        id: MessageId,
-        request: &StopRequest,
-    ) -> Result<Stopping, StoreError> {
-        // A reply of this server is stopped before anybody is asked: the request is stored together with the end.
-        if let Some(live) = self.live(id) {
-            live.stop(Some(request.clone()));
-            return Ok(Stopping::Here(live));
-        }
-        let Some(message) = self.store.request_stop(chat, id, request).await? else {
-            return Ok(Stopping::Gone);
-        };
-        if !message.is_under_way() {
-            return Ok(Stopping::Ended(message));
-        }
-        self.wake_owner(&message).await;
-        Ok(Stopping::Elsewhere(message))
-    }
-
-    async fn await_stop(
-        self: &Arc<Self>,
-        stopping: Stopping,
-        request: &StopRequest,
-    ) -> Result<Option<Message>, StoreError> {
-        match stopping {
-            Stopping::Gone => Ok(None),
-            Stopping::Ended(message) => Ok(Some(message)),
-            Stopping::Here(live) => match tokio::time::timeout(STOP_WAIT_MAX, live.ended()).await {
-                Ok(ended) => Ok(ended.into_message()),
-                // Stored before the caller is told so: should this server die now, the reply ends as stopped all the same.
-                Err(_) => {
-                    let noted = self.store.request_stop(live.chat(), live.id(), request).await?;
-                    Ok(noted.map(|message| match message.is_under_way() {
-                        true => Message {
-                            text: live.text(),
-                            ..message
-                        },
-                        false => message,
-                    }))
-                }
-            },
-            Stopping::Elsewhere(message) => {
-                let mirror = self.mirror(message.clone());
-                match tokio::time::timeout(STOP_WAIT_MAX, mirror.ended()).await {
-                    Ok(ended) => Ok(ended.into_message()),
-                    Err(_) if !self.answers.may_judge() => Ok(Some(message)),
-                    // Its server may have died: then it is closed here.
-                    Err(_) => {
-                        let id = message.id;
-                        self.close_all(Claim::Lapsed, vec![message]).await?;
-                        Ok(self.store.messages(&[id]).await?.pop())
-                    }
-                }
-            }
-        }
-    }
-
-    /// [`Engine::stop`] for every reply of a chat that is under way, on any server: those messages as they then are.
-    pub async fn stop_all(self: &Arc<Self>, chat: ChatId, by: UserId) -> Result<Vec<Message>, StoreError> {
-        let active = self.active_replies(chat).await?;
-        self.stop_each(chat, &active, by).await
-    }
-
-    /// [`Engine::stop`] for replies of one chat, the oldest of them first in `replies`.
-    async fn stop_each(
-        self: &Arc<Self>,
-        chat: ChatId,
-        replies: &[Message],
-        by: UserId,
-    ) -> Result<Vec<Message>, StoreError> {
-        let request = StopRequest {
-            at: self.clock.now(),
-            by,
-        };
-        let mut stopping = Vec::new();
-        // One after the other, from the end of the queue: one that waits must not have its turn when the one before it
-        // stops.
-        for reply in replies.iter().rev() {
-            stopping.push(self.note_stop(chat, reply.id, &request).await?);
-        }
-        let stops = stopping
-            .into_iter()
-            .map(|stopping| self.await_stop(stopping, &request));
-        let stopped: Result<Vec<_>, _> = join_all(stops).await.into_iter().collect();
-        Ok(stopped?.into_iter().flatten().collect())
-    }
-
     /// Lets go of replies that are deleted, alone or with their chat, wherever they are generated.
     pub async fn abandon(&self, replies: &[Message]) {
         for message in replies {
@@ -334,13 +212,6 @@ impl Engine {
         let running: Vec<_> = self.registry().live.values().cloned().collect();
         for running in running.iter().filter(|running| running.live.chat() == chat) {
             running.live.abandon();
-        }
-    }
-
-    /// Has the server that generates a reply look at what is stored of it.
-    async fn wake_owner(&self, message: &Message) {
-        if let (Some(fleet), Some(reply)) = (self.feed.fleet(), &message.reply) {
-            fleet.wake(&reply.owner, message.id).await;
         }
     }
 

@@ -61,7 +61,7 @@ impl Engine {
             let since = Instant::now();
             let asked = self
                 .store
-                .before_reply(reply.chat_id, reply.id, ask.until, bounds);
+                .before_reply(reply.chat_id, reply.id, ask.until.position, bounds);
             let mut before = match asked.await {
                 Ok(Some(before)) => before,
                 Ok(None) => return Awaited::Gone,
@@ -90,7 +90,7 @@ impl Engine {
                 return Awaited::Stopped;
             }
             let last = before.history.last().map(|message| message.id);
-            if ask.prompt.is_some() && last != ask.prompt {
+            if ask.until.prompt.is_some() && last != ask.until.prompt {
                 return Awaited::NoPrompt;
             }
             let (turns, tokens) = within_budget(up_to_a_question(before.history), tokens_max).await;
@@ -100,9 +100,7 @@ impl Engine {
             return Awaited::Turn { turns, tokens, since };
         }
     }
-}
 
-impl Engine {
     /// Whether a stop of a reply that waited for its turn was noted, by whichever server. If the store does not say, the
     /// next checkpoint will.
     async fn is_to_stop(&self, reply: &Message, live: &LiveReply) -> bool {

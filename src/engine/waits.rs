@@ -1,9 +1,12 @@
-//! How long to wait before the same is tried again.
+//! Trying again: how long to wait in between, and looking for what a store did not confirm.
 
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
+
+use crate::store::StoreError;
 
 /// Waits that grow from try to try, up to a bound; chance doubles each at most, so that not all come back at once.
 pub struct Waits {
@@ -38,48 +41,37 @@ impl Waits {
     }
 }
 
-/// How long it is looked whether something happened of which the store did not say so.
+/// The longest time that an unconfirmed write is looked for.
 const LOOKED_FOR: Duration = Duration::from_secs(30);
-/// The first and the longest wait between two looks, before chance.
+/// The first and the longest wait between two looks, before chance doubles them at most.
 const LOOKED_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
-/// Looks at a store that did not say whether something happened: for half a minute, and not for long any more once it
-/// answers that nothing has.
-pub struct Looks {
-    waits: Waits,
-    until: Instant,
-    /// How much longer it is looked from the first such answer on: what was sent to the store is carried out by then.
-    on_for: Duration,
-    has_answered: bool,
-}
-
-impl Looks {
-    /// Looks that go on for so long where the store answers that nothing has happened.
-    pub fn that_go_on_for(on_for: Duration) -> Self {
-        let (wait_min, wait_max) = LOOKED_AFTER;
-        Self {
-            waits: Waits::between(wait_min, wait_max),
-            until: Instant::now() + LOOKED_FOR,
-            on_for,
-            has_answered: false,
+/// Looks, again and again, for what a store may have written without saying so, until `is_final` says that nothing else can
+/// come. Returns the last that was seen; `None` if the store never answered. Once it answers this ends after
+/// `settled_after`: whatever was sent to it is carried out by then. Until it does, half a minute is waited. Any other error
+/// than that it is not available ends it at once.
+pub async fn look_for<'a, T>(
+    settled_after: Duration,
+    is_final: impl Fn(&T) -> bool,
+    look: impl Fn() -> BoxFuture<'a, Result<T, StoreError>>,
+) -> Result<Option<T>, StoreError> {
+    let (wait_min, wait_max) = LOOKED_AFTER;
+    let mut waits = Waits::between(wait_min, wait_max);
+    let mut until = Instant::now() + LOOKED_FOR;
+    let mut last_seen = None;
+    while Instant::now() < until {
+        waits.wait().await;
+        match look().await {
+            Ok(seen) if is_final(&seen) => return Ok(Some(seen)),
+            Ok(seen) => {
+                if last_seen.replace(seen).is_none() {
+                    until = until.min(Instant::now() + settled_after);
+                    waits.reset();
+                }
+            }
+            Err(StoreError::Unavailable(_)) => {}
+            Err(error) => return Err(error),
         }
     }
-
-    /// Waits for the next look; whether there is one.
-    pub async fn next(&mut self) -> bool {
-        if Instant::now() >= self.until {
-            return false;
-        }
-        self.waits.wait().await;
-        true
-    }
-
-    /// The store answers, and nothing has happened yet.
-    pub fn saw_nothing(&mut self) {
-        if !self.has_answered {
-            self.has_answered = true;
-            self.until = self.until.min(Instant::now() + self.on_for);
-            self.waits.reset();
-        }
-    }
+    Ok(last_seen)
 }

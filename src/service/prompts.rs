@@ -6,8 +6,8 @@ use crate::domain::{
     Author, ChatId, ClientKey, LanguageTag, Message, MessageId, Reply, TimeZone, UserId, Viewer,
     WhileReplying,
 };
-use crate::engine::{self, Admission, Meanwhile, Started};
-use crate::store::{Asking, is_same_content};
+use crate::engine::{self, Admission, Asked, HistoryEnd, Meanwhile, Started};
+use crate::store::is_same_content;
 
 /// A user's message that asks for a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +62,14 @@ pub struct Sent {
     pub joins: bool,
 }
 
+/// The message that a reply answers.
+enum ToAnswer {
+    /// One that is stored together with its reply.
+    New(Message),
+    /// One that is stored already.
+    Stored(Message),
+}
+
 impl Service {
     /// Stores a user's message and starts the bot's reply. A second call with the same client key and text returns
     /// the same message and joins the same reply.
@@ -101,15 +109,8 @@ impl Service {
         };
         let message = self.prompt_of(&prompt).await?;
         let _lock = self.lock(viewer, prompt.chat_id).await?;
-        self.exchange(
-            viewer,
-            &by,
-            Asking::New(Box::new(message)),
-            None,
-            prompt.while_replying,
-            manner,
-        )
-        .await
+        let exchange = self.exchange(viewer, &by, ToAnswer::New(message), prompt.while_replying, manner);
+        exchange.await
     }
 
     /// A documented client's prompt. It may have been posted a moment ago by the other way, and then is that message.
@@ -132,11 +133,8 @@ impl Service {
             }
             Some(_) => None,
         };
-        let asking = match &posted {
-            Some(_) => Asking::Stored,
-            None => Asking::New(Box::new(message)),
-        };
-        let exchange = self.exchange(viewer, &by, asking, posted, prompt.while_replying, manner);
+        let to_answer = posted.map_or(ToAnswer::New(message), ToAnswer::Stored);
+        let exchange = self.exchange(viewer, &by, to_answer, prompt.while_replying, manner);
         let sent = exchange.await?;
         if !sent.joins {
             // With its reply.
@@ -158,57 +156,55 @@ impl Service {
         self.new_message(new, Some(MessageId(self.ids.next()))).await
     }
 
-    /// Begins the reply to a new message, or to one that is stored; or finds the one that was begun before.
+    /// Begins the reply to a message, or finds the one that was begun before.
     async fn exchange(
         &self,
         viewer: &Viewer,
         by: &UserId,
-        asking: Asking,
-        stored: Option<Message>,
+        to_answer: ToAnswer,
         wish: WhileReplying,
         manner: engine::Manner,
     ) -> Result<Sent, Error> {
-        let (prompt, reply_id) = match (&asking, &stored) {
-            (Asking::New(message), _) => (message.as_ref(), message.reply_id),
-            (Asking::Stored, Some(stored)) => (stored, None),
-            (Asking::Stored, None) => return Err(Error::NotFound(Subject::Message)),
-        };
-        let (chat_id, key) = (prompt.chat_id, prompt.client_key.clone());
-        let reply_id = reply_id.unwrap_or_else(|| MessageId(self.ids.next()));
-        let mut reply = self.new_reply(chat_id, reply_id, Some(prompt.id));
-        if stored.is_some() {
-            reply.client_key = Some(ClientKey::of_reply_to(prompt.id));
-        }
-        let until = stored.as_ref().map(|stored| (stored.position(), Some(stored.id)));
-        let admission = match (self.admit_prompt(viewer, by).await, &asking) {
+        let admission = match (self.admit_prompt(viewer, by).await, &to_answer) {
             (Ok(admission), _) => admission,
             // Whoever sends again what was stored before asks for nothing new.
-            (Err(refused), Asking::New(message)) if key.is_some() => {
-                self.chat(viewer, chat_id).await?;
+            (Err(refused), ToAnswer::New(message)) if message.client_key.is_some() => {
+                self.chat(viewer, message.chat_id).await?;
                 return self.sent_before(message).await?.ok_or(refused);
             }
             (Err(refused), _) => return Err(refused),
         };
+        let (reply, asked, stored) = match to_answer {
+            ToAnswer::New(message) => {
+                let id = message.reply_id.unwrap_or_else(|| MessageId(self.ids.next()));
+                let reply = self.new_reply(message.chat_id, id, Some(message.id));
+                (reply, Asked::New(Box::new(message)), None)
+            }
+            ToAnswer::Stored(message) => {
+                let id = MessageId(self.ids.next());
+                let mut reply = self.new_reply(message.chat_id, id, Some(message.id));
+                reply.client_key = Some(ClientKey::of_reply_to(message.id));
+                (reply, Asked::Stored(HistoryEnd::at(&message)), Some(message))
+            }
+        };
         let request = engine::Request {
-            asking,
-            until,
+            asked,
             reply,
             chat_of: viewer.user().cloned(),
             meanwhile: meanwhile(wish, by),
             manner,
         };
-        let gone = Error::NotFound(Subject::Message);
-        let (message, reply, joins) = match self.engine.begin(admission, request).await? {
+        let (new, reply, joins) = match self.engine.begin(admission, request).await? {
             Started::Now { prompt, reply } => (prompt, Some(reply), false),
             Started::Before { prompt, reply } => (prompt, reply, true),
         };
-        match (message.map(|message| *message).or(stored), reply) {
+        match (new.map(|message| *message).or(stored), reply) {
             (Some(message), Some(reply)) => Ok(Sent {
                 message,
                 reply: *reply,
                 joins,
             }),
-            _ => Err(gone),
+            _ => Err(Error::NotFound(Subject::Message)),
         }
     }
 
@@ -281,11 +277,13 @@ impl Service {
             reply.regenerates = Some(replaced.id);
         }
         let request = engine::Request {
-            asking: Asking::Stored,
             // A prompt that is gone, or was never known, leaves what was said before the reply.
-            until: Some(match &prompt {
-                Some(prompt) => (prompt.position(), Some(prompt.id)),
-                None => (replaced.position(), None),
+            asked: Asked::Stored(match &prompt {
+                Some(prompt) => HistoryEnd::at(prompt),
+                None => HistoryEnd {
+                    position: replaced.position(),
+                    prompt: None,
+                },
             }),
             reply,
             chat_of: viewer.user().cloned(),

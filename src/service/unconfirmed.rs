@@ -3,15 +3,19 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tracing::Instrument;
 
 use super::{Error, Service};
 use crate::domain::{ChatEvent, ChatId, MessageId, Timestamp};
-use crate::engine::Looks;
+use crate::engine::look_for;
 use crate::store::StoreError;
 
-/// How long it is looked on where the store answers and nothing has happened: what was sent to it is carried out by then.
-const LOOKED_ON_FOR: Duration = Duration::from_secs(10);
+/// How long a change is looked for once the store answers that it has not happened.
+const SETTLED_AFTER: Duration = Duration::from_secs(10);
+
+/// The most events that one change comes to.
+const EVENTS_MAX: usize = 5;
 
 /// What may have happened.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +32,14 @@ pub(super) enum Unconfirmed {
     ChatDeleted(ChatId),
 }
 
+impl Unconfirmed {
+    /// Whether nothing more can come of it once it was seen. What somebody else made of the same message looks like an
+    /// update, which may yet be carried out behind it.
+    fn happens_once(self) -> bool {
+        !matches!(self, Self::Updated(..) | Self::ChatUpdated(..))
+    }
+}
+
 impl Service {
     /// What the store made of a change. If it does not say, followers are told later, should it have happened.
     pub(super) fn confirmed<T>(&self, made: Result<T, StoreError>, change: Unconfirmed) -> Result<T, Error> {
@@ -40,16 +52,23 @@ impl Service {
     }
 
     async fn find_out(&self, change: Unconfirmed) {
-        let mut looks = Looks::that_go_on_for(LOOKED_ON_FOR);
-        while looks.next().await {
-            match self.event_of(change).await {
-                Ok(Some((chat, event))) => return self.feed.publish(chat, event).await,
-                Ok(None) => looks.saw_nothing(),
-                Err(StoreError::Unavailable(_)) => {}
+        let mut told = None;
+        for _ in 0..EVENTS_MAX {
+            let is_new = |seen: &Option<(ChatId, ChatEvent)>| seen.is_some() && *seen != told;
+            let look = || self.event_of(change).boxed();
+            match look_for(SETTLED_AFTER, is_new, look).await {
+                Ok(Some(seen)) if is_new(&seen) => told = seen,
+                Ok(_) => return,
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
                     return tracing::warn!(error, "what became of a change is not known");
                 }
+            }
+            if let Some((chat, event)) = told.clone() {
+                self.feed.publish(chat, event).await;
+            }
+            if change.happens_once() {
+                return;
             }
         }
     }

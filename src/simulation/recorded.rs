@@ -175,8 +175,10 @@ impl RecordedStore {
     ) -> Result<Option<Message>, StoreError> {
         let (store, change) = (self.clone(), change.clone());
         self.write("update_message", async move {
+            let before = store.messages(&[id]).await?.pop();
             let updated = store.deref().update_message(chat, id, &change, now).await?;
-            if updated.is_some() {
+            // Of what stays as it was nobody needs to be told.
+            if updated.is_some() && updated != before {
                 store.did(Effect::Updated { chat, id });
             }
             Ok(updated)

@@ -1,0 +1,111 @@
+//! An exchange that the store did not confirm: it is looked for, and what is stored of it is carried on.
+
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::time::Instant;
+
+use super::beginning::Beginning;
+use super::{LEASE, look_for};
+use crate::domain::{Chat, ChatEvent, Message};
+use crate::store::{Checkpointed, Claim, StoreError};
+
+/// How long an exchange is looked for once the store answers but does not show both halves. After that its lease
+/// expires.
+const SETTLED_AFTER: Duration = Duration::from_secs(7);
+
+/// What became of an exchange.
+enum Found {
+    /// All of it, and its reply goes on.
+    Whole {
+        chat: Box<Chat>,
+        prompt: Option<Box<Message>>,
+        reply: Box<Message>,
+    },
+    /// The prompt, whose reply somebody deleted meanwhile.
+    Prompt(Box<Message>),
+    /// The reply, which another server has ended meanwhile, and told of.
+    Ended,
+    /// The reply is stored, without its prompt.
+    Half,
+    /// Neither is stored.
+    Nothing,
+}
+
+impl Beginning {
+    /// Looks whether an unconfirmed exchange was stored, and if so generates its reply. Stores nothing new: the caller was
+    /// told that nothing may be.
+    pub(super) async fn find_out(self) {
+        let engine = self.place.engine.clone();
+        let is_final = |found: &Found| !matches!(found, Found::Half | Found::Nothing);
+        let looking = look_for(SETTLED_AFTER, is_final, || self.look().boxed());
+        // On the way down it is left to its lease.
+        let Some(found) = engine.shutdown.run_until_cancelled(looking).await else {
+            return;
+        };
+        match found {
+            Ok(Some(Found::Whole { chat, prompt, reply })) => match self.history_end(prompt.as_deref()) {
+                Some(until) => self.start(&chat, prompt.as_deref(), &reply, until).await,
+                None => self.remove_half().await,
+            },
+            Ok(Some(Found::Prompt(prompt))) => {
+                let added = ChatEvent::message_added(&prompt);
+                engine.feed.publish(prompt.chat_id, added).await;
+            }
+            Ok(Some(Found::Half)) => self.remove_half().await,
+            Ok(Some(Found::Ended | Found::Nothing) | None) => {}
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "whether a reply was begun is not known");
+            }
+        }
+    }
+
+    /// What became of the exchange; its lease is renewed if it is whole.
+    async fn look(&self) -> Result<Found, StoreError> {
+        let (store, sent) = (&self.place.engine.store, &self.exchange.reply);
+        let asked = self.exchange.prompt().map(|prompt| prompt.id);
+        let ids: Vec<_> = std::iter::once(sent.id).chain(asked).collect();
+        let found = store.messages(&ids).await?;
+        let (mut prompt, mut reply) = (None, None);
+        for message in found
+            .into_iter()
+            .filter(|message| message.chat_id == sent.chat_id)
+        {
+            match message.id == sent.id {
+                true => reply = Some(message),
+                false => prompt = Some(message),
+            }
+        }
+        let Some(reply) = reply else {
+            return Ok(prompt.map_or(Found::Nothing, |prompt| Found::Prompt(Box::new(prompt))));
+        };
+        if asked.is_some() && prompt.is_none() {
+            return Ok(Found::Half);
+        }
+        let (owner, asked_at) = (self.place.engine.owner(), Instant::now());
+        let renewed = store.checkpoint(reply.chat_id, reply.id, owner, "", LEASE);
+        if renewed.await? == Checkpointed::Lost {
+            return Ok(Found::Ended);
+        }
+        self.place.live.vouch_until(asked_at + LEASE);
+        let chat = store.chats(&[reply.chat_id]).await?.pop();
+        Ok(chat.map_or(Found::Nothing, |chat| Found::Whole {
+            chat: Box::new(chat),
+            prompt: prompt.map(Box::new),
+            reply: Box::new(reply),
+        }))
+    }
+
+    /// Removes a reply whose prompt is not there: never stored, or deleted before it was known here that it was. If that
+    /// fails, the reply ends with its lease.
+    pub(super) async fn remove_half(&self) {
+        let (engine, reply) = (&self.place.engine, &self.exchange.reply);
+        let claim = Claim::Owner(&engine.owner);
+        let removed = engine.store.remove_reply(reply.chat_id, reply.id, claim).await;
+        if matches!(removed, Ok(true)) {
+            let deleted = ChatEvent::MessageDeleted(reply.id);
+            engine.feed.publish(reply.chat_id, deleted).await;
+        }
+    }
+}
