@@ -181,10 +181,12 @@ pub async fn run_on(
         config.engine,
         owner,
     );
+    // Where no other server can be, what this one does not generate is left over.
+    let left_over = if is_alone { Claim::Alone } else { Claim::Lapsed };
     if is_alone {
-        engine.recover(Claim::Alone).await?;
+        engine.recover(left_over).await?;
     }
-    engine.keep_recovering();
+    engine.keep_recovering(left_over);
     engine.keep_sweeping();
     engine.heed_wakes();
 

@@ -1,16 +1,21 @@
 //! How a reply begins: admitted, stored together with its prompt in one call, and handed to a task that generates it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument;
 
+use super::stopping::Interruption;
 use super::{Ask, Engine, LEASE, LiveReply, Running};
 use crate::config::FaultScript;
 use crate::domain::{Chat, ChatEvent, LanguageTag, Message, MessageId, Position, TimeZone, UserId};
 use crate::store::{ACTIVE_REPLIES_MAX, Asking, Begun, Exchange, StoreError};
 use crate::telemetry::{replies, spans};
+
+/// How long a caller whose prompt interrupts waits until earlier replies were asked to stop. That goes on afterwards.
+const INTERRUPTS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why a reply could not begin. Nothing was stored, unless the store did not say.
 #[derive(Debug, thiserror::Error)]
@@ -157,12 +162,10 @@ impl Engine {
     ) -> Result<Started, BeginError> {
         let (chat, meanwhile) = (request.reply.chat_id, request.meanwhile.clone());
         let beginning = self.beginning(admission, request)?;
-        let mut asked_at = Instant::now();
         let mut begun = self.store.begin_exchange(&beginning.exchange).await;
         // Of a full chat those make room that would be stopped afterwards.
         if let (Ok(Begun::Full(_)), Meanwhile::StopsThem(by)) = (&begun, &meanwhile) {
             self.stop_all(chat, by.clone()).await?;
-            asked_at = Instant::now();
             begun = self.store.begin_exchange(&beginning.exchange).await;
         }
         match begun {
@@ -176,14 +179,17 @@ impl Engine {
                     let half = "only half of the exchange was stored";
                     return Err(StoreError::Unavailable(half.into()).into());
                 };
-                beginning.place.live.vouch_until(asked_at + LEASE);
+                let interrupts = beginning.interrupts.as_ref();
+                let has_interrupted = interrupts.map(|interruption| interruption.is_done.clone());
                 beginning.start(&in_chat, prompt.as_deref(), &reply, until).await;
-                if let Meanwhile::StopsThem(by) = meanwhile {
-                    self.stop_earlier(&reply, by).await?;
+                if let Some(has_interrupted) = has_interrupted {
+                    tokio::time::timeout(INTERRUPTS_WITHIN, has_interrupted.cancelled())
+                        .await
+                        .map_err(|elapsed| StoreError::Unavailable(elapsed.into()))?;
                 }
                 Ok(Started::Now { prompt, reply })
             }
-            // An earlier call did what there was to do, and stopped whom there was to stop.
+            // An earlier call did what there was to do, and its reply stops whom there is to stop.
             Ok(Begun::Joined { prompt, reply }) => Ok(Started::Before { prompt, reply }),
             Ok(Begun::KeyReused) => Err(BeginError::KeyReused),
             Ok(Begun::NoChat) => Err(BeginError::NoChat),
@@ -236,6 +242,13 @@ impl Engine {
                 },
             },
             stored,
+            interrupts: match request.meanwhile {
+                Meanwhile::StopsThem(by) => Some(Interruption {
+                    by,
+                    is_done: CancellationToken::new(),
+                }),
+                Meanwhile::Waits | Meanwhile::IsRefused => None,
+            },
             manner: request.manner,
             admission,
         })
@@ -272,6 +285,7 @@ pub(super) struct Beginning {
     pub(super) exchange: Exchange,
     /// Where the history ends, unless the prompt is new.
     stored: Option<HistoryEnd>,
+    interrupts: Option<Interruption>,
     manner: Manner,
     admission: Admission,
 }
@@ -307,6 +321,7 @@ impl Beginning {
             .await;
         let ask = Ask {
             until,
+            interrupts: self.interrupts,
             manner: self.manner,
             user: chat.user_id.clone(),
         };
@@ -325,7 +340,9 @@ impl Beginning {
             place.leave();
             // Before its readers are told, so that who waited for the end finds the place free.
             drop(admission);
-            live.end(ended);
+            if let Some(ended) = ended {
+                live.end(ended);
+            }
             drop(place);
             if let Some(fleet) = fleet {
                 fleet.end(id).await;

@@ -49,8 +49,7 @@ impl Engine {
             let (text, asked_at) = (live.text(), Instant::now());
             match self.store.checkpoint(chat, id, &self.owner, &text, LEASE).await {
                 Ok(Checkpointed::Held { is_stop_requested }) => {
-                    (stored, renewed_at) = (text.len(), Instant::now());
-                    live.vouch_until(asked_at + LEASE);
+                    (stored, renewed_at) = (text.len(), asked_at);
                     waits.reset();
                     if is_stop_requested {
                         live.stop(None);

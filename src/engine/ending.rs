@@ -1,11 +1,11 @@
-//! The end of a reply is stored, however long the store takes; its readers are not kept waiting for that.
+//! The end of a reply is stored, however long the store takes.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Ended, Engine, LiveReply, Waits};
-use crate::domain::{Bill, EndedMessage, Message, ReplyOutcome};
+use super::{Ended, Engine, Waits};
+use crate::domain::{Bill, Message, ReplyOutcome};
 use crate::store::{Claim, StoreError};
 use crate::telemetry::replies;
 
@@ -13,45 +13,19 @@ use crate::telemetry::replies;
 const TRIED_FOR: Duration = Duration::from_secs(300);
 /// The same from the moment on in which the server shuts down.
 const TRIED_IN_SHUTDOWN_FOR: Duration = Duration::from_secs(2);
-/// How long readers wait for the end to be stored, before they are told it as it is known here: or less, if the lease ends
-/// sooner, since afterwards another server may end the reply otherwise.
-const TOLD_AFTER: Duration = Duration::from_secs(5);
-/// How long before the end of its lease a reply is told no more: clocks do not run alike.
-const LEASE_MARGIN: Duration = Duration::from_secs(1);
 /// The first and the longest wait between two tries, before chance doubles them at most.
 const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 impl Engine {
-    /// Writes the end, again and again while the store is away. If somebody else ended the reply before, theirs is
-    /// the end.
+    /// Writes the end, again and again while the store is away, and returns it as it is stored: if somebody else ended the
+    /// reply before, theirs is the end. `None` if it could not be written. Readers are told no end before: another server
+    /// may end the reply otherwise as soon as its lease is over.
     pub(super) async fn finish(
         &self,
         reply: &Message,
-        live: &LiveReply,
-        outcome: ReplyOutcome,
-        bill: Option<Bill>,
-    ) -> Ended {
-        let write = self.write_end(reply, &outcome, bill.as_ref());
-        tokio::pin!(write);
-        let known = || Ended::As(EndedMessage::by_outcome(reply.clone(), outcome.clone()));
-        let told_after = live.vouched_for().saturating_sub(LEASE_MARGIN).min(TOLD_AFTER);
-        if told_after.is_zero() {
-            return write.await.unwrap_or_else(known);
-        }
-        match tokio::time::timeout(told_after, &mut write).await {
-            Ok(written) => written.unwrap_or_else(known),
-            Err(_) => {
-                // Unless this server stood still meanwhile.
-                if !live.vouched_for().is_zero() {
-                    live.end(known());
-                }
-                write.await.unwrap_or_else(known)
-            }
-        }
-    }
-
-    /// The end as it is stored; `None` if it could not be.
-    async fn write_end(&self, reply: &Message, outcome: &ReplyOutcome, bill: Option<&Bill>) -> Option<Ended> {
+        outcome: &ReplyOutcome,
+        bill: Option<&Bill>,
+    ) -> Option<Ended> {
         let mut deadline = Instant::now() + TRIED_FOR;
         let mut is_shutting_down = false;
         let (wait_min, wait_max) = WAITS;

@@ -16,13 +16,13 @@ use crate::domain::{Bill, EndState, FinishReason, Message, ReplyError, ReplyOutc
 use crate::telemetry::{replies, spans};
 
 impl Engine {
-    /// Generates the reply and returns what became of it in the store.
+    /// Generates the reply and returns what became of it in the store; `None` if that is not known.
     pub(super) async fn generate(
         self: &Arc<Self>,
         reply: &Message,
         live: &Arc<LiveReply>,
         ask: Ask,
-    ) -> Ended {
+    ) -> Option<Ended> {
         // Ends with this function, whichever way that ends.
         let done = CancellationToken::new();
         let _done = done.clone().drop_guard();
@@ -65,7 +65,7 @@ impl Engine {
             model: reply.reply.as_ref().and_then(|reply| reply.model.clone()),
             usage,
         };
-        self.finish(reply, live, outcome, Some(bill)).await
+        self.finish(reply, &outcome, Some(&bill)).await
     }
 
     /// Waits for the turn and has the bot speak; `outcome` says how that went.

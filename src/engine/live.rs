@@ -1,7 +1,7 @@
 //! The live reply: one append-only text, and readers that are no more than an offset into it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -91,8 +91,6 @@ pub struct LiveReply {
     is_stopped: CancellationToken,
     stop: OnceLock<StopRequest>,
     beat_wanted: Notify,
-    /// Until when nobody else may close it.
-    vouched_until: Mutex<Option<Instant>>,
     /// Given back when nobody reads any more.
     _counted: Option<TaskTrackerToken>,
 }
@@ -155,7 +153,6 @@ impl LiveReply {
             is_stopped: CancellationToken::new(),
             stop: OnceLock::new(),
             beat_wanted: Notify::new(),
-            vouched_until: Mutex::default(),
             _counted: None,
         }
     }
@@ -265,19 +262,6 @@ impl LiveReply {
     /// Asks the owner to look at once at what is stored of the reply.
     pub fn ask_for_beat(&self) {
         self.beat_wanted.notify_one();
-    }
-
-    /// The store has let this server vouch for the reply until then.
-    pub fn vouch_until(&self, until: Instant) {
-        *self.vouched_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
-    }
-
-    /// For how long this server still vouches for the reply: so long nobody else closes it.
-    pub fn vouched_for(&self) -> Duration {
-        let until = *self.vouched_until.lock().unwrap_or_else(PoisonError::into_inner);
-        until.map_or(Duration::ZERO, |until| {
-            until.saturating_duration_since(Instant::now())
-        })
     }
 
     /// Completes when somebody asked for that.

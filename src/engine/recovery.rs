@@ -16,11 +16,12 @@ use crate::telemetry::replies;
 const REPLIES_PER_LOOK_MAX: usize = 200;
 /// How many are closed side by side.
 const CLOSED_AT_ONCE: usize = 16;
-/// A store that takes longer to answer a look was away in between.
+/// A store that takes longer to answer a write was away in between: several of these fit into a lease.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// Since when the store has answered without a break. While it is away nobody can renew a lease, so none is judged until
-/// it has answered for as long as one lasts: by then whoever lives has renewed.
+/// Since when the store has answered without a break, also when it was written to. While it does not, or takes long,
+/// nobody can renew a lease, so none is judged until it has answered for as long as one lasts: by then whoever lives has
+/// renewed.
 pub(super) struct Answers(Mutex<Instant>);
 
 impl Answers {
@@ -49,14 +50,10 @@ impl Engine {
     pub async fn recover(&self, claim: Claim<'_>) -> Result<usize, StoreError> {
         let mut closed = 0;
         loop {
-            let begun = Instant::now();
-            let found = self.store.claimable_replies(claim, REPLIES_PER_LOOK_MAX).await?;
-            if begun.elapsed() > ANSWER_WAIT_MAX {
-                self.answers.restart();
-            }
-            if claim == Claim::Lapsed && !self.answers.may_judge() {
+            if claim == Claim::Lapsed && !self.is_store_sound().await? {
                 return Ok(closed);
             }
+            let found = self.store.claimable_replies(claim, REPLIES_PER_LOOK_MAX).await?;
             let is_all = found.len() < REPLIES_PER_LOOK_MAX;
             let progress = self.close_all(claim, found).await?;
             closed += progress;
@@ -64,6 +61,16 @@ impl Engine {
                 return Ok(closed);
             }
         }
+    }
+
+    /// Whether the store has carried out writes for so long that a lapsed lease says that its owner is dead.
+    async fn is_store_sound(&self) -> Result<bool, StoreError> {
+        let begun = Instant::now();
+        self.store.ping().await?;
+        if begun.elapsed() > ANSWER_WAIT_MAX {
+            self.answers.restart();
+        }
+        Ok(self.answers.may_judge())
     }
 
     /// Closes those of these replies of which the claim holds; how many.
@@ -187,14 +194,15 @@ impl Engine {
         Ok(closed)
     }
 
-    /// Looks for lapsed replies from now on, until the engine shuts down.
-    pub fn keep_recovering(self: &Arc<Self>) {
+    /// Looks for replies of which the claim holds, and that this server does not generate, from now on until the engine
+    /// shuts down.
+    pub fn keep_recovering(self: &Arc<Self>, claim: Claim<'static>) {
         let engine = self.clone();
         self.tasks.spawn(async move {
             let mut looks = tokio::time::interval(SWEEP_EVERY);
             looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             while engine.shutdown.run_until_cancelled(looks.tick()).await.is_some() {
-                match engine.recover(Claim::Lapsed).await {
+                match engine.recover(claim).await {
                     Ok(0) => {}
                     Ok(closed) => tracing::info!(closed, "closed replies whose server died"),
                     Err(error) => {

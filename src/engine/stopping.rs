@@ -4,22 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::time::Instant;
-use tracing::Instrument;
 
-use super::{Engine, LiveReply, Waits};
+use tokio_util::sync::CancellationToken;
+
+use super::{Engine, LiveReply};
 use crate::domain::{ChatId, Message, MessageId, StopRequest, UserId};
 use crate::store::{Claim, StoreError};
 
 /// How long a stop waits for the reply to end before it answers with the reply as it is.
 pub const STOP_WAIT_MAX: Duration = Duration::from_secs(2);
-/// How long a caller whose prompt interrupts waits until earlier replies could be asked to stop.
-const EARLIER_AWAITED_FOR: Duration = Duration::from_secs(5);
-/// How long that is tried altogether, if the store does not answer.
-const EARLIER_TRIED_FOR: Duration = Duration::from_secs(30);
-/// The first and the longest wait between two tries, before chance doubles them at most.
-const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
-
 /// What came of the wish that a reply stop.
 enum Stopping {
     /// There is no such message.
@@ -30,6 +23,21 @@ enum Stopping {
     Here(Arc<LiveReply>),
     /// The same on another server.
     Elsewhere(Message),
+}
+
+/// That a reply stops those of its chat that were asked for earlier.
+#[derive(Debug)]
+pub(super) struct Interruption {
+    /// In whose name.
+    pub by: UserId,
+    /// Cancelled once they were asked to stop, or when nobody is to ask them any more.
+    pub is_done: CancellationToken,
+}
+
+impl Drop for Interruption {
+    fn drop(&mut self) {
+        self.is_done.cancel();
+    }
 }
 
 impl Engine {
@@ -116,7 +124,7 @@ impl Engine {
     }
 
     /// [`Engine::stop`] for replies of one chat, the oldest of them first in `replies`.
-    async fn stop_each(
+    pub(super) async fn stop_each(
         self: &Arc<Self>,
         chat: ChatId,
         replies: &[Message],
@@ -139,53 +147,10 @@ impl Engine {
         Ok(stopped?.into_iter().flatten().collect())
     }
 
-    /// Stops what was asked for in a chat before a reply that has begun. If the store does not let it, this goes on after
-    /// the caller was answered with an error.
-    pub(super) async fn stop_earlier(
-        self: &Arc<Self>,
-        reply: &Message,
-        by: UserId,
-    ) -> Result<(), StoreError> {
-        let (engine, reply) = (self.clone(), reply.clone());
-        let stopping = async move {
-            let (wait_min, wait_max) = WAITS;
-            let mut waits = Waits::between(wait_min, wait_max);
-            let deadline = Instant::now() + EARLIER_TRIED_FOR;
-            while let Err(error) = engine.try_to_stop_earlier(&reply, &by).await {
-                log_unstopped(&reply, &error);
-                if Instant::now() >= deadline
-                    || engine.shutdown.run_until_cancelled(waits.wait()).await.is_none()
-                {
-                    return Err(error);
-                }
-            }
-            Ok(())
-        };
-        let stopping = self.tasks.spawn(stopping.in_current_span());
-        match tokio::time::timeout(EARLIER_AWAITED_FOR, stopping).await {
-            Ok(Ok(stopped)) => stopped,
-            Ok(Err(panicked)) => Err(StoreError::Failed(panicked.into())),
-            Err(elapsed) => Err(StoreError::Unavailable(elapsed.into())),
-        }
-    }
-
-    async fn try_to_stop_earlier(self: &Arc<Self>, reply: &Message, by: &UserId) -> Result<(), StoreError> {
-        let mut earlier = self.active_replies(reply.chat_id).await?;
-        earlier.retain(|other| other.position() < reply.position());
-        self.stop_each(reply.chat_id, &earlier, by.clone())
-            .await
-            .map(drop)
-    }
-
     /// Has the server that generates a reply look at what is stored of it.
     pub(super) async fn wake_owner(&self, message: &Message) {
         if let (Some(fleet), Some(reply)) = (self.feed.fleet(), &message.reply) {
             fleet.wake(&reply.owner, message.id).await;
         }
     }
-}
-
-fn log_unstopped(reply: &Message, error: &StoreError) {
-    let error = error as &dyn std::error::Error;
-    tracing::warn!(message.id = %reply.id, error, "earlier replies could not be stopped yet");
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::time::Instant;
 
 use super::beginning::Beginning;
 use super::{LEASE, look_for};
@@ -83,12 +82,11 @@ impl Beginning {
         if asked.is_some() && prompt.is_none() {
             return Ok(Found::Half);
         }
-        let (owner, asked_at) = (self.place.engine.owner(), Instant::now());
+        let owner = self.place.engine.owner();
         let renewed = store.checkpoint(reply.chat_id, reply.id, owner, "", LEASE);
         if renewed.await? == Checkpointed::Lost {
             return Ok(Found::Ended);
         }
-        self.place.live.vouch_until(asked_at + LEASE);
         let chat = store.chats(&[reply.chat_id]).await?.pop();
         Ok(chat.map_or(Found::Nothing, |chat| Found::Whole {
             chat: Box::new(chat),

@@ -18,7 +18,7 @@ use crate::config::{EngineConfig, Limits};
 use crate::domain::{Clock, IdSource, Message, MessageId, Timestamp};
 use crate::engine::Engine;
 use crate::service::Service;
-use crate::store::MemoryStore;
+use crate::store::{Claim, MemoryStore};
 
 /// The moment at which every run begins: 2026-01-01.
 const EPOCH_MS: i64 = 1_767_225_600_000;
@@ -220,7 +220,7 @@ impl World {
         let config = EngineConfig::default();
         let owner = format!("server {run}");
         let engine = Engine::new(store.clone(), feed.clone(), bot, clock.clone(), config, owner);
-        engine.keep_recovering();
+        engine.keep_recovering(Claim::Lapsed);
         engine.keep_sweeping();
         engine.heed_wakes();
         let limits = Limits {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Breach, Judge, Kind};
 use crate::domain::{ChatEvent, ChatId, EventMessage, Message, MessageId, ReplyState};
-use crate::simulation::history::{Effect, Entry, Note, ServerRun, Told};
+use crate::simulation::history::{Effect, Note, ServerRun, Told};
 
 /// What a follower was told, and where in the history.
 type Telling<'a> = (usize, &'a Told);
@@ -93,7 +93,7 @@ impl Judge<'_> {
 
     fn one_follower(&self, chat: ChatId, told: &[Telling<'_>], found: &mut dyn FnMut(Kind, String)) {
         let mut gone = BTreeSet::new();
-        for (at, what) in told {
+        for (_, what) in told {
             match what {
                 Told::Deleted(id) => drop(gone.insert(*id)),
                 Told::Finished {
@@ -127,18 +127,26 @@ impl Judge<'_> {
                 }
                 _ => {}
             }
-            if let Told::Finished { reply, text, .. } = what
+            if let Told::Finished {
+                reply, text, state, ..
+            } = what
                 && let Some(message) = self.messages.get(reply)
-                && !message.is_edited
-                && message.text != *text
                 && self.chats.contains(&chat)
                 && !self.deleted.contains_key(reply)
-                && !self.took_its_end_along(message, *at)
             {
-                found(
-                    Kind::WrongText,
-                    format!("the text of {reply} at its end is what is stored"),
-                );
+                if !message.is_edited && message.text != *text {
+                    found(
+                        Kind::WrongText,
+                        format!("the text of {reply} at its end is what is stored"),
+                    );
+                }
+                let stored = message.reply.as_ref().map(|reply| reply.state);
+                if stored != *state {
+                    found(
+                        Kind::WrongState,
+                        format!("{reply} ends as what is stored, {stored:?}, and not as {state:?}"),
+                    );
+                }
             }
             if let Told::Added(id)
             | Told::Updated(id)
@@ -154,20 +162,6 @@ impl Judge<'_> {
         }
         self.end_of_one_reply(chat, told, found);
         self.what_was_missed(chat, told, found);
-    }
-
-    /// Whether a reply's server, which could not reach the store, was killed after it had told the end at this place of the
-    /// history: nobody else knows that end.
-    fn took_its_end_along(&self, reply: &Message, told: usize) -> bool {
-        let owner = reply.reply.as_ref().map(|reply| reply.owner.as_str());
-        let happened = |to_owner: &str, history: &[Entry]| {
-            history.iter().any(|entry| {
-                matches!(&entry.note, Note::Server { server, what }
-                    if what == to_owner && owner == Some(format!("server {server}").as_str()))
-            })
-        };
-        let (before, after) = self.history.split_at(told);
-        happened("loses the store", before) && happened("killed", after)
     }
 
     /// Whoever follows one reply is told its end, unless the reply is gone.

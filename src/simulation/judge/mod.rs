@@ -54,6 +54,8 @@ pub enum Kind {
     AfterDeletion,
     /// A follower had another text of a reply than its cursor, or its end, stands for.
     WrongText,
+    /// A follower was told that a reply ended otherwise than is stored.
+    WrongState,
     /// Whoever followed one reply was never told its end.
     EndUntold,
     /// A reply is kept whose prompt was never stored.

@@ -178,6 +178,14 @@ impl Viewer {
         tokio::time::timeout(WAIT_MAX, more).await.unwrap().unwrap();
     }
 
+    /// Waits until so many words were shown.
+    async fn sees_words(&mut self, words: usize) {
+        let all = self
+            .shown
+            .wait_for(|text| text.split_whitespace().count() >= words);
+        tokio::time::timeout(WAIT_MAX, all).await.unwrap().unwrap();
+    }
+
     /// Waits until the reply is complete, and returns its text, which must be what was shown.
     async fn end(self) -> String {
         let message = self.task.await.unwrap();
