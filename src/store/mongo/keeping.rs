@@ -26,6 +26,17 @@ struct Step {
     until: Timestamp,
 }
 
+/// The moment of a chat's first streaming reply.
+#[derive(Clone, Copy, Default)]
+enum FirstStreaming {
+    /// No reply streams.
+    #[default]
+    None,
+    At(Timestamp),
+    /// A reply streams whose moment is not a date.
+    Undated,
+}
+
 /// What was kept of the counts of some chats.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Keeping {
@@ -61,9 +72,10 @@ impl MongoStore {
         let ids: Vec<_> = chats.iter().map(|(chat, _)| *chat).collect();
         // Before anything is counted: a reply that does not stream now has ended.
         let streaming = self.first_streaming(&ids).await?;
-        let steps = chats
-            .into_iter()
-            .filter_map(|(chat, kept)| Step::of(chat, kept, now, streaming.get(&chat).copied()));
+        let steps = chats.into_iter().filter_map(|(chat, kept)| {
+            let streaming = streaming.get(&chat).copied().unwrap_or_default();
+            Step::of(chat, kept, now, streaming)
+        });
         let mut steps: Vec<_> = steps.collect();
         let Some(last) = steps.last_mut() else {
             return Ok(Keeping::default());
@@ -84,11 +96,8 @@ impl MongoStore {
         Ok(Keeping { written, has_more })
     }
 
-    /// The moment of the first streaming reply of each chat that has one; `None` if that cannot be told.
-    async fn first_streaming(
-        &self,
-        chats: &[ChatId],
-    ) -> Result<HashMap<ChatId, Option<Timestamp>>, StoreError> {
+    /// The moment of the first streaming reply of each chat that has one.
+    async fn first_streaming(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, FirstStreaming>, StoreError> {
         let mut filter = doc! { "reply.state": ReplyState::Streaming.name() };
         filter.extend(within(chats));
         let pipeline = vec![
@@ -98,7 +107,11 @@ impl MongoStore {
         let rows = lists::aggregate(&self.messages, pipeline, chats.len(), indexes::REPLY_CHAT).await?;
         let first = |row: &RawDocumentBuf| {
             let row = Fields::of(row);
-            Some((ChatId(row.id("_id")?), row.date("first")))
+            let first = row.date("first");
+            Some((
+                ChatId(row.id("_id")?),
+                first.map_or(FirstStreaming::Undated, FirstStreaming::At),
+            ))
         };
         Ok(rows.iter().filter_map(first).collect())
     }
@@ -132,13 +145,15 @@ impl MongoStore {
 
 impl Step {
     /// `None` if nothing can be kept that is not kept yet.
-    fn of(chat: ChatId, kept: Kept, now: Timestamp, streaming: Option<Option<Timestamp>>) -> Option<Self> {
+    fn of(chat: ChatId, kept: Kept, now: Timestamp, streaming: FirstStreaming) -> Option<Self> {
         if !kept.is_open(now) {
             return None;
         }
         let mut until = now.plus_millis(-whole_millis(SETTLED_AFTER));
-        if let Some(first) = streaming {
-            until = until.min(first?.plus_millis(-1));
+        match streaming {
+            FirstStreaming::None => {}
+            FirstStreaming::At(first) => until = until.min(first.plus_millis(-1)),
+            FirstStreaming::Undated => return None,
         }
         if let Some(sums) = &kept.sums {
             let changing = sums.aside.iter().filter(|aside| aside.may_change(now));
