@@ -8,6 +8,7 @@
 //! To add a method: declare and describe it here, name it in `wrapped`, give it a case in `tests/it/conformance`,
 //! implement it in each engine.
 
+mod dates;
 pub mod embedded;
 pub mod inspection;
 pub mod memory;
@@ -32,6 +33,7 @@ pub use embedded::EmbeddedStore;
 pub use memory::MemoryStore;
 pub use metered::MeteredStore;
 pub use mongo::{MongoStore, ScratchDatabase};
+pub(crate) use repeated::is_same_content;
 
 /// Why the store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -421,61 +423,4 @@ pub const REVOCATIONS_KEPT_FOR: Duration = Duration::from_secs(401 * 86_400);
 pub trait Store: ChatStore + MessageStore + ReplyStore + SearchStore + UsageStore + RevocationStore {
     /// Answers when the engine can be read and written.
     async fn ping(&self) -> Result<(), StoreError>;
-}
-
-/// Whether a stored message with the client key of `sent` is the same sending: an edit made since does not count as
-/// other content.
-pub(crate) fn is_same_content(stored: &Message, sent: &Message) -> bool {
-    let regenerates = |message: &Message| message.reply.as_ref().and_then(|reply| reply.regenerates);
-    let content = |message: &Message| {
-        (
-            message.author,
-            message.kind.clone(),
-            message.reply_id.is_some(),
-            message.reply.is_some(),
-            regenerates(message),
-        )
-    };
-    let is_reply = stored.reply.is_some();
-    (is_reply || stored.is_edited || stored.text == sent.text) && content(stored) == content(sent)
-}
-
-/// The end of the year 9999, in milliseconds. A message that is dated later says nothing about the order.
-pub(crate) const MILLIS_MAX: i64 = 253_402_300_799_999;
-
-/// The latest moment that the next one comes after: a day later, so that moments still rise behind a message of the last
-/// moment of that year.
-pub(crate) const MOMENT_MAX: Timestamp = Timestamp::from_millis(MILLIS_MAX + DAY_MILLIS);
-
-/// A day, in milliseconds.
-pub(crate) const DAY_MILLIS: i64 = 86_400_000;
-
-/// The first moment of a moment's UTC day.
-pub(crate) fn day_of(moment: Timestamp) -> Timestamp {
-    moment.plus_millis(-moment.millis().rem_euclid(DAY_MILLIS))
-}
-
-/// Whether two messages of one id are one sending: what the server changes later is not compared.
-fn is_same_sending(stored: &Message, message: &Message) -> bool {
-    let sending = |message: &Message| {
-        (
-            message.chat_id,
-            message.author,
-            message.created_at,
-            message.client_key.clone(),
-        )
-    };
-    sending(stored) == sending(message)
-}
-
-/// What an insert comes to where `rival` has the id or the client key of `message`.
-fn judge(rival: Message, message: &Message) -> Result<Inserted, StoreError> {
-    if rival.id != message.id {
-        return Ok(Inserted::Existing(Box::new(rival)));
-    }
-    if is_same_sending(&rival, message) {
-        // Our own attempt, whose outcome the caller was not told.
-        return Ok(Inserted::New);
-    }
-    Err(StoreError::Failed("the message's id is taken".into()))
 }

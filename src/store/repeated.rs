@@ -1,7 +1,10 @@
-//! A message or an exchange that is asked for again: by the same call, whose answer was lost, or by another one with its
-//! client key. Each engine finds what is stored; what that comes to is decided here, for all of them.
+//! Repeated calls that store a message or an exchange: the same call, whose answer was lost, or another one with its client
+//! key. Each engine finds what is stored; the answer is decided here, for all of them.
+//!
+//! The same call has the same ids, and [`is_same_insert`], [`is_same_write`] or [`is_same_call`] holds. Another call with
+//! the client key gets what the first one stored if [`is_same_content`] holds.
 
-use super::{Begun, Exchange, StoreError, Written, is_same_content};
+use super::{Begun, Exchange, Inserted, StoreError, Written};
 use crate::domain::{Chat, Message};
 
 /// Stored messages that have an id or the client key of an exchange.
@@ -24,8 +27,8 @@ pub(super) enum Earlier {
         prompt: Option<Box<Message>>,
         reply: Box<Message>,
     },
-    /// Another call with the same client key and content, or the same one whose reply is deleted: its prompt, or its reply
-    /// where only that was asked for.
+    /// Another call with the same client key and content, or the same one whose reply is deleted: its prompt, or its
+    /// reply where only that was asked for.
     Other(Box<Message>),
     /// The client key belongs to other content.
     KeyReused,
@@ -60,16 +63,27 @@ impl Earlier {
     }
 }
 
+/// The answer to a call that inserts `sent` as it is where a stored message has its client key or its id.
+pub(super) fn inserted_before(stored: Message, sent: &Message) -> Result<Inserted, StoreError> {
+    if stored.id != sent.id {
+        return Ok(Inserted::Existing(Box::new(stored)));
+    }
+    match is_same_insert(&stored, sent) {
+        // The same call, whose answer was lost.
+        true => Ok(Inserted::New),
+        false => Err(id_is_taken()),
+    }
+}
+
 /// The answer to a call that writes `sent` where a stored message has its client key or its id.
 pub(super) fn written_before(chat: Chat, stored: Message, sent: &Message) -> Result<Written, StoreError> {
-    let call = |message: &Message| (message.chat_id, message.client_key.clone(), message.author);
     if stored.id != sent.id {
         return Ok(match is_same_content(&stored, sent) {
             true => Written::Existing(Box::new(stored)),
             false => Written::KeyReused,
         });
     }
-    match call(&stored) == call(sent) {
+    match is_same_write(&stored, sent) {
         // The same call, whose answer was lost.
         true => Ok(Written::New {
             chat: Box::new(chat),
@@ -83,6 +97,35 @@ fn id_is_taken() -> StoreError {
     StoreError::Failed("the message's id is taken".into())
 }
 
+/// Whether a stored message with the client key of `sent` has its content. An edit made since does not count as other
+/// content.
+pub(crate) fn is_same_content(stored: &Message, sent: &Message) -> bool {
+    let regenerates = |message: &Message| message.reply.as_ref().and_then(|reply| reply.regenerates);
+    let content = |message: &Message| {
+        (
+            message.author,
+            message.kind.clone(),
+            message.reply_id.is_some(),
+            message.reply.is_some(),
+            regenerates(message),
+        )
+    };
+    let is_reply = stored.reply.is_some();
+    (is_reply || stored.is_edited || stored.text == sent.text) && content(stored) == content(sent)
+}
+
+/// Whether a stored message with the id of `sent` is what inserting `sent` as it is stores. What is changed later is not
+/// compared.
+fn is_same_insert(stored: &Message, sent: &Message) -> bool {
+    is_same_write(stored, sent) && stored.created_at == sent.created_at
+}
+
+/// Whether a stored message with the id of `sent` is what writing `sent` stores. Its moment was given by the store.
+fn is_same_write(stored: &Message, sent: &Message) -> bool {
+    let call = |message: &Message| (message.chat_id, message.client_key.clone(), message.author);
+    call(stored) == call(sent)
+}
+
 /// Whether a stored reply is what a call with this reply stores.
 fn is_same_call(stored: &Message, reply: &Message) -> bool {
     let call = |message: &Message| {
@@ -93,8 +136,8 @@ fn is_same_call(stored: &Message, reply: &Message) -> bool {
     call(stored) == call(reply)
 }
 
-/// The answer to a call that stored its reply before: begun, unless the reply has ended. Its owner was then taken for dead
-/// meanwhile.
+/// The answer to a call that stored its reply before: begun, unless the reply has ended. Its owner was then taken for
+/// dead meanwhile.
 pub(super) fn begun_again(chat: Chat, prompt: Option<Box<Message>>, reply: Box<Message>) -> Begun {
     match reply.is_under_way() {
         true => Begun::Begun {

@@ -9,10 +9,9 @@ use super::messages::{find_anywhere, find_by_key, find_in_chat, rival, store};
 use super::replies::{NOW, active};
 use super::row::{CHAT_COLUMNS, MESSAGE_COLUMNS, read_chat, read_list, read_message, read_or_warn};
 use crate::domain::{Chat, ChatId, Message, MessageId, Position, Timestamp, UserId, whole_millis};
+use crate::store::dates::MOMENT_MAX;
 use crate::store::repeated::{Earlier, Found, begun_again, joined, written_before};
-use crate::store::{
-    Asking, Before, Begun, Exchange, HistoryBounds, MOMENT_MAX, StoreError, Writing, Written,
-};
+use crate::store::{Asking, Before, Begun, Exchange, HistoryBounds, StoreError, Writing, Written};
 
 /// What came of a piece of work within a transaction. Where the inner result is an error nothing was written.
 type Decided<T> = SqlResult<Result<T, StoreError>>;

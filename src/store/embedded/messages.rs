@@ -13,7 +13,8 @@ use super::{EmbeddedStore, exchanges};
 use crate::domain::{
     ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest, Slice, Timestamp,
 };
-use crate::store::{Inserted, MessageStore, StoreError, Writing, Written, judge};
+use crate::store::repeated::inserted_before;
+use crate::store::{Inserted, MessageStore, StoreError, Writing, Written};
 
 const BY_CREATION: Keyset = Keyset {
     time: "created_at",
@@ -215,7 +216,7 @@ pub(super) fn slice() -> String {
 /// Stores a message, unless another stands where it is to go.
 fn insert(connection: &Connection, message: &Message) -> SqlResult<Result<Inserted, StoreError>> {
     if let Some(rival) = rival(connection, message)? {
-        return Ok(judge(rival, message));
+        return Ok(inserted_before(rival, message));
     }
     store(connection, message)?;
     Ok(Ok(Inserted::New))

@@ -6,7 +6,8 @@ use rusqlite::{Connection, Result as SqlResult, Row, params};
 
 use super::EmbeddedStore;
 use crate::domain::{Bill, MessageId, Timestamp, TokenCount, UsageRow, UserId};
-use crate::store::{StoreError, UsageStore, day_of};
+use crate::store::dates::day_of;
+use crate::store::{StoreError, UsageStore};
 
 /// The rows of a user in a time.
 pub(super) const ROWS: &str = "

@@ -2,8 +2,9 @@
 
 use super::State;
 use crate::domain::{Chat, ChatId, Message, Timestamp, UserId, whole_millis};
+use crate::store::dates::MOMENT_MAX;
 use crate::store::repeated::{Earlier, Found, begun_again, joined, written_before};
-use crate::store::{Begun, Exchange, MOMENT_MAX, StoreError, Writing, Written};
+use crate::store::{Begun, Exchange, StoreError, Writing, Written};
 
 impl State {
     /// A chat, if it is there, and whose it has to be.

@@ -10,7 +10,8 @@ use super::{MemoryStore, State, page};
 use crate::domain::{
     Message, Page, PageRequest, SearchScope, SearchWords, Timestamp, TokenCount, UsageRow, UserId,
 };
-use crate::store::{SearchStore, StoreError, UsageStore, day_of};
+use crate::store::dates::day_of;
+use crate::store::{SearchStore, StoreError, UsageStore};
 
 impl State {
     fn is_in_scope(&self, message: &Message, scope: &SearchScope) -> bool {

@@ -8,7 +8,8 @@ use super::{MemoryStore, State, page};
 use crate::domain::{
     ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest, Slice, Timestamp,
 };
-use crate::store::{Inserted, MessageStore, StoreError, Writing, Written, judge};
+use crate::store::repeated::inserted_before;
+use crate::store::{Inserted, MessageStore, StoreError, Writing, Written};
 
 impl State {
     /// The messages of a chat, in its order.
@@ -23,7 +24,7 @@ impl State {
         let key = message.client_key.as_ref();
         let of_key = key.and_then(|key| self.message_of_key(message.chat_id, key));
         if let Some(rival) = of_key.or_else(|| self.messages.get(&message.id).cloned()) {
-            return judge(rival, message);
+            return inserted_before(rival, message);
         }
         self.messages.insert(message.id, message.clone());
         Ok(Inserted::New)

@@ -23,8 +23,8 @@ use super::{MongoStore, indexes};
 use crate::domain::{
     ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest, Slice, Timestamp,
 };
-use crate::store::repeated::written_before;
-use crate::store::{Inserted, MessageStore, StoreError, Writing, Written, judge};
+use crate::store::repeated::{inserted_before, written_before};
+use crate::store::{Inserted, MessageStore, StoreError, Writing, Written};
 
 const BY_CREATION: Keyset = Keyset {
     time: "created_ts",
@@ -82,7 +82,7 @@ impl MessageStore for MongoStore {
         let placed = self.insert_or_find(message, insert).await?;
         self.settle_change(message.chat_id, since).await?;
         match placed {
-            Placed::Rival(rival) => judge(*rival, message),
+            Placed::Rival(rival) => inserted_before(*rival, message),
             Placed::New | Placed::NoChat => Ok(Inserted::New),
         }
     }

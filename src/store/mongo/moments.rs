@@ -17,7 +17,8 @@ use super::fields::{Fields, stored_date, stored_id, stored_user_id};
 use super::operation::ANSWER_TIMEOUT;
 use super::{MongoStore, indexes};
 use crate::domain::{Chat, ChatId, Message, Timestamp, UserId, whole_millis};
-use crate::store::{MILLIS_MAX, StoreError};
+use crate::store::StoreError;
+use crate::store::dates::MILLIS_MAX;
 
 /// The field of a chat that moments are given out from.
 pub(super) const MOMENTS: &str = "moments";

@@ -10,7 +10,8 @@ use super::lists::batch_size;
 use super::operation::{ANSWER_TIMEOUT, is_duplicate_key};
 use super::{MongoStore, indexes};
 use crate::domain::{Bill, MessageId, Timestamp, TokenCount, UsageRow, UserId};
-use crate::store::{DAY_MILLIS, StoreError, UsageStore, day_of};
+use crate::store::dates::{DAY_MILLIS, day_of};
+use crate::store::{StoreError, UsageStore};
 
 /// Rows that one batch of the answer holds: years of days and a few models. More take another batch.
 const ROWS_EXPECTED: usize = 10_000;
