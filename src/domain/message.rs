@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Author, ChatId, MessageId, Position, Reply, ReplyOutcome, Timestamp, TokenCount};
+use super::{Author, ChatId, MessageId, Position, Reply, ReplyOutcome, ReplyState, Timestamp, TokenCount};
 
 /// A name that a client gives a message, so that sending it again cannot store it twice: 1 to
 /// [`ClientKey::LENGTH_MAX`] characters of `A-Z a-z 0-9 _ . : -`. A UUID is a good one. Unique within its chat.
@@ -66,6 +66,53 @@ pub struct Message {
 }
 
 impl Message {
+    /// A message with this text, written at `at`, and nothing besides.
+    pub fn plain(id: MessageId, chat_id: ChatId, author: Author, text: String, at: Timestamp) -> Self {
+        Self {
+            id,
+            chat_id,
+            author,
+            text,
+            kind: Self::TEXT.to_owned(),
+            reaction: None,
+            token_count: None,
+            is_edited: false,
+            citation: None,
+            created_at: at,
+            updated_at: at,
+            client_key: None,
+            reply_id: None,
+            reply: None,
+        }
+    }
+
+    /// Ends the reply that this message is. An earlier stop request is kept, and the reply then ends as stopped. Where
+    /// the outcome has no text or no usage, the message keeps its text or its tokens. `updated_at` never goes back.
+    pub fn end(&mut self, outcome: &ReplyOutcome) {
+        if let Some(text) = &outcome.text {
+            self.text.clone_from(text);
+        }
+        let counted = outcome.usage.map(|usage| usage.completion);
+        self.token_count = counted.or(self.token_count);
+        self.updated_at = self.updated_at.max(outcome.finished_at);
+        let Some(reply) = &mut self.reply else {
+            return;
+        };
+        reply.state = match reply.stop {
+            Some(_) => ReplyState::Stopped,
+            None => outcome.state.into(),
+        };
+        reply.stop = reply.stop.take().or_else(|| outcome.stop.clone());
+        reply.usage = outcome.usage;
+        reply.started_at = outcome.started_at;
+        reply.first_piece_at = outcome.first_piece_at;
+        reply.upstream_closed_at = outcome.upstream_closed_at;
+        reply.finished_at = Some(outcome.finished_at);
+        reply.overhead_us = outcome.overhead_us;
+        reply.reasoning.clone_from(&outcome.reasoning);
+        reply.error.clone_from(&outcome.error);
+    }
+
     /// Whether it is a reply that has not ended.
     pub fn is_under_way(&self) -> bool {
         self.reply.as_ref().is_some_and(|reply| !reply.state.is_final())
@@ -107,23 +154,9 @@ impl EndedMessage {
         (!message.is_under_way()).then(|| Self(Arc::new(message)))
     }
 
-    /// The reply as its end makes it, where no store can say it.
-    pub fn by_outcome(mut message: Message, outcome: ReplyOutcome) -> Self {
-        message.text = outcome.text.unwrap_or(message.text);
-        message.updated_at = outcome.finished_at;
-        message.token_count = outcome.usage.map(|usage| usage.completion);
-        if let Some(reply) = &mut message.reply {
-            reply.state = outcome.state.into();
-            reply.stop = outcome.stop;
-            reply.usage = outcome.usage;
-            reply.started_at = outcome.started_at;
-            reply.first_piece_at = outcome.first_piece_at;
-            reply.upstream_closed_at = outcome.upstream_closed_at;
-            reply.finished_at = Some(outcome.finished_at);
-            reply.overhead_us = outcome.overhead_us;
-            reply.reasoning = outcome.reasoning;
-            reply.error = outcome.error;
-        }
+    /// The reply as a store would end it, where no store can say it.
+    pub fn by_outcome(mut message: Message, outcome: &ReplyOutcome) -> Self {
+        message.end(outcome);
         Self(Arc::new(message))
     }
 
@@ -157,7 +190,55 @@ pub struct MessageFilter {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{EndState, ObjectId, StopRequest, Usage, UserId};
     use super::*;
+
+    #[test]
+    fn the_end_of_a_reply_keeps_an_earlier_stop_and_what_its_outcome_does_not_know() {
+        let at = Timestamp::from_millis;
+        let stop = |millis| StopRequest {
+            at: at(millis),
+            by: UserId::Int(millis),
+        };
+        let id = ObjectId::from_bytes([1; 12]);
+        let begun = Message {
+            token_count: Some(TokenCount::reported(3)),
+            reply: Some(Reply::begun("us".to_owned(), at(0))),
+            ..Message::plain(MessageId(id), ChatId(id), Author::Bot, "so far".to_owned(), at(9))
+        };
+        let mut stopped = begun.clone();
+        stopped.reply.as_mut().unwrap().stop = Some(stop(1));
+        let bare = ReplyOutcome {
+            stop: Some(stop(2)),
+            ..ReplyOutcome::bare(EndState::Complete, at(5))
+        };
+        stopped.end(&bare);
+        assert_eq!(
+            (stopped.text.as_str(), stopped.token_count),
+            ("so far", begun.token_count)
+        );
+        assert_eq!(stopped.updated_at, at(9));
+        let reply = stopped.reply.unwrap();
+        assert_eq!((reply.state, reply.stop), (ReplyState::Stopped, Some(stop(1))));
+        assert_eq!(reply.finished_at, Some(at(5)));
+
+        let mut complete = begun;
+        let completion = TokenCount::reported(7);
+        complete.end(&ReplyOutcome {
+            text: Some("all of it".to_owned()),
+            usage: Some(Usage {
+                prompt: TokenCount::reported(1),
+                completion,
+            }),
+            ..ReplyOutcome::bare(EndState::Complete, at(10))
+        });
+        assert_eq!(
+            (complete.text.as_str(), complete.token_count),
+            ("all of it", Some(completion))
+        );
+        assert_eq!(complete.updated_at, at(10));
+        assert_eq!(complete.reply.unwrap().state, ReplyState::Complete);
+    }
 
     #[test]
     fn a_client_key_is_bounded_and_plain() {

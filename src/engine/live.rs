@@ -396,7 +396,12 @@ impl State {
             text: Some(text.unwrap_or_default().to_owned()),
             ..ReplyOutcome::bare(EndState::Stopped, self.message.updated_at)
         };
-        EndedMessage::by_outcome(Message::clone(&self.message), outcome)
+        // The tokens of an end that was known before the deletion are those of its whole text.
+        let message = Message {
+            token_count: None,
+            ..Message::clone(&self.message)
+        };
+        EndedMessage::by_outcome(message, &outcome)
     }
 
     fn set_text(&mut self, text: &str) {

@@ -7,8 +7,7 @@ use async_trait::async_trait;
 
 use super::{MemoryStore, State};
 use crate::domain::{
-    Bill, ChatId, Message, MessageId, Position, Reply, ReplyOutcome, ReplyState, StopRequest, Timestamp,
-    whole_millis,
+    Bill, ChatId, Message, MessageId, Position, Reply, ReplyOutcome, StopRequest, Timestamp, whole_millis,
 };
 use crate::store::{Before, Begun, Checkpointed, Claim, Exchange, HistoryBounds, ReplyStore, StoreError};
 
@@ -93,26 +92,8 @@ impl State {
         now: Timestamp,
     ) -> Option<Message> {
         let message = self.streaming(chat, id)?;
-        let reply = message.reply.as_mut().filter(|reply| holds(claim, reply, now))?;
-        reply.state = match reply.stop {
-            Some(_) => ReplyState::Stopped,
-            None => outcome.state.into(),
-        };
-        reply.stop = reply.stop.take().or_else(|| outcome.stop.clone());
-        reply.usage = outcome.usage;
-        reply.started_at = outcome.started_at;
-        reply.first_piece_at = outcome.first_piece_at;
-        reply.upstream_closed_at = outcome.upstream_closed_at;
-        reply.finished_at = Some(outcome.finished_at);
-        reply.overhead_us = outcome.overhead_us;
-        reply.reasoning.clone_from(&outcome.reasoning);
-        reply.error.clone_from(&outcome.error);
-        if let Some(text) = &outcome.text {
-            message.text.clone_from(text);
-        }
-        let counted = outcome.usage.map(|usage| usage.completion);
-        message.token_count = counted.or(message.token_count);
-        message.updated_at = message.updated_at.max(outcome.finished_at);
+        message.reply.as_ref().filter(|reply| holds(claim, reply, now))?;
+        message.end(outcome);
         Some(message.clone())
     }
 }
