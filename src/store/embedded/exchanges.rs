@@ -90,13 +90,12 @@ pub(super) fn begin(connection: &Connection, exchange: Exchange) -> Decided<Begu
         Asking::New(prompt) => Some(*prompt),
         Asking::Stored => None,
     };
-    let mut next = next_moment(connection, chat.id)?;
+    let mut moment = next_moment(connection, chat.id)?.max(wished);
     if let Some(prompt) = &mut prompt {
-        move_to(prompt, next.max(wished));
-        next = prompt.created_at.plus_millis(1);
+        move_to(prompt, moment);
+        moment = moment.plus_millis(1);
         store(connection, prompt)?;
     }
-    let moment = next.max(reply.created_at);
     move_to(&mut reply, moment);
     let now: Timestamp = connection
         .prepare_cached(&format!("SELECT {NOW}"))?

@@ -14,6 +14,7 @@ on_every_store! {
     nothing_is_written_before_the_moment_that_it_has,
     moments_rise_behind_a_message_that_is_dated_past_all_years,
     a_reply_follows_its_prompt_at_once,
+    a_reply_is_dated_by_its_prompt_alone,
     the_history_ends_at_its_place_and_includes_it,
     a_history_is_bounded,
     what_was_asked_for_earlier_comes_before,
@@ -188,6 +189,17 @@ async fn a_reply_follows_its_prompt_at_once(scratch: &Scratch) {
         store.last_messages(&[chat.id]).await.unwrap()[&chat.id].id,
         second.reply.id
     );
+}
+
+async fn a_reply_is_dated_by_its_prompt_alone(scratch: &Scratch) {
+    let store = scratch.open().await;
+    let chat = chat(&*store).await;
+    let mut exchange = make::exchange(chat.id, "us");
+    exchange.reply.created_at = exchange.reply.created_at.plus_millis(HOUR);
+    let Begun::Begun { prompt, reply, .. } = store.begin_exchange(&exchange).await.unwrap() else {
+        panic!("an empty chat refused an exchange");
+    };
+    assert_eq!(reply.created_at, prompt.unwrap().created_at.plus_millis(1));
 }
 
 /// A streaming reply of a moment, stored as it is.
