@@ -9,11 +9,12 @@ use super::EmbeddedStore;
 use crate::domain::{ChatId, ObjectId};
 use crate::store::StoreError;
 
-/// The most messages that one transaction removes, and about how many bytes of text: the thread that writes is
-/// everybody's, and the words of a long text take their time to be removed.
-const PIECE: (usize, i64) = (50, 128 << 10);
+/// The most messages that one transaction removes: the thread that writes is everybody's.
+const PIECE_MESSAGES: usize = 50;
+/// About how many bytes of text one transaction removes: the words of a long text take their time to be removed.
+const PIECE_BYTES: i64 = 128 << 10;
 
-/// Whether a chat was deleted and has messages left.
+/// Finds the record of a deleted chat, which lasts until its messages are removed.
 pub(super) const IS_DELETED: &str = "SELECT 1 FROM deletions WHERE chat_id = ?";
 
 /// The replies under way of a chat.
@@ -83,14 +84,13 @@ fn sweep_piece(connection: &Connection, messages_max: usize) -> SqlResult<Option
     let Some(chat) = next(connection)? else {
         return Ok(None);
     };
-    let (length_max, bytes_max) = PIECE;
-    let limit = i64::try_from(messages_max.min(length_max)).unwrap_or(i64::MAX);
+    let limit = i64::try_from(messages_max.min(PIECE_MESSAGES)).unwrap_or(i64::MAX);
     let mut numbers: Vec<i64> = Vec::new();
     {
         let mut statement = connection.prepare_cached(PIECE_OF)?;
         let mut rows = statement.query(params![chat, limit])?;
         let mut bytes: i64 = 0;
-        while bytes < bytes_max
+        while bytes < PIECE_BYTES
             && let Some(row) = rows.next()?
         {
             numbers.push(row.get(0)?);
