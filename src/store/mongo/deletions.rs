@@ -10,10 +10,11 @@ use futures_util::TryStreamExt;
 use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 use mongodb::options::{Hint, ReturnDocument};
 
-use super::fields::{Fields, stored_date, stored_id};
+use super::fields::{Fields, stored_date, stored_id, stored_value};
 use super::operation::ANSWER_TIMEOUT;
+use super::replies::active_in;
 use super::{MongoStore, indexes};
-use crate::domain::{ChatId, ReplyState, Timestamp, whole_millis};
+use crate::domain::{ChatId, Timestamp, whole_millis};
 use crate::store::StoreError;
 
 /// When a record is to be looked at next. One without was written by version 0.1.0, and is due.
@@ -55,8 +56,7 @@ impl MongoStore {
             let noted = deletions.update_one(doc! { "_id": id }, record).upsert(true);
             noted.await?;
             let deleted = chats.delete_one(doc! { "_id": id }).await?;
-            let active = doc! { "chat_id": id, "reply.state": ReplyState::Streaming.name() };
-            messages.delete_many(active).await?;
+            messages.delete_many(active_in(id)).await?;
             Ok(deleted.deleted_count > 0)
         });
         deleted.await
@@ -96,10 +96,11 @@ impl MongoStore {
 
     /// Takes a record up; `None` if another server did.
     async fn take_up(&self, due: RawDocumentBuf) -> Result<Option<Taken>, StoreError> {
-        let Some(id) = value(&due, "_id") else {
+        let Some(id) = stored_value(&due, "_id") else {
             return Ok(None);
         };
-        let as_seen = doc! { "_id": &id, NEXT_LOOK_AT: value(&due, NEXT_LOOK_AT).unwrap_or(Bson::Null) };
+        let next_look = stored_value(&due, NEXT_LOOK_AT).unwrap_or(Bson::Null);
+        let as_seen = doc! { "_id": &id, NEXT_LOOK_AT: next_look };
         let since = doc! { "$ifNull": [format!("${DELETED_AT}"), "$$NOW"] };
         let until = doc! { "$add": ["$$NOW", whole_millis(TAKEN_FOR)] };
         let take = vec![doc! { "$set": { DELETED_AT: since, NEXT_LOOK_AT: until } }];
@@ -135,7 +136,10 @@ impl MongoStore {
                 .hint(Hint::Name(indexes::MESSAGE_LIST.to_owned()));
             let found = find.limit(limit).max_time(ANSWER_TIMEOUT).await?;
             let found: Vec<RawDocumentBuf> = found.try_collect().await?;
-            let ids: Vec<_> = found.iter().filter_map(|found| value(found, "_id")).collect();
+            let ids: Vec<_> = found
+                .iter()
+                .filter_map(|found| stored_value(found, "_id"))
+                .collect();
             let is_all = ids.len() < messages_max;
             if !ids.is_empty() {
                 let piece = doc! { "chat_id": chat, "_id": { "$in": ids } };
@@ -163,10 +167,4 @@ impl MongoStore {
         });
         put_down.await
     }
-}
-
-/// A field as it is stored.
-fn value(document: &RawDocumentBuf, name: &str) -> Option<Bson> {
-    let value = document.get(name).ok().flatten()?;
-    Bson::try_from(value).ok()
 }

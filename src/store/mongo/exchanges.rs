@@ -1,8 +1,8 @@
 //! Beginning an exchange.
 //!
 //! The reply is inserted before its prompt, in one command: its lease is what leads to it if nothing follows. Each reply
-//! under way has a slot of its chat, unique among those under way, so that never more are than there are slots. Slot 0 is the
-//! turn (see `turns.rs`): a new reply gets it where it is free.
+//! under way has a slot of its chat, unique among those under way, so that never more are than there are slots. Slot 0
+//! is the turn (see `turns.rs`): a new reply gets it where it is free.
 
 use std::time::Duration;
 
@@ -18,11 +18,11 @@ use super::fields::stored_id;
 use super::messages::of_key;
 use super::moments::{MOMENT_HOLDS_FOR, Moments, Wish, undo_if_gone};
 use super::operation::{ANSWER_TIMEOUT, duplicate_at};
-use super::replies::{from_now, holds, streaming};
+use super::replies::{active_in, from_now, streaming};
 use super::reply_document::{slot, stored_slot};
-use crate::domain::{ChatId, Message, MessageId, ReplyState, Timestamp, whole_millis};
+use crate::domain::{Message, Timestamp, whole_millis};
 use crate::store::repeated::{Earlier, Found, begun_again, joined};
-use crate::store::{ACTIVE_REPLIES_MAX, Begun, Claim, Exchange, StoreError};
+use crate::store::{ACTIVE_REPLIES_MAX, Begun, Claim, Exchange, ReplyStore, StoreError};
 
 /// How often a place for a reply is looked for. Each time that one is taken, somebody else got it.
 const ATTEMPTS_MAX: usize = 4 * ACTIVE_REPLIES_MAX;
@@ -97,7 +97,12 @@ impl MongoStore {
                         });
                     }
                     Stored::NoChat => return Ok(Begun::NoChat),
-                    Stored::Half => self.remove_half(&reply).await?,
+                    Stored::Half => {
+                        if let Some(half) = &reply.reply {
+                            let owner = Claim::Owner(&half.owner);
+                            self.remove_reply(chat, reply.id, owner).await?;
+                        }
+                    }
                     Stored::Neither => {}
                 }
             }
@@ -113,7 +118,7 @@ impl MongoStore {
                 },
                 Earlier::Other(first) => {
                     let named = match first.reply_id {
-                        Some(id) => self.message_of_chat(chat, id).await?,
+                        Some(id) => self.find_message(chat, id).await?,
                         None => None,
                     };
                     return Ok(joined(first, named));
@@ -181,7 +186,7 @@ impl MongoStore {
         let chat = stored_id(reply.chat_id.0);
         let mut branches = vec![
             doc! { "chat_id": chat, "_id": stored_id(reply.id.0) },
-            doc! { "chat_id": chat, "reply.state": ReplyState::Streaming.name() },
+            active_in(chat),
         ];
         branches.extend(prompt.map(|prompt| doc! { "chat_id": chat, "_id": stored_id(prompt.id.0) }));
         branches.extend(first.client_key.as_ref().map(|key| of_key(reply.chat_id, key)));
@@ -220,29 +225,10 @@ impl MongoStore {
         read_one(self.update_one_message(filter, renew).await?, read_message)
     }
 
-    /// Removes a reply that was stored without its prompt.
-    async fn remove_half(&self, reply: &Message) -> Result<(), StoreError> {
-        let mut half = streaming(reply.chat_id, reply.id);
-        if let Some(reply) = &reply.reply {
-            half.extend(holds(Claim::Owner(&reply.owner)));
-        }
-        let removed = self
-            .messages
-            .write(|messages| async move { messages.delete_one(half).await });
-        removed.await.map(drop)
-    }
-
-    async fn message_of_chat(&self, chat: ChatId, id: MessageId) -> Result<Option<Message>, StoreError> {
-        let by_id = doc! { "chat_id": stored_id(chat.0), "_id": stored_id(id.0) };
-        let found = read_list(self.find_any(vec![by_id]).await?, read_message);
-        Ok(found.into_iter().next())
-    }
-
     /// A streaming reply's document, with a slot if one is free: for one that is stored as it is.
     pub(super) async fn slotted(&self, reply: &Message) -> Result<Document, StoreError> {
         let chat = stored_id(reply.chat_id.0);
-        let active = doc! { "chat_id": chat, "reply.state": ReplyState::Streaming.name() };
-        let found = self.find_any(vec![active]).await?;
+        let found = self.find_any(vec![active_in(chat)]).await?;
         let taken: Vec<_> = found.iter().filter_map(|document| slot(document)).collect();
         let free = (0..ACTIVE_REPLIES_MAX).find(|slot| !taken.contains(slot));
         let document = encode_message(reply);

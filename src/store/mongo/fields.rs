@@ -134,6 +134,12 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// A field as it is stored, of whatever type.
+pub(super) fn stored_value(document: &RawDocument, name: &str) -> Option<Bson> {
+    let value = document.get(name).ok().flatten()?;
+    Bson::try_from(value).ok()
+}
+
 /// The whole number that a double holds exactly.
 fn whole(number: f64) -> Option<i64> {
     const EXACT_MAX: f64 = 9_007_199_254_740_992.0;

@@ -6,20 +6,15 @@ use mongodb::options::Hint;
 
 use super::document::{read_list, read_message};
 use super::fields::{Fields, stored_id};
-use super::keyset::Keyset;
+use super::keyset::BY_CREATION;
 use super::lists::{List, stages};
 use super::operation::ANSWER_TIMEOUT;
-use super::replies::ACTIVE_READ_MAX;
+use super::replies::active_list;
 use super::reply_document::{goes_first, slot};
 use super::turns::Active;
 use super::{MongoStore, indexes, inspect};
-use crate::domain::{ChatId, Message, Position, ReplyState, Timestamp};
+use crate::domain::{ChatId, Message, Position, Timestamp};
 use crate::store::{HistoryBounds, StoreError};
-
-const BY_CREATION: Keyset = Keyset {
-    time: "created_ts",
-    is_descending: false,
-};
 
 /// The field that says which part of the answer a document is.
 const PART: &str = "part";
@@ -104,13 +99,6 @@ impl MongoStore {
     /// The replies under way, then whether the chat lives, then the history from its latest message, in this order.
     fn pipeline(&self, chat: ChatId, history: Document, messages_max: usize) -> Vec<Document> {
         let id = stored_id(chat.0);
-        let active = List {
-            filter: doc! { "reply.state": ReplyState::Streaming.name(), "chat_id": id },
-            sort: doc! { "created_ts": 1, "_id": 1 },
-            skip: 0,
-            limit: ACTIVE_READ_MAX,
-            index: indexes::REPLY_CHAT,
-        };
         let history = List {
             filter: history,
             sort: doc! { "created_ts": -1, "_id": -1 },
@@ -122,7 +110,7 @@ impl MongoStore {
             doc! { "$match": { "_id": id } },
             doc! { "$project": { "_id": 1, PART: CHAT } },
         ];
-        let mut pipeline = stages(active);
+        let mut pipeline = stages(active_list(id));
         pipeline.push(doc! { "$set": { PART: ACTIVE, AT: "$$NOW" } });
         pipeline.push(doc! { "$unionWith": { "coll": inspect::CHATS, "pipeline": chat } });
         let mut rest = stages(history);

@@ -9,7 +9,7 @@
 use mongodb::bson::{Bson, DateTime, Document, doc, oid};
 
 use super::calls::Documents;
-use super::fields::{minted_at, stored_id};
+use super::fields::{minted_at, stored_id, stored_value};
 use super::operation::ANSWER_TIMEOUT;
 use crate::domain::{PageRequest, Position};
 use crate::store::StoreError;
@@ -29,6 +29,12 @@ pub(super) struct Keyset {
     /// Whether the list begins with the greatest.
     pub(super) is_descending: bool,
 }
+
+/// The messages of a chat.
+pub(super) const BY_CREATION: Keyset = Keyset {
+    time: "created_ts",
+    is_descending: false,
+};
 
 /// The bounds of a page, in the order of the index.
 #[derive(Clone, Debug, Default)]
@@ -68,8 +74,8 @@ impl Keyset {
         doc! { self.time: direction, "_id": direction }
     }
 
-    /// The bounds of the request, of a list within `scope`. Asks the collection only about rows whose time is the moment of their id to the
-    /// millisecond, which is how rows without a date are shown, and hardly any other.
+    /// The bounds of the request, of a list within `scope`. Asks the collection only about rows whose time is the moment
+    /// of their id to the millisecond, which is how rows without a date are shown, and hardly any other.
     pub(super) async fn edges(
         &self,
         collection: &Documents,
@@ -122,8 +128,7 @@ impl Keyset {
             });
             // Of a row that is gone there is nothing to find out.
             if let Some(row) = row.await? {
-                let stored = row.get(self.time).ok().flatten();
-                time = Time::of(stored.and_then(|stored| Bson::try_from(stored).ok()));
+                time = Time::of(stored_value(&row, self.time));
             }
         }
         Ok(Some(Edge { time, id }))

@@ -12,7 +12,7 @@ use mongodb::options::Hint;
 
 use super::MongoStore;
 use super::bulk::update_all;
-use super::fields::Fields;
+use super::fields::{Fields, stored_value};
 use super::indexes::{CHAT_LIST, MESSAGE_LIST};
 use super::operation::{ANSWER_TIMEOUT, run_for};
 use super::usage::row_id;
@@ -27,7 +27,7 @@ const PASS_TIMEOUT: Duration = Duration::from_secs(60);
 /// Rows that are written in one command.
 const ROWS_AT_ONCE: usize = 500;
 
-/// The day, the model and the kind of the figures of a row, in milliseconds since the Unix epoch.
+/// A row's UTC day, model, and whether its numbers are estimates.
 type Key = (Timestamp, Option<String>, bool);
 
 /// What the replies of a row come to.
@@ -54,10 +54,10 @@ impl MongoStore {
                     recounted.users += 1;
                     progress(RecountProgress::Users(recounted.users));
                 }
-                let Some(value) = value(&found, "user_id") else {
+                let Some(user) = stored_value(&found, "user_id") else {
                     break;
                 };
-                next = doc! { "$gt": value };
+                next = doc! { "$gt": user };
             }
         }
         Ok(())
@@ -153,9 +153,4 @@ fn read_sums(row: &RawDocument) -> Option<(Key, Sums)> {
     };
     let model = key.text("model").map(str::to_owned);
     Some(((key.date("day")?, model, key.flag("is_estimated")?), sums))
-}
-
-fn value(document: &RawDocument, name: &str) -> Option<Bson> {
-    let value = document.get(name).ok().flatten()?;
-    Bson::try_from(value).ok()
 }

@@ -13,14 +13,14 @@ const MESSAGES_MAX: i64 = 10_000;
 /// Replies whose chats are looked for: those of deleted ones are nobody's.
 const REPLIES_MAX: i64 = 100;
 /// The index by which the latest messages are found.
-const BY_CREATION: &str = "created_ts_1";
+const CREATION_INDEX: &str = "created_ts_1";
 
 impl Looked {
     /// Whether there are such replies. Without the index of dates nothing is looked at, and there are none.
     pub(super) async fn has_unledgered(&self, indexes: &[IndexReview]) -> Result<bool, StoreError> {
         let of_messages = indexes.iter().filter(|review| review.collection == MESSAGES);
         let mut present = of_messages.flat_map(|review| &review.present);
-        if !present.any(|index| index.name == BY_CREATION) {
+        if !present.any(|index| index.name == CREATION_INDEX) {
             return Ok(false);
         }
         let first = doc! {
@@ -65,7 +65,7 @@ fn replies_before(begins: Option<DateTime>) -> Document {
     .map(Bson::Document)
     .into();
     doc! {
-        "aggregate": MESSAGES, "pipeline": pipeline, "hint": BY_CREATION, "cursor": {},
+        "aggregate": MESSAGES, "pipeline": pipeline, "hint": CREATION_INDEX, "cursor": {},
         "maxTimeMS": whole_millis(ANSWER_TIMEOUT),
     }
 }

@@ -14,10 +14,10 @@ use super::counts::{Found, Measure, UNDER_WAY_MAX};
 use super::document::{encode_message, read_list, read_message, read_one, read_whole};
 use super::exchanges::at;
 use super::fields::{Fields, stored_date, stored_id, stored_integer};
-use super::keyset::{Keyset, is_id};
+use super::keyset::{BY_CREATION, is_id};
 use super::lists::{self, List};
 use super::moments::{MOMENT_HOLDS_FOR, Wish, undo_if_gone};
-use super::operation::is_duplicate_key;
+use super::operation::{ANSWER_TIMEOUT, is_duplicate_key};
 use super::reply_document::GROWING_TEXT;
 use super::{MongoStore, indexes};
 use crate::domain::{
@@ -25,11 +25,6 @@ use crate::domain::{
 };
 use crate::store::repeated::{inserted_before, written_before};
 use crate::store::{Inserted, MessageStore, StoreError, Writing, Written};
-
-const BY_CREATION: Keyset = Keyset {
-    time: "created_ts",
-    is_descending: false,
-};
 
 /// How often a message is inserted if each time a duplicate is reported that is gone when we look for it.
 const INSERT_ATTEMPTS: usize = 3;
@@ -337,6 +332,19 @@ impl MongoStore {
             Err(rival) => read_whole(&rival, read_message)?,
         };
         Ok(Placed::Rival(Box::new(rival)))
+    }
+
+    /// The message of this id in this chat.
+    pub(super) async fn find_message(
+        &self,
+        chat: ChatId,
+        id: MessageId,
+    ) -> Result<Option<Message>, StoreError> {
+        let filter = of_chat(chat, id);
+        let found = self
+            .messages
+            .read(|messages| async move { messages.find_one(filter).max_time(ANSWER_TIMEOUT).await });
+        read_one(found.await?, read_message)
     }
 
     /// Changes the message that `filter` finds, and returns its document as it then is.

@@ -64,15 +64,10 @@ impl ReplyStore for MongoStore {
         let mut filter = streaming(chat, id);
         filter.insert("reply.stop_requested_at", Bson::Null);
         let update = doc! { "$set": stop_fields(stop) };
-        let mut message = self.update_one_message(filter, update).await?;
-        if message.is_none() {
-            let filter = of_chat(chat, id);
-            let found = self
-                .messages
-                .read(|messages| async move { messages.find_one(filter).await });
-            message = found.await?;
+        match self.update_one_message(filter, update).await? {
+            None => self.find_message(chat, id).await,
+            noted => read_one(noted, read_message),
         }
-        read_one(message, read_message)
     }
 
     async fn finish_reply(
@@ -83,8 +78,8 @@ impl ReplyStore for MongoStore {
         outcome: &ReplyOutcome,
         bill: Option<&Bill>,
     ) -> Result<Option<Message>, StoreError> {
-        // The bill first, whose entry can be repeated: what ends the reply is then the last thing to do, and who was not told
-        // of it does both again.
+        // The bill first, whose entry can be repeated: what ends the reply is then the last thing to do, and who was not
+        // told of it does both again.
         if let Some(bill) = bill {
             match self.bill(chat, id, claim, bill).await {
                 Ok(()) => {}
@@ -128,17 +123,7 @@ impl ReplyStore for MongoStore {
     }
 
     async fn active_replies(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Vec<Message>>, StoreError> {
-        let documents = lists::of_each_chat(&self.messages, chats, |chat| {
-            let filter = doc! { "reply.state": ReplyState::Streaming.name(), "chat_id": chat };
-            let sort = doc! { "created_ts": 1, "_id": 1 };
-            Some(List {
-                filter,
-                sort,
-                skip: 0,
-                limit: ACTIVE_READ_MAX,
-                index: indexes::REPLY_CHAT,
-            })
-        });
+        let documents = lists::of_each_chat(&self.messages, chats, |chat| Some(active_list(chat)));
         let mut active: HashMap<_, Vec<_>> = HashMap::new();
         for message in read_list(documents.await?, read_message) {
             active.entry(message.chat_id).or_default().push(message);
@@ -151,11 +136,11 @@ impl ReplyStore for MongoStore {
 }
 
 /// The most replies under way that are read of a chat: more than there can be, unless other programs wrote them.
-pub(super) const ACTIVE_READ_MAX: usize = 8 * ACTIVE_REPLIES_MAX;
+const ACTIVE_READ_MAX: usize = 8 * ACTIVE_REPLIES_MAX;
 
 impl MongoStore {
-    /// Enters what a reply used. Its owner knows that, whatever became of the reply. Anybody else does only where the claim
-    /// holds, or where the reply is gone; and the owner may have entered it before it died.
+    /// Enters what a reply used. Its owner knows that, whatever became of the reply. Anybody else does only where the
+    /// claim holds, or where the reply is gone; and the owner may have entered it before it died.
     async fn bill(
         &self,
         chat: ChatId,
@@ -259,6 +244,22 @@ fn stop_fields(stop: &StopRequest) -> Document {
     doc! {
         "reply.stop_requested_at": stored_date(stop.at),
         "reply.stop_requested_by": stored_user_id(&stop.by),
+    }
+}
+
+/// The replies under way of a chat.
+pub(super) fn active_in(chat: impl Into<Bson>) -> Document {
+    doc! { "reply.state": ReplyState::Streaming.name(), "chat_id": chat.into() }
+}
+
+/// The list of the replies under way of a chat, in its order.
+pub(super) fn active_list(chat: impl Into<Bson>) -> List {
+    List {
+        filter: active_in(chat),
+        sort: doc! { "created_ts": 1, "_id": 1 },
+        skip: 0,
+        limit: ACTIVE_READ_MAX,
+        index: indexes::REPLY_CHAT,
     }
 }
 
