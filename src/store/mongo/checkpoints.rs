@@ -1,7 +1,8 @@
 //! Checkpoints of many replies in one command.
 //!
-//! A server writes one for each of its replies twice a second, and a command of its own for each costs both sides more than
-//! all the rest of a reply. While one command is under way, checkpoints wait for the next; nothing else is waited for.
+//! A server writes one for each of its replies twice a second, and a command of its own for each costs both sides more
+//! than all the rest of a reply. While one command is under way, checkpoints wait for the next; nothing else is waited
+//! for.
 
 use std::collections::HashMap;
 use std::mem;
@@ -9,20 +10,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use mongodb::bson::{Bson, Document, RawDocumentBuf, deserialize_from_document, doc};
-use mongodb::error::{ErrorKind, WriteConcernError, WriteError, WriteFailure};
-use serde::Deserialize;
+use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 use tokio::sync::oneshot;
 
-use super::SERVER_TIMEOUT;
+use super::bulk::{Updated, update_each};
 use super::calls::Documents;
 use super::fields::{Fields, stored_id};
 use super::lists::batch_size;
 use super::messages::within;
-use super::operation::{ANSWER_TIMEOUT, store_error};
+use super::operation::ANSWER_TIMEOUT;
 use super::replies::{from_now, streaming, text_so_far};
 use super::reply_document::GROWING_TEXT;
-use crate::domain::{ChatId, MessageId, ReplyState, whole_millis};
+use crate::domain::{ChatId, MessageId, ReplyState};
 use crate::store::{Checkpointed, StoreError};
 
 /// The most checkpoints of one command.
@@ -140,9 +139,8 @@ async fn together(messages: &Documents, checkpoints: &[Checkpoint]) -> Vec<Answe
 
 async fn try_together(messages: &Documents, checkpoints: &[Checkpoint]) -> Result<Vec<Answer>, StoreError> {
     let all: Vec<_> = checkpoints.iter().collect();
-    let outcome = store_some(messages, &all, false).await?;
-    let refused = outcome.write_errors.len();
-    let found = match outcome.found.saturating_add(refused) >= all.len() {
+    let updated = store_some(messages, &all, false).await?;
+    let found = match updated.accounted_for() >= all.len() {
         true => all.iter().map(|_| Found::Stored).collect(),
         false => look_for(messages, &all).await?,
     };
@@ -154,9 +152,8 @@ async fn try_together(messages: &Documents, checkpoints: &[Checkpoint]) -> Resul
         .collect();
     let mut stopped = Vec::new();
     if !to_stop.is_empty() {
-        let outcome = store_some(messages, &to_stop, true).await?;
-        let refused = outcome.write_errors.len();
-        let are_held: Vec<_> = match outcome.found.saturating_add(refused) >= to_stop.len() {
+        let updated = store_some(messages, &to_stop, true).await?;
+        let are_held: Vec<_> = match updated.accounted_for() >= to_stop.len() {
             true => to_stop.iter().map(|_| true).collect(),
             // One ended in between.
             false => {
@@ -168,7 +165,7 @@ async fn try_together(messages: &Documents, checkpoints: &[Checkpoint]) -> Resul
             .into_iter()
             .enumerate()
             .map(|(place, is_held)| {
-                outcome.of(place)?;
+                updated.of(place)?;
                 Ok(match is_held {
                     true => Checkpointed::Held {
                         is_stop_requested: true,
@@ -180,7 +177,7 @@ async fn try_together(messages: &Documents, checkpoints: &[Checkpoint]) -> Resul
     }
     let mut stopped = stopped.into_iter();
     let answers = found.into_iter().enumerate().map(|(place, found)| match found {
-        Found::Stored => outcome.of(place).map(|()| Checkpointed::Held {
+        Found::Stored => updated.of(place).map(|()| Checkpointed::Held {
             is_stop_requested: false,
         }),
         Found::ToStop => stopped.next().unwrap_or(Ok(Checkpointed::Lost)),
@@ -194,24 +191,11 @@ async fn store_some(
     messages: &Documents,
     checkpoints: &[&Checkpoint],
     may_be_stopped: bool,
-) -> Result<Outcome, StoreError> {
+) -> Result<Updated, StoreError> {
     let statements = checkpoints
         .iter()
         .map(|checkpoint| statement(checkpoint, may_be_stopped));
-    let statements: Vec<_> = statements.collect();
-    let stored = messages.write(|messages| async move {
-        let command = doc! {
-            "update": messages.name(),
-            "updates": statements,
-            // One that cannot be stored holds up no other.
-            "ordered": false,
-            // A command that is made by hand does not take it from the client.
-            "writeConcern": { "w": "majority", "j": true, "wtimeout": whole_millis(SERVER_TIMEOUT) },
-        };
-        let database = messages.client().database(&messages.namespace().db);
-        Ok(deserialize_from_document(database.run_command(command).await?)?)
-    });
-    stored.await
+    update_each(messages, statements.collect()).await
 }
 
 /// What has become of some replies.
@@ -269,39 +253,6 @@ fn statement(checkpoint: &Checkpoint, may_be_stopped: bool) -> Document {
     doc! { "q": filter, "u": update }
 }
 
-/// What the server says of an update of several documents.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Outcome {
-    /// How many documents were found, whether or not anything of them changed.
-    #[serde(default, rename = "n")]
-    found: usize,
-    #[serde(default)]
-    write_errors: Vec<Refused>,
-    write_concern_error: Option<WriteConcernError>,
-}
-
-/// A statement that was not executed.
-#[derive(Deserialize)]
-struct Refused {
-    index: usize,
-    #[serde(flatten)]
-    error: WriteError,
-}
-
-impl Outcome {
-    /// Whether the statement in this place was executed, and as durably as it was to be.
-    fn of(&self, place: usize) -> Result<(), StoreError> {
-        let refused = self.write_errors.iter().find(|refused| refused.index == place);
-        let refused = refused.map(|refused| WriteFailure::WriteError(refused.error.clone()));
-        let unacknowledged = || Some(WriteFailure::WriteConcernError(self.write_concern_error.clone()?));
-        match refused.or_else(unacknowledged) {
-            Some(failure) => Err(store_error(ErrorKind::Write(failure).into())),
-            None => Ok(()),
-        }
-    }
-}
-
 /// The same error for one more caller.
 fn same(error: &StoreError) -> StoreError {
     let source = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
@@ -318,19 +269,6 @@ mod tests {
     use crate::domain::ObjectId;
 
     const ID: ObjectId = ObjectId::from_bytes([1; 12]);
-
-    #[test]
-    fn what_the_server_says_of_each_statement_is_told_to_its_owner() {
-        let outcome = |document| deserialize_from_document::<Outcome>(document).unwrap();
-        let unacknowledged = outcome(doc! { "ok": 1, "n": 1, "writeConcernError": { "code": 64 } });
-        let outcome = outcome(doc! { "ok": 1, "n": 1, "writeErrors": [
-            { "index": 1, "code": 91, "errmsg": "quoted" }, { "index": 2, "code": 17_419, "errmsg": "quoted" },
-        ] });
-        assert!(outcome.of(0).is_ok());
-        assert!(matches!(outcome.of(1), Err(StoreError::Unavailable(_))));
-        assert!(matches!(outcome.of(2), Err(StoreError::Failed(_))));
-        assert!(matches!(unacknowledged.of(0), Err(StoreError::Unavailable(_))));
-    }
 
     #[test]
     fn a_command_takes_so_many_and_so_much_and_never_nothing() {
