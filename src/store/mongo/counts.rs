@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use mongodb::bson::{Bson, Document, RawDocument, RawDocumentBuf, doc, oid};
+use mongodb::bson::{Document, RawDocument, RawDocumentBuf, doc, oid};
 
 use super::fields::{Fields, stored_date, stored_id};
 use super::lists::{self, batch_size};
@@ -306,18 +306,12 @@ pub(super) fn any(mut filters: Vec<Document>) -> Document {
 
 /// What sums the messages of each chat, and, of those with a date, how many are not after `settled`.
 pub(super) fn sum(measure: Measure, settled: Option<Timestamp>) -> Vec<Document> {
-    let is_settled: Bson = match settled {
-        Some(settled) => {
-            let is_date = doc! { "$eq": [{ "$type": "$created_ts" }, "date"] };
-            let is_before = doc! { "$lte": ["$created_ts", stored_date(settled)] };
-            doc! { "$cond": [{ "$and": [is_date, is_before] }, 1, 0] }.into()
-        }
-        None => 0.into(),
-    };
-    let mut of_each =
-        doc! { "_id": "$chat_id", "messages": { "$sum": 1 }, "settled": { "$sum": is_settled } };
-    if settled.is_none() {
-        of_each.remove("settled");
+    let mut of_each = doc! { "_id": "$chat_id", "messages": { "$sum": 1 } };
+    if let Some(settled) = settled {
+        let is_date = doc! { "$eq": [{ "$type": "$created_ts" }, "date"] };
+        let is_before = doc! { "$lte": ["$created_ts", stored_date(settled)] };
+        let is_settled = doc! { "$cond": [{ "$and": [is_date, is_before] }, 1, 0] };
+        of_each.insert("settled", doc! { "$sum": is_settled });
     }
     if measure == Measure::Messages {
         return vec![doc! { "$group": of_each }];
@@ -326,15 +320,15 @@ pub(super) fn sum(measure: Measure, settled: Option<Timestamp>) -> Vec<Document>
     // takes.
     of_each.insert("_id", doc! { "chat": "$chat_id", "token": "$token" });
     let tokens = doc! { "$multiply": [tokens("$_id.token"), "$messages"] };
-    vec![
-        doc! { "$group": of_each },
-        doc! { "$group": {
-            "_id": "$_id.chat",
-            "messages": { "$sum": "$messages" },
-            "settled": { "$sum": "$settled" },
-            "tokens": { "$sum": tokens },
-        } },
-    ]
+    let mut of_chat = doc! {
+        "_id": "$_id.chat",
+        "messages": { "$sum": "$messages" },
+        "tokens": { "$sum": tokens },
+    };
+    if settled.is_some() {
+        of_chat.insert("settled", doc! { "$sum": "$settled" });
+    }
+    vec![doc! { "$group": of_each }, doc! { "$group": of_chat }]
 }
 
 /// The number in a field of tokens. Late documented systems stored digits; what is no number counts nothing.
