@@ -23,7 +23,7 @@ const ASIDE_MAX: i32 = 100;
 const ATTEMPTS_MAX: usize = 2;
 
 /// A message that is to be set aside.
-struct Looked {
+struct Candidate {
     id: oid::ObjectId,
     created_at: Option<Timestamp>,
     tokens: i64,
@@ -37,22 +37,22 @@ impl MongoStore {
     /// a young message, and two for others.
     pub(super) async fn set_aside(&self, chat: ChatId, id: MessageId) -> Result<bool, StoreError> {
         for _ in 0..ATTEMPTS_MAX {
-            let Some(looked) = self.look_at(chat, id).await? else {
+            let Some(candidate) = self.look_at(chat, id).await? else {
                 return Ok(false);
             };
-            if looked.is_young {
+            if candidate.is_young {
                 return Ok(true);
             }
             let mut filter = doc! { "_id": stored_id(chat.0) };
-            if let (true, Some(at)) = (looked.is_streaming, looked.created_at) {
+            if let (true, Some(at)) = (candidate.is_streaming, candidate.created_at) {
                 // Once it has ended it may have come into the kept counts, with tokens that it does not have yet.
                 filter.insert("counts.until", doc! { "$not": { "$gte": stored_date(at) } });
             }
-            let update = vec![doc! { "$set": { COUNTS: without(&looked, true) } }];
+            let update = vec![doc! { "$set": { COUNTS: without(&candidate, true) } }];
             let set = self
                 .chats
                 .write(|chats| async move { chats.update_one(filter, update).await });
-            if set.await?.matched_count > 0 || !looked.is_streaming {
+            if set.await?.matched_count > 0 || !candidate.is_streaming {
                 break;
             }
         }
@@ -70,7 +70,7 @@ impl MongoStore {
         dropped.await
     }
 
-    async fn look_at(&self, chat: ChatId, id: MessageId) -> Result<Option<Looked>, StoreError> {
+    async fn look_at(&self, chat: ChatId, id: MessageId) -> Result<Option<Candidate>, StoreError> {
         let filter = of_chat(chat, id);
         let fields = doc! { "created_ts": 1, "tokens": tokens("$token"), "reply.state": 1, "now": "$$NOW" };
         let found = self.messages.read(|messages| async move {
@@ -86,7 +86,7 @@ impl MongoStore {
         let young_since = fields
             .date("now")
             .map(|now| now.plus_millis(-whole_millis(UNDER_WAY_MAX)));
-        Ok(Some(Looked {
+        Ok(Some(Candidate {
             id: stored_id(id.0),
             created_at,
             tokens: fields.integer("tokens").unwrap_or_default(),
@@ -98,14 +98,14 @@ impl MongoStore {
 
 /// What becomes of the kept counts before a message is stored at a moment of its own: nothing if it is a young one.
 pub(super) fn before_insert(message: &Message) -> Document {
-    let looked = Looked {
+    let candidate = Candidate {
         id: stored_id(message.id.0),
         created_at: Some(message.created_at),
         tokens: 0,
         is_streaming: false,
         is_young: false,
     };
-    doc! { "$cond": [is_old(message.created_at), without(&looked, false), format!("${COUNTS}")] }
+    doc! { "$cond": [is_old(message.created_at), without(&candidate, false), format!("${COUNTS}")] }
 }
 
 /// Whether a moment is so old that a message of it may come into kept counts soon.
@@ -124,7 +124,7 @@ pub(super) async fn drop_counts(chats: &Collection<RawDocumentBuf>, chat: ChatId
 
 /// The kept counts without a message, which `is_stored` or is to be stored. Where none are kept, none shall be until the
 /// change is over.
-fn without(message: &Looked, is_stored: bool) -> Document {
+fn without(message: &Candidate, is_stored: bool) -> Document {
     let aside = doc! { "$cond": [{ "$isArray": "$counts.aside" }, "$counts.aside", []] };
     let is_up_to: Bson = match message.created_at {
         Some(at) => doc! { "$lte": [stored_date(at), "$counts.until"] }.into(),
