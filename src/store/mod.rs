@@ -104,16 +104,17 @@ pub enum Asking {
 pub struct Exchange {
     /// What is answered.
     pub asking: Asking,
-    /// The reply, streaming, with its owner. Its moment becomes later than that of the prompt and of everything else in
-    /// the chat. Its lease is set by the store's clock. Where `asking` is [`Asking::Stored`], a client key is the reply's.
+    /// The reply, streaming, with its owner. The store gives it a moment: a millisecond after a new prompt's, else as
+    /// that of [`Writing::message`]. Its lease is set by the store's clock. With [`Asking::Stored`], the client key of
+    /// the exchange is the reply's, else the prompt's.
     pub reply: Message,
     /// The user whose chat it has to be; `None` for anybody's.
     pub chat_of: Option<UserId>,
     /// How long the owner vouches for the reply, from now.
     pub lease: Duration,
-    /// The most other replies of the chat that may be under way, at most [`ACTIVE_REPLIES_MAX`] less one. That many are
-    /// never exceeded, however many servers ask at once. Fewer may be, where another reply begins at the same moment: this one
-    /// then waits for it.
+    /// The most other replies of the chat that may be under way, at most [`ACTIVE_REPLIES_MAX`] less one. That greatest
+    /// number is never exceeded, however many servers ask at once. A smaller one may be where another reply begins at
+    /// the same moment; this one then waits for it.
     pub others_max: usize,
 }
 
@@ -135,28 +136,28 @@ impl Exchange {
 /// What came of beginning an exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Begun {
-    /// Both are stored, and the owner generates the reply. Also where the same call, with the same ids and owner, stored
-    /// them before, and the reply has not ended.
+    /// The reply is stored and has not ended, and its owner generates it. This call stored it, or the same call (same
+    /// ids and owner) did before.
     Begun {
         /// The chat as it then is.
         chat: Box<Chat>,
-        /// The prompt as it is stored. `None` if only a reply was asked for; or if the same call stored the reply before,
-        /// and its prompt is not there: never stored, or deleted since.
+        /// The prompt as it is stored. `None` if only a reply was asked for. Also `None` if the same call stored the
+        /// reply before, and the prompt was never stored or was deleted since.
         prompt: Option<Box<Message>>,
         /// The reply as it is stored.
         reply: Box<Message>,
     },
-    /// An earlier call with the same client key and content began it, or the same call, and the reply has ended or was
-    /// deleted since. Nothing was stored.
+    /// Another call with the same client key and content began an exchange before. Or the same call did, and its reply
+    /// has ended or was deleted since. Nothing was stored.
     Joined {
-        /// The prompt of then; `None` if only a reply was asked for.
+        /// The prompt of the earlier call; `None` if only a reply was asked for.
         prompt: Option<Box<Message>>,
-        /// The reply, whoever generates it; `None` if it was deleted since.
+        /// The reply of the earlier call, whoever generates it; `None` if it was deleted since.
         reply: Option<Box<Message>>,
     },
     /// The chat has a message of that client key with other content. Nothing was stored.
     KeyReused,
-    /// More other replies are under way than may be: the oldest of them. Nothing was stored.
+    /// More than `others_max` other replies are under way: the oldest of them. Nothing was stored.
     Full(MessageId),
     /// There is no such chat, or it is another user's. Nothing was stored.
     NoChat,
@@ -168,9 +169,9 @@ pub const ACTIVE_REPLIES_MAX: usize = 8;
 /// What stands before a reply in its chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Before {
-    /// The replies under way that it has to wait for: those that were asked for before it, the oldest first; or one that
-    /// was asked for after it and stored before it, which runs first. Where there is none, the reply runs: of a chat's
-    /// replies one at a time, on all servers together.
+    /// The replies under way that it has to wait for: those that were asked for before it, the oldest first; or one
+    /// that was asked for after it and stored before it, which runs first. Where there is none, the reply runs: of a
+    /// chat's replies one at a time, on all servers together.
     pub earlier: Vec<Message>,
     /// The latest messages up to a place and including it, in the chat's order.
     pub history: Vec<Message>,
@@ -243,13 +244,13 @@ pub trait ChatStore: Send + Sync {
 
     /// Deletes a chat; whether there was one. It is gone when this returns: nothing lists, finds or writes in it any
     /// more, and its replies under way are gone as well. Takes the same time however long the chat is: its messages are
-    /// removed by [`ChatStore::sweep_deleted`], and until then may be found by whoever asks for them without looking for
-    /// their chat. Two or three round trips.
+    /// removed by [`ChatStore::sweep_deleted`], and until then may be found by whoever asks for them without looking
+    /// for their chat. Two or three round trips.
     async fn delete_chat(&self, id: ChatId) -> Result<bool, StoreError>;
 
     /// Removes up to `messages_max` messages of deleted chats, of whichever server deleted them; one of these chats, or
-    /// `None` if nothing is left to remove now. Any number of servers may do this at once. A chat is looked at again for
-    /// some time after it is empty, in case a write to it was under way. A few round trips.
+    /// `None` if nothing is left to remove now. Any number of servers may do this at once. A chat is looked at again
+    /// for some time after it is empty, in case a write to it was under way. A few round trips.
     async fn sweep_deleted(&self, messages_max: usize) -> Result<Option<ChatId>, StoreError>;
 }
 
@@ -285,8 +286,8 @@ pub trait MessageStore: Send + Sync {
     /// The last message of each chat that has one.
     async fn last_messages(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, Message>, StoreError>;
 
-    /// How many messages each chat has; an empty chat may be absent. Takes the same time however long the chats are. Two
-    /// round trips.
+    /// How many messages each chat has; an empty chat may be absent. Takes the same time however long the chats are.
+    /// Two round trips.
     async fn message_counts(&self, chats: &[ChatId]) -> Result<HashMap<ChatId, u64>, StoreError>;
 
     /// The sum of `token_count` over each chat's messages; a chat without any may be absent. As
@@ -313,16 +314,23 @@ pub trait MessageStore: Send + Sync {
 /// Leases are measured by the clock of the store alone, so servers whose clocks differ agree on who is dead.
 #[async_trait]
 pub trait ReplyStore: Send + Sync {
-    /// Begins an exchange: the prompt and its reply are stored both or neither. An id that another message has, or another
-    /// owner's call with another client key or none, is an error. If this fails, or the process dies
-    /// meanwhile, a half that was stored ends with its lease: [`ReplyStore::claimable_replies`] finds it. The same call once
-    /// more finds what it stored and renews the lease; what was deleted since does not come back. Two round trips where
-    /// nothing is in the way.
+    /// Stores the prompt and its reply, both or neither.
+    ///
+    /// Repeating the same call (same ids and owner) finds what it stored. While the reply has not ended, this renews
+    /// the lease and returns [`Begun::Begun`]; afterwards it returns [`Begun::Joined`]. If one of the two messages was
+    /// deleted since, it stays deleted.
+    ///
+    /// Another call whose client key the chat already has returns [`Begun::Joined`] if the content is the same, else
+    /// [`Begun::KeyReused`]. Without such a key, an id that another message has is an error.
+    ///
+    /// After an error, or if the process dies meanwhile, a reply without its prompt may remain. Once its lease has
+    /// ended, [`ReplyStore::claimable_replies`] returns it. Two round trips where nothing is in the way.
     async fn begin_exchange(&self, exchange: &Exchange) -> Result<Begun, StoreError>;
 
-    /// What stands before the reply `id` of this chat, and the messages up to `until`, inclusive. `None` if the chat is
-    /// gone, or the reply is gone or has ended. Only its owner may ask, and asks again when one of those that it waits for has
-    /// ended. One round trip for a reply that need not wait, two once it has waited.
+    /// The replies that the reply `id` of this chat waits for, and the latest messages up to `until`, inclusive. `None`
+    /// if the chat or the reply is gone, or the reply has ended. Only the owner of the reply may call this. It calls
+    /// again when one of the replies that it waits for has ended. One round trip for a reply that need not wait, two
+    /// once it has waited.
     async fn before_reply(
         &self,
         chat: ChatId,
@@ -351,14 +359,16 @@ pub trait ReplyStore: Send + Sync {
         stop: &StopRequest,
     ) -> Result<Option<Message>, StoreError>;
 
-    /// Ends a streaming reply in one atomic write, sets `updated_at` and `token_count` (the completion's tokens),
-    /// and returns the message. Ends it as stopped if a stop was noted, whatever the outcome says. `None` if the reply
-    /// has ended before, is gone, or the claim does not hold.
+    /// Ends a streaming reply in one atomic write, and returns the message. `None` if the reply has ended before, is
+    /// gone, or the claim does not hold. [`Message::end`] says what the end changes.
     ///
-    /// The bill is entered into the ledger once for each reply, however often this is called: what was used was used. By
-    /// its owner it is entered whatever became of the reply; by others if they end it, or if it is gone. After an error, call
-    /// this again: the bill, the end, both or neither may be stored. A ledger that refuses the bill for good, rather than
-    /// being unavailable, keeps no reply from ending. Two round trips with a bill.
+    /// The bill is entered into the ledger once for each reply, however often this is called. With the owner's claim it
+    /// is entered whatever became of the reply: what was used was used. With another claim it is entered if the claim
+    /// holds of the streaming reply, or if the message is gone.
+    ///
+    /// After an error, call this again: the bill, the end, both or neither may be stored. Where they are two writes, a
+    /// bill that is refused for good, rather than for a time, does not keep the reply from ending. With a bill, two
+    /// round trips for the owner and up to four for others.
     async fn finish_reply(
         &self,
         chat: ChatId,
@@ -407,8 +417,8 @@ pub trait UsageStore: Send + Sync {
 /// Users whose earlier tokens are worth nothing.
 #[async_trait]
 pub trait RevocationStore: Send + Sync {
-    /// Notes that tokens of `user` that were issued before now are worth nothing: the moment, by the clock of the store,
-    /// never earlier than one that was noted before. Kept for [`REVOCATIONS_KEPT_FOR`].
+    /// Notes that tokens of `user` that were issued before now are worth nothing: the moment, by the clock of the
+    /// store, never earlier than one that was noted before. Kept for [`REVOCATIONS_KEPT_FOR`].
     async fn revoke(&self, user: &UserId) -> Result<Revocation, StoreError>;
 
     /// Up to `limit` of the latest revocation of each user, those of `since` and later, the earliest first.

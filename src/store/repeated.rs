@@ -1,8 +1,8 @@
-//! Repeated calls that store a message or an exchange: the same call, whose answer was lost, or another one with its client
-//! key. Each engine finds what is stored; the answer is decided here, for all of them.
+//! Repeated calls that store a message or an exchange: the same call, whose answer was lost, or another one with its
+//! client key. Each engine finds what is stored; the answer is decided here, for all of them.
 //!
-//! The same call has the same ids, and [`is_same_insert`], [`is_same_write`] or [`is_same_call`] holds. Another call with
-//! the client key gets what the first one stored if [`is_same_content`] holds.
+//! The same call has the same ids, and [`is_same_insert`], [`is_same_write`] or [`is_same_call`] holds. Another call
+//! with the client key gets what the first one stored if [`is_same_content`] holds.
 
 use super::{Begun, Exchange, Inserted, StoreError, Written};
 use crate::domain::{Chat, Message};
@@ -114,8 +114,8 @@ pub(crate) fn is_same_content(stored: &Message, sent: &Message) -> bool {
     (is_reply || stored.is_edited || stored.text == sent.text) && content(stored) == content(sent)
 }
 
-/// Whether a stored message with the id of `sent` is what inserting `sent` as it is stores. What is changed later is not
-/// compared.
+/// Whether a stored message with the id of `sent` is what inserting `sent` as it is stores. What is changed later is
+/// not compared.
 fn is_same_insert(stored: &Message, sent: &Message) -> bool {
     is_same_write(stored, sent) && stored.created_at == sent.created_at
 }

@@ -1,8 +1,8 @@
 //! Beginning an exchange.
 //!
-//! The reply is inserted before its prompt, in one command: its lease is what leads to it if nothing follows. Each reply
-//! under way has a slot of its chat, unique among those under way, so that never more are than there are slots. Slot 0
-//! is the turn (see `turns.rs`): a new reply gets it where it is free.
+//! The reply is inserted before its prompt, in one command: its lease is what leads to it if nothing follows. Each
+//! reply under way has a slot of its chat, unique among those under way, so that never more are than there are slots.
+//! Slot 0 is the turn (see `turns.rs`): a new reply gets it where it is free.
 
 use std::time::Duration;
 
@@ -84,7 +84,8 @@ impl MongoStore {
         }
         let prompt = exchange.prompt().map(|prompt| at(prompt, moments.first));
         let others_max = exchange.others_max.min(ACTIVE_REPLIES_MAX - 1);
-        // Where as many may be under way as there are slots, a free slot is all that it takes: nobody has to be counted.
+        // Where as many may be under way as there are slots, a free slot is all that it takes: nobody has to be
+        // counted.
         let mut slot = (others_max == ACTIVE_REPLIES_MAX - 1).then_some(0);
         for _ in 0..ATTEMPTS_MAX {
             if let Some(slot) = slot {
@@ -213,8 +214,8 @@ impl MongoStore {
         found.await
     }
 
-    /// A reply that an earlier call stored, whose lease begins anew if it is under way; `None` if it ended or was deleted
-    /// since it was looked at.
+    /// A reply that an earlier call stored, whose lease begins anew if it is under way; `None` if it ended or was
+    /// deleted since it was looked at.
     async fn renewed(&self, reply: Message, lease: Duration) -> Result<Option<Message>, StoreError> {
         if !reply.is_under_way() {
             return Ok(Some(reply));

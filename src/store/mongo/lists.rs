@@ -87,8 +87,9 @@ pub(super) async fn aggregate(
     read.await
 }
 
-/// The first documents of each chat's list. One command up to [`PIPELINES_MAX`] chats, and of each chat no more keys are read than documents
-/// returned: the union of one small pipeline for each chat, as a single filter cannot limit chat by chat.
+/// The first documents of each chat's list. One command up to [`PIPELINES_MAX`] chats, and of each chat no more keys
+/// are read than documents returned: the union of one small pipeline for each chat, as a single filter cannot limit
+/// chat by chat.
 pub(super) async fn of_each_chat(
     collection: &Documents,
     chats: &[ChatId],

@@ -1,13 +1,13 @@
 //! MongoDB: the documented collections, read as the documented system left them.
 //!
 //! `chats` and `chat_messages` keep their documented fields and index names; what Colloquy adds are optional fields
-//! (see `document.rs`, `moments.rs` and `counts.rs`) and further indexes (see `indexes.rs`). `chat_deletions` holds the chats that were
-//! deleted of late (see `deletions.rs`), `usage_ledger` what was used, `revocations` the users whose earlier tokens are
-//! worth nothing, `health` one document that is written to see whether writes are possible.
+//! (see `document.rs`, `moments.rs` and `counts.rs`) and further indexes (see `indexes.rs`). `chat_deletions` holds the
+//! chats that were deleted of late (see `deletions.rs`), `usage_ledger` what was used, `revocations` the users whose
+//! earlier tokens are worth nothing, `health` one document that is written to see whether writes are possible.
 //!
 //! Nothing here needs a transaction, so a standalone server will do. Every filter on messages names their chat, so that
-//! a collection that is sharded by chat answers from one shard; all but two: messages that are asked for by their ids
-//! alone, and the search for lapsed leases.
+//! a collection that is sharded by chat answers from one shard; all but two while serving: messages that are asked for
+//! by their ids alone, and the search for lapsed leases. `doctor` and the survey also read across chats.
 
 mod aside;
 mod bulk;
@@ -62,8 +62,8 @@ pub use self::scratch::ScratchDatabase;
 /// The database of an address that names none.
 const DATABASE_DEFAULT: &str = "colloquy";
 
-/// How long a write waits for the majority, and a call for a server that can take it, unless the address says otherwise.
-/// Less than [`ANSWER_TIMEOUT`], so that the caller is told which.
+/// How long a write waits for the majority, and a call for a server that can take it, unless the address says
+/// otherwise. Less than [`ANSWER_TIMEOUT`], so that the caller is told which.
 const SERVER_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// How long a connection takes to be made, unless the address says otherwise.

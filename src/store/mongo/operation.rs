@@ -11,8 +11,8 @@ use tokio::time::error::Elapsed;
 
 use crate::store::StoreError;
 
-/// How long a caller waits for an operation. Two one after the other, as when a message is stored and its reply begun,
-/// are still answered within the time that clients and proxies wait.
+/// How long a caller waits for an operation. Two one after the other, as when moments are taken from a chat and an
+/// exchange is inserted, are still answered within the time that clients and proxies wait.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long the setup may take: an index over an old collection is built within it.
@@ -22,8 +22,8 @@ pub(super) const SETUP_TIMEOUT: Duration = Duration::from_secs(1800);
 pub(super) const REMOVAL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The server's codes for a state that passes: unreachable members, elections, shutdowns, deadlines, a majority that
-/// cannot be reached, locks, writes that are refused for now (8000 and 16500 are what hosted ones say to too much at once,
-/// 14031 is a full disk), a plan or chunk that was dropped.
+/// cannot be reached, locks, writes that are refused for now (8000 and 16500 are what hosted ones say to too much at
+/// once, 14031 is a full disk), a plan or chunk that was dropped.
 const PASSING_CODES: [i32; 33] = [
     6, 7, 24, 46, 50, 63, 64, 89, 91, 100, 112, 133, 134, 150, 175, 189, 202, 234, 246, 262, 365, 371, 462,
     8000, 9001, 10058, 10107, 11600, 11602, 13435, 13436, 14031, 16500,

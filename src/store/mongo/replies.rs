@@ -78,8 +78,8 @@ impl ReplyStore for MongoStore {
         outcome: &ReplyOutcome,
         bill: Option<&Bill>,
     ) -> Result<Option<Message>, StoreError> {
-        // The bill first, whose entry can be repeated: what ends the reply is then the last thing to do, and who was not
-        // told of it does both again.
+        // The bill first, whose entry can be repeated: what ends the reply is then the last thing to do, and who was
+        // not told of it does both again.
         if let Some(bill) = bill {
             match self.bill(chat, id, claim, bill).await {
                 Ok(()) => {}

@@ -1,12 +1,12 @@
 //! Which reply of a chat runs, and which ones wait.
 //!
-//! Moments are given out in one command and documents inserted in another, so a later reply may be there before an earlier
-//! one. The moments alone would then let both run. So the turn is a thing that one reply has at a time: slot 0, of which
-//! the index of slots has one for each chat. A reply runs when it has slot 0 and no earlier one is under way.
+//! Moments are given out in one command and documents inserted in another, so a later reply may be there before an
+//! earlier one. The moments alone would then let both run. So the turn is a thing that one reply has at a time: slot 0,
+//! of which the index of slots has one for each chat. A reply runs when it has slot 0 and no earlier one is under way.
 //!
-//! A new reply gets slot 0 where that is free, also if earlier ones wait. It then moves to another slot, unless an earlier
-//! one has found it in slot 0 and asked it to go first. Both are decided in the document of the one that has slot 0, by
-//! updates of which each excludes the other: so no two replies ever wait for one another.
+//! A new reply gets slot 0 where that is free, also if earlier ones wait. It then moves to another slot, unless an
+//! earlier one has found it in slot 0 and asked it to go first. Both are decided in the document of the one that has
+//! slot 0, by updates of which each excludes the other: so no two replies ever wait for one another.
 
 use mongodb::bson::{Bson, Document, doc};
 
@@ -48,8 +48,8 @@ enum Step {
 }
 
 impl MongoStore {
-    /// See [`crate::store::ReplyStore::before_reply`]. One command where nothing is in the way, and one more for each change
-    /// of a slot.
+    /// See [`crate::store::ReplyStore::before_reply`]. One command where nothing is in the way, and one more for each
+    /// change of a slot.
     pub(super) async fn before(
         &self,
         chat: ChatId,
@@ -81,8 +81,8 @@ impl MongoStore {
         ))
     }
 
-    /// Moves a reply to another slot; whether it did. It does not if that is taken, if the reply is not in the first one any
-    /// more, or if it leaves slot 0 and was asked to go first.
+    /// Moves a reply to another slot; whether it did. It does not if that is taken, if the reply is not in the first
+    /// one any more, or if it leaves slot 0 and was asked to go first.
     async fn move_to(
         &self,
         chat: ChatId,

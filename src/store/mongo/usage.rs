@@ -52,8 +52,8 @@ impl UsageStore for MongoStore {
 }
 
 impl MongoStore {
-    /// Writes the bill of a reply into the ledger, unless it is in it already: each row knows the replies that were entered
-    /// last.
+    /// Writes the bill of a reply into the ledger, unless it is in it already: each row knows the replies that were
+    /// entered last.
     pub(super) async fn enter(&self, reply: MessageId, bill: &Bill) -> Result<(), StoreError> {
         let (prompt, completion) = (bill.usage.prompt, bill.usage.completion);
         let is_estimated = prompt.is_estimated || completion.is_estimated;
