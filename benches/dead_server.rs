@@ -86,33 +86,17 @@ async fn main() {
 
 fn exchange(chat: ChatId, prompt: MessageId, reply: MessageId) -> Exchange {
     let now = SystemClock.now();
-    let message = |id, author, text: &str| Message {
-        id,
-        chat_id: chat,
-        author,
-        text: text.to_owned(),
-        kind: Message::TEXT.to_owned(),
-        reaction: None,
-        token_count: None,
-        is_edited: false,
-        citation: None,
-        created_at: now,
-        updated_at: now,
-        client_key: None,
-        reply_id: None,
-        reply: None,
-    };
     Exchange {
         asking: Asking::New(Box::new(Message {
             reply_id: Some(reply),
-            ..message(prompt, Author::User, "Are you there?")
+            ..Message::plain(prompt, chat, Author::User, "Are you there?".to_owned(), now)
         })),
         reply: Message {
             reply: Some(Reply {
                 in_reply_to: Some(prompt),
                 ..Reply::begun("a server that died".to_owned(), now)
             }),
-            ..message(reply, Author::Bot, "")
+            ..Message::plain(reply, chat, Author::Bot, String::new(), now)
         },
         chat_of: None,
         lease: LEASE,

@@ -282,21 +282,9 @@ fn cpu_of_this_thread() -> Duration {
 }
 
 fn streaming() -> Message {
-    let at = Timestamp::from_millis(0);
+    let (id, at) = (ObjectId::from_bytes([1; 12]), Timestamp::from_millis(0));
     Message {
-        id: MessageId(ObjectId::from_bytes([1; 12])),
-        chat_id: ChatId(ObjectId::from_bytes([2; 12])),
-        author: Author::Bot,
-        text: String::new(),
-        kind: Message::TEXT.to_owned(),
-        reaction: None,
-        token_count: None,
-        is_edited: false,
-        citation: None,
-        created_at: at,
-        updated_at: at,
-        client_key: None,
-        reply_id: None,
         reply: Some(Reply::begun("bench".to_owned(), at)),
+        ..Message::plain(MessageId(id), ChatId(id), Author::Bot, String::new(), at)
     }
 }

@@ -36,22 +36,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("chat {}", chat.id);
 
     let message = |author, text: &str| {
-        let now = SystemClock.now();
+        let (id, now) = (MessageId(ids.next()), SystemClock.now());
         Message {
-            id: MessageId(ids.next()),
-            chat_id: chat.id,
-            author,
-            text: text.to_owned(),
-            kind: Message::TEXT.to_owned(),
-            reaction: None,
             token_count: Some(TokenCount::estimate(text)),
-            is_edited: false,
-            citation: None,
-            created_at: now,
-            updated_at: now,
-            client_key: None,
-            reply_id: None,
-            reply: None,
+            ..Message::plain(id, chat.id, author, text.to_owned(), now)
         }
     };
     let question = message(Author::User, "Hello, how are you?");

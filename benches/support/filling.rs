@@ -14,23 +14,12 @@ pub async fn fill(store: &dyn Store, chat: ChatId, length: usize) {
     let (now, ids) = (SystemClock.now(), new_ids());
     let messages = (0..length).map(|n| {
         let at = now.plus_millis(-i64::try_from(length - n).unwrap());
+        let author = Author::from_is_bot(n % 2 == 1);
+        let text =
+            format!("Message {n} of a conversation about the sea, the ships on it and the weather above it");
         Message {
-            id: MessageId(ids.next()),
-            chat_id: chat,
-            author: if n % 2 == 0 { Author::User } else { Author::Bot },
-            text: format!(
-                "Message {n} of a conversation about the sea, the ships on it and the weather above it"
-            ),
-            kind: Message::TEXT.to_owned(),
-            reaction: None,
             token_count: Some(TokenCount::reported(20)),
-            is_edited: false,
-            citation: None,
-            created_at: at,
-            updated_at: at,
-            client_key: None,
-            reply_id: None,
-            reply: None,
+            ..Message::plain(MessageId(ids.next()), chat, author, text, at)
         }
     });
     stream::iter(messages)

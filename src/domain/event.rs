@@ -154,24 +154,14 @@ mod tests {
 
     #[test]
     fn an_event_carries_at_most_so_many_bytes_of_text_wherever_they_are() {
+        let (id, at) = (ObjectId::from_bytes([1; 12]), Timestamp::from_millis(0));
         let message = |text: usize, reasoning: usize| Message {
-            id: MessageId(ObjectId::from_bytes([1; 12])),
-            chat_id: ChatId(ObjectId::from_bytes([2; 12])),
-            author: Author::Bot,
-            text: "x".repeat(text),
             kind: String::new(),
-            reaction: None,
-            token_count: None,
-            is_edited: false,
-            citation: None,
-            created_at: Timestamp::from_millis(0),
-            updated_at: Timestamp::from_millis(0),
-            client_key: None,
-            reply_id: None,
             reply: Some(Reply {
                 reasoning: Some("x".repeat(reasoning)),
-                ..Reply::begun(String::new(), Timestamp::from_millis(0))
+                ..Reply::begun(String::new(), at)
             }),
+            ..Message::plain(MessageId(id), ChatId(id), Author::Bot, "x".repeat(text), at)
         };
         let is_carried = |text, reasoning| EventMessage::of(&message(text, reasoning)).content().is_some();
         assert!(is_carried(CONTENT_BYTES_MAX, 0) && is_carried(1, CONTENT_BYTES_MAX - 1));

@@ -10,22 +10,11 @@ use crate::store::{ChatStore, MessageStore, SearchStore, Store, StoreError};
 const CHAT: ChatId = ChatId(ObjectId::from_bytes([1; 12]));
 
 fn message(n: u8) -> Message {
-    let time = Timestamp::from_millis(n.into());
+    let id = MessageId(ObjectId::from_bytes([n; 12]));
+    let at = Timestamp::from_millis(n.into());
     Message {
-        id: MessageId(ObjectId::from_bytes([n; 12])),
-        chat_id: CHAT,
-        author: Author::User,
-        text: format!("sea {n}"),
-        kind: Message::TEXT.to_owned(),
-        reaction: None,
-        token_count: None,
-        is_edited: false,
-        citation: None,
-        created_at: time,
-        updated_at: time,
         client_key: ClientKey::parse(&format!("k-{n}")),
-        reply_id: None,
-        reply: None,
+        ..Message::plain(id, CHAT, Author::User, format!("sea {n}"), at)
     }
 }
 

@@ -104,22 +104,13 @@ mod tests {
     }
 
     fn message(n: u8, reply: Option<Reply>) -> Message {
-        let time = Timestamp::from_millis(n.into());
+        let id = |n| ObjectId::from_bytes([n; 12]);
+        let text = format!("नमस्ते Wörld {n} \u{0} a a");
+        let author = Author::from_is_bot(reply.is_some());
+        let at = Timestamp::from_millis(n.into());
         Message {
-            id: MessageId(ObjectId::from_bytes([n; 12])),
-            chat_id: ChatId(ObjectId::from_bytes([n % 2; 12])),
-            author: Author::from_is_bot(reply.is_some()),
-            text: format!("नमस्ते Wörld {n} \u{0} a a"),
-            kind: Message::TEXT.to_owned(),
-            reaction: None,
-            token_count: None,
-            is_edited: false,
-            citation: None,
-            created_at: time,
-            updated_at: time,
-            client_key: None,
-            reply_id: None,
             reply,
+            ..Message::plain(MessageId(id(n)), ChatId(id(n % 2)), author, text, at)
         }
     }
 

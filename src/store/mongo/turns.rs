@@ -161,21 +161,10 @@ mod tests {
     fn active(n: u8, slot: Option<usize>) -> Active {
         let at = Timestamp::from_millis(n.into());
         let reply = Reply::begun("owner".to_owned(), at);
+        let chat = ChatId(ObjectId::from_bytes([0; 12]));
         let message = Message {
-            id: id(n),
-            chat_id: ChatId(ObjectId::from_bytes([0; 12])),
-            author: Author::Bot,
-            text: String::new(),
-            kind: Message::TEXT.to_owned(),
-            reaction: None,
-            token_count: None,
-            is_edited: false,
-            citation: None,
-            created_at: at,
-            updated_at: at,
-            client_key: None,
-            reply_id: None,
             reply: Some(reply),
+            ..Message::plain(id(n), chat, Author::Bot, String::new(), at)
         };
         Active {
             message,

@@ -46,23 +46,7 @@ pub fn chat() -> Chat {
 
 /// A user's message that nothing is special about.
 pub fn message(chat: ChatId) -> Message {
-    let now = now();
-    Message {
-        id: MessageId(id()),
-        chat_id: chat,
-        author: Author::User,
-        text: "Hello".to_owned(),
-        kind: Message::TEXT.to_owned(),
-        reaction: None,
-        token_count: None,
-        is_edited: false,
-        citation: None,
-        created_at: now,
-        updated_at: now,
-        client_key: None,
-        reply_id: None,
-        reply: None,
-    }
+    Message::plain(MessageId(id()), chat, Author::User, "Hello".to_owned(), now())
 }
 
 /// A message of a moment.
