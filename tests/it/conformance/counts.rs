@@ -1,6 +1,6 @@
 //! The counts of a chat are those of its messages, whatever was written, changed and removed, and by how many at once.
 
-use colloquy::domain::{Chat, ChatId, EndState, Message, MessageChange, Slice, TokenCount, Usage};
+use colloquy::domain::{ChatId, EndState, Message, MessageChange, TokenCount, Usage};
 use colloquy::store::{Begun, Claim, Store, Written};
 use futures_util::future::join_all;
 
@@ -16,20 +16,6 @@ on_both_stores! {
     a_sum_of_tokens_past_what_an_integer_holds_is_no_error_and_is_left_again,
 }
 
-async fn chat(store: &dyn Store) -> Chat {
-    let chat = make::chat();
-    store.insert_chat(&chat).await.unwrap();
-    chat
-}
-
-async fn all(store: &dyn Store, chat: ChatId) -> Vec<Message> {
-    let all = Slice {
-        skip: 0,
-        limit: 10_000,
-    };
-    store.message_slice(chat, all).await.unwrap()
-}
-
 /// The counts that a store says.
 async fn counts(store: &dyn Store, chat: ChatId) -> (u64, i64) {
     let messages = store.message_counts(&[chat]).await.unwrap();
@@ -42,7 +28,7 @@ async fn counts(store: &dyn Store, chat: ChatId) -> (u64, i64) {
 
 /// Sees that they are those of its messages.
 async fn assert_right(store: &dyn Store, chat: ChatId, what: &str) {
-    let messages = all(store, chat).await;
+    let messages = make::all(store, chat).await;
     let tokens = messages.iter().filter_map(|message| message.token_count);
     let tokens: i64 = tokens.map(|count| count.tokens).sum();
     assert_eq!(
@@ -82,7 +68,10 @@ fn tokens_of(tokens: i64) -> MessageChange {
 
 async fn counts_follow_every_write_change_and_removal(scratch: &Scratch) {
     let store = scratch.open().await;
-    let (one, other) = (chat(&*store).await.id, chat(&*store).await.id);
+    let (one, other) = (
+        make::stored_chat(&*store).await.id,
+        make::stored_chat(&*store).await.id,
+    );
     assert_right(&*store, one, "an empty chat").await;
     let mut messages = Vec::new();
     for tokens in [0, 7, 50_000_000_000, -3] {
@@ -143,7 +132,7 @@ async fn counts_follow_every_write_change_and_removal(scratch: &Scratch) {
 
 async fn counts_follow_replies_however_they_end(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = chat(&*store).await.id;
+    let chat = make::stored_chat(&*store).await.id;
     for (n, state) in make::ENDS.into_iter().enumerate() {
         let (prompt, reply) = begin(&*store, chat).await;
         assert_right(&*store, chat, "a reply that streams").await;
@@ -178,7 +167,7 @@ async fn counts_follow_replies_however_they_end(scratch: &Scratch) {
 
 async fn a_long_chat_is_counted_as_a_short_one(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = chat(&*store).await.id;
+    let chat = make::stored_chat(&*store).await.id;
     for n in 0..450 {
         store
             .insert_message(&with_tokens(make::message_at(chat, n), n))
@@ -188,7 +177,7 @@ async fn a_long_chat_is_counted_as_a_short_one(scratch: &Scratch) {
             assert_right(&*store, chat, "a long chat").await;
         }
     }
-    for message in all(&*store, chat).await.iter().step_by(3) {
+    for message in make::all(&*store, chat).await.iter().step_by(3) {
         store.delete_message(chat, message.id).await.unwrap();
     }
     assert_right(&*store, chat, "a third is gone").await;
@@ -197,7 +186,7 @@ async fn a_long_chat_is_counted_as_a_short_one(scratch: &Scratch) {
 
 async fn those_who_write_and_those_who_count_at_once_agree(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = chat(&*store).await.id;
+    let chat = make::stored_chat(&*store).await.id;
     let mut old = Vec::new();
     for n in 0..120 {
         let message = with_tokens(make::message_at(chat, n), 1);
@@ -235,7 +224,7 @@ async fn those_who_write_and_those_who_count_at_once_agree(scratch: &Scratch) {
 
 async fn a_sum_of_tokens_past_what_an_integer_holds_is_no_error_and_is_left_again(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = chat(&*store).await.id;
+    let chat = make::stored_chat(&*store).await.id;
     let mut messages = Vec::new();
     for _ in 0..3 {
         messages.push(write(&*store, with_tokens(make::message(chat), i64::MAX - 7)).await);

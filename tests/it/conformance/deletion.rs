@@ -279,8 +279,7 @@ async fn what_is_written_while_a_chat_is_deleted_is_removed_with_it(scratch: &Sc
 
 async fn a_message_is_deleted_once(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = make::chat();
-    store.insert_chat(&chat).await.unwrap();
+    let chat = make::stored_chat(&*store).await;
     let (gone, kept) = (make::message(chat.id), make::message(chat.id));
     for message in [&gone, &kept] {
         store.insert_message(message).await.unwrap();

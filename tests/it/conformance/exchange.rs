@@ -32,12 +32,6 @@ on_every_store! {
     of_twenty_that_wait_for_nobody_one_begins,
 }
 
-async fn chat(store: &dyn Store) -> Chat {
-    let chat = make::chat();
-    store.insert_chat(&chat).await.unwrap();
-    chat
-}
-
 async fn count(store: &dyn Store, chat: ChatId) -> u64 {
     let counts = store.message_counts(&[chat]).await.unwrap();
     counts.get(&chat).copied().unwrap_or(0)
@@ -77,7 +71,7 @@ async fn begin_all(store: &Arc<dyn Store>, exchanges: impl Iterator<Item = Excha
 
 async fn a_message_is_written_and_moves_its_chat_up_if_it_is_to(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = chat(&*store).await;
+    let chat = make::stored_chat(&*store).await;
     for moves_chat_up in [false, true] {
         let before = store.chats(&[chat.id]).await.unwrap().remove(0);
         let mut message = make::message(chat.id);
@@ -112,7 +106,7 @@ async fn a_message_is_written_and_moves_its_chat_up_if_it_is_to(scratch: &Scratc
 
 async fn of_twenty_equal_writes_one_is_new(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = chat(&*store).await;
+    let chat = make::stored_chat(&*store).await;
     let writes = (0..20).map(|_| {
         let store = store.clone();
         let writing = make::writing(Message {
@@ -144,7 +138,7 @@ async fn of_twenty_equal_writes_one_is_new(scratch: &Scratch) {
 
 async fn what_cannot_be_written_is_not(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = chat(&*store).await;
+    let chat = make::stored_chat(&*store).await;
     let first = make::writing(Message {
         client_key: make::key("key"),
         ..make::message(chat.id)
@@ -182,7 +176,7 @@ async fn what_cannot_be_written_is_not(scratch: &Scratch) {
 
 async fn an_exchange_stores_a_prompt_and_its_reply(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = chat(&*store).await;
+    let chat = make::stored_chat(&*store).await;
     let exchange = Exchange {
         chat_of: Some(chat.user_id.clone()),
         ..with_key(make::exchange(chat.id, "us"), "key", "नमस्ते")
@@ -219,7 +213,7 @@ async fn an_exchange_stores_a_prompt_and_its_reply(scratch: &Scratch) {
 
 async fn a_reply_to_what_is_stored_is_stored_alone(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = chat(&*store).await;
+    let chat = make::stored_chat(&*store).await;
     let exchange = make::reply_to_stored(chat.id, "us");
     let begun = store.begin_exchange(&exchange).await.unwrap();
     let Begun::Begun {
@@ -235,7 +229,7 @@ async fn a_reply_to_what_is_stored_is_stored_alone(scratch: &Scratch) {
 
 async fn what_cannot_begin_stores_nothing(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = chat(&*store).await;
+    let chat = make::stored_chat(&*store).await;
     let first = with_key(make::exchange(chat.id, "us"), "key", "Hello");
     assert!(is_begun(&store.begin_exchange(&first).await.unwrap()));
     let plain = Message {
@@ -285,7 +279,7 @@ async fn what_cannot_begin_stores_nothing(scratch: &Scratch) {
 
 async fn of_twenty_exchanges_of_one_key_one_begins_and_the_others_join_it(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = chat(&*store).await;
+    let chat = make::stored_chat(&*store).await;
     for round in 1..=4 {
         let key = format!("round-{round}");
         let exchanges =
@@ -306,7 +300,7 @@ async fn of_twenty_exchanges_of_one_key_one_begins_and_the_others_join_it(scratc
 
 async fn of_twenty_replies_of_one_key_one_begins_and_the_others_join_it(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = chat(&*store).await;
+    let chat = make::stored_chat(&*store).await;
     let exchanges =
         (0..20).map(|n| with_key(make::reply_to_stored(chat.id, &format!("server-{n}")), "key", ""));
     let (mut began, mut joined) = (Vec::new(), HashSet::new());
@@ -327,10 +321,18 @@ async fn of_twenty_replies_of_one_key_one_begins_and_the_others_join_it(scratch:
 async fn an_attempt_that_is_repeated_is_begun_again(scratch: &Scratch) {
     let store = scratch.open().await;
     for exchange in [
-        make::exchange(chat(&*store).await.id, "us"),
-        with_key(make::exchange(chat(&*store).await.id, "us"), "key", "Hello"),
-        make::reply_to_stored(chat(&*store).await.id, "us"),
-        with_key(make::reply_to_stored(chat(&*store).await.id, "us"), "key", ""),
+        make::exchange(make::stored_chat(&*store).await.id, "us"),
+        with_key(
+            make::exchange(make::stored_chat(&*store).await.id, "us"),
+            "key",
+            "Hello",
+        ),
+        make::reply_to_stored(make::stored_chat(&*store).await.id, "us"),
+        with_key(
+            make::reply_to_stored(make::stored_chat(&*store).await.id, "us"),
+            "key",
+            "",
+        ),
     ] {
         let chat = exchange.reply.chat_id;
         let places = |begun: Begun| match begun {
@@ -352,8 +354,12 @@ async fn an_attempt_that_is_repeated_is_begun_again(scratch: &Scratch) {
 async fn an_attempt_that_is_repeated_brings_no_deleted_prompt_back(scratch: &Scratch) {
     let store = scratch.open().await;
     for exchange in [
-        make::exchange(chat(&*store).await.id, "us"),
-        with_key(make::exchange(chat(&*store).await.id, "us"), "key", "Hello"),
+        make::exchange(make::stored_chat(&*store).await.id, "us"),
+        with_key(
+            make::exchange(make::stored_chat(&*store).await.id, "us"),
+            "key",
+            "Hello",
+        ),
     ] {
         let chat = exchange.reply.chat_id;
         let Begun::Begun {
@@ -398,7 +404,7 @@ async fn another_owner_with_the_same_ids_joins_by_the_key_and_is_refused_without
         theirs
     };
     for make in [make::exchange, make::reply_to_stored] {
-        let keyed = with_key(make(chat(&*store).await.id, "us"), "key", "Hello");
+        let keyed = with_key(make(make::stored_chat(&*store).await.id, "us"), "key", "Hello");
         let Begun::Begun { prompt, reply, .. } = store.begin_exchange(&keyed).await.unwrap() else {
             panic!("not begun");
         };
@@ -409,7 +415,7 @@ async fn another_owner_with_the_same_ids_joins_by_the_key_and_is_refused_without
         let theirs = store.begin_exchange(&of_another(&keyed)).await.unwrap();
         assert_eq!(theirs, joined);
 
-        let plain = make(chat(&*store).await.id, "us");
+        let plain = make(make::stored_chat(&*store).await.id, "us");
         assert!(is_begun(&store.begin_exchange(&plain).await.unwrap()));
         let theirs = store.begin_exchange(&of_another(&plain)).await;
         assert!(matches!(theirs, Err(StoreError::Failed(_))), "{theirs:?}");
@@ -420,7 +426,7 @@ async fn another_owner_with_the_same_ids_joins_by_the_key_and_is_refused_without
 
 async fn whoever_joins_finds_the_reply_as_it_is(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = chat(&*store).await;
+    let chat = make::stored_chat(&*store).await;
     let first = with_key(make::exchange(chat.id, "us"), "key", "Hello");
     let Begun::Begun { prompt, reply, .. } = store.begin_exchange(&first).await.unwrap() else {
         panic!("not begun");
@@ -453,12 +459,12 @@ async fn a_client_key_of_another_chat_is_another_one(scratch: &Scratch) {
     let store = scratch.open().await;
     for make in [make::exchange, make::reply_to_stored] {
         for _ in 0..2 {
-            let exchange = with_key(make(chat(&*store).await.id, "us"), "key", "Hello");
+            let exchange = with_key(make(make::stored_chat(&*store).await.id, "us"), "key", "Hello");
             assert!(is_begun(&store.begin_exchange(&exchange).await.unwrap()));
         }
     }
     // Without a key, equal prompts are two.
-    let chat = chat(&*store).await;
+    let chat = make::stored_chat(&*store).await;
     for _ in 0..2 {
         assert!(is_begun(
             &store
@@ -472,7 +478,7 @@ async fn a_client_key_of_another_chat_is_another_one(scratch: &Scratch) {
 
 async fn an_id_that_is_taken_begins_nothing(scratch: &Scratch) {
     let store = scratch.open().await;
-    let (chat, other) = (chat(&*store).await, chat(&*store).await);
+    let (chat, other) = (make::stored_chat(&*store).await, make::stored_chat(&*store).await);
     let message = make::message(other.id);
     store.insert_message(&message).await.unwrap();
     let mut exchange = make::reply_to_stored(chat.id, "us");
@@ -488,7 +494,7 @@ async fn an_id_that_is_taken_begins_nothing(scratch: &Scratch) {
 
 async fn of_forty_exchanges_at_once_eight_begin(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = chat(&*store).await;
+    let chat = make::stored_chat(&*store).await;
     // Half of them without a prompt: a reply is a reply.
     let exchange = |n: usize| match n % 2 {
         0 => make::exchange(chat.id, "us"),
@@ -529,7 +535,7 @@ async fn of_forty_exchanges_at_once_eight_begin(scratch: &Scratch) {
 
 async fn of_twenty_that_wait_for_nobody_one_begins(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = chat(&*store).await;
+    let chat = make::stored_chat(&*store).await;
     let exchanges = (0..20).map(|n| Exchange {
         others_max: 0,
         ..make::exchange(chat.id, &format!("server-{n}"))

@@ -48,8 +48,7 @@ async fn a_lease_begins_by_the_clock_of_the_store_whatever_the_message_says(scra
     let lease = i64::try_from(LEASE.as_millis()).unwrap();
     // A server whose clock stands still in the year 1970, and one that is a century ahead.
     for clock in [make::at(5), make::now().plus_millis(1000 * 3600 * 24 * 36_500)] {
-        let chat = make::chat();
-        store.insert_chat(&chat).await.unwrap();
+        let chat = make::stored_chat(&*store).await;
         let mut exchange = Exchange {
             lease: LEASE,
             ..make::reply_to_stored(chat.id, "us")
@@ -70,8 +69,7 @@ async fn a_lease_begins_by_the_clock_of_the_store_whatever_the_message_says(scra
 async fn an_exchange_that_is_begun_again_has_a_new_lease(scratch: &Scratch) {
     let store = scratch.open().await;
     for make_of in [make::exchange, make::reply_to_stored] {
-        let chat = make::chat();
-        store.insert_chat(&chat).await.unwrap();
+        let chat = make::stored_chat(&*store).await;
         let mut exchange = Exchange {
             lease: Duration::ZERO,
             ..make_of(chat.id, "us")
@@ -173,8 +171,7 @@ async fn claimable_replies_come_in_the_order_of_their_leases(scratch: &Scratch) 
         ids.push(reply.id);
         chats.push(reply.chat_id);
     }
-    let chat = make::chat();
-    store.insert_chat(&chat).await.unwrap();
+    let chat = make::stored_chat(&*store).await;
     let running = make::reply_to_stored(chat.id, "us");
     store.begin_exchange(&running).await.unwrap();
     let running = running.reply;

@@ -25,8 +25,7 @@ on_every_store! {
 
 async fn a_message_reads_back_exactly_as_it_was_written(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = make::chat();
-    store.insert_chat(&chat).await.unwrap();
+    let chat = make::stored_chat(&*store).await;
     let long = "क्षत्रिय 👩‍👩‍👧\r\n".repeat(20_000);
     let texts = [
         "x",
@@ -204,8 +203,7 @@ async fn a_change_never_moves_a_message_back_in_time(scratch: &Scratch) {
 
 async fn fifty_equal_sends_store_one_message(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = make::chat();
-    store.insert_chat(&chat).await.unwrap();
+    let chat = make::stored_chat(&*store).await;
     for round in 0..4 {
         let sendings: Vec<_> = (0..50)
             .map(|_| Message {

@@ -1,6 +1,6 @@
 //! Within a chat the order never goes back, and a reply is asked for with what stands before it.
 
-use colloquy::domain::{Chat, EndState, Message, Position, Slice};
+use colloquy::domain::{Chat, EndState, Message, Position};
 use colloquy::store::{Before, Begun, Claim, Exchange, HistoryBounds, Store, Written};
 use futures_util::future::join_all;
 
@@ -27,20 +27,6 @@ const BOUNDS: HistoryBounds = HistoryBounds {
 };
 
 const HOUR: i64 = 3_600_000;
-
-async fn chat(store: &dyn Store) -> Chat {
-    let chat = make::chat();
-    store.insert_chat(&chat).await.unwrap();
-    chat
-}
-
-async fn all(store: &dyn Store, chat: &Chat) -> Vec<Message> {
-    let all = Slice {
-        skip: 0,
-        limit: 1_000,
-    };
-    store.message_slice(chat.id, all).await.unwrap()
-}
 
 fn assert_rising(messages: &[Message]) {
     for pair in messages.windows(2) {
@@ -82,17 +68,17 @@ async fn at_once(store: &std::sync::Arc<dyn Store>, chat: &Chat, count: usize) -
 
 async fn fifty_at_once_have_moments_of_their_own(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = chat(&*store).await;
+    let chat = make::stored_chat(&*store).await;
     let told = at_once(&store, &chat, 50).await;
     assert!(told.len() >= 40 + 2 * 8, "{}", told.len());
-    let stored = all(&*store, &chat).await;
+    let stored = make::all(&*store, chat.id).await;
     assert_rising(&stored);
     assert_eq!(stored, told);
 }
 
 async fn what_comes_after_a_message_that_is_dated_ahead_comes_after_it(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = chat(&*store).await;
+    let chat = make::stored_chat(&*store).await;
     // Written by somebody else, who keeps local time.
     let ahead = make::now().plus_millis(6 * HOUR);
     let foreign = Message {
@@ -102,7 +88,7 @@ async fn what_comes_after_a_message_that_is_dated_ahead_comes_after_it(scratch: 
     };
     store.insert_message(&foreign).await.unwrap();
     let told = at_once(&store, &chat, 50).await;
-    let stored = all(&*store, &chat).await;
+    let stored = make::all(&*store, chat.id).await;
     assert_eq!(stored[0], foreign);
     assert_rising(&stored);
     assert_eq!(stored[1..], told);
@@ -119,7 +105,7 @@ async fn what_comes_after_a_message_that_is_dated_ahead_comes_after_it(scratch: 
     };
     store.insert_message(&foreign).await.unwrap();
     let told = at_once(&store, &chat, 4).await;
-    let stored = all(&*store, &chat).await;
+    let stored = make::all(&*store, chat.id).await;
     assert_rising(&stored);
     assert!(stored.ends_with(&told));
 }
@@ -128,7 +114,7 @@ async fn moments_rise_behind_a_message_that_is_dated_past_all_years(scratch: &Sc
     let store = scratch.open().await;
     // The last moment of the year 9999, and the last one that there is.
     for millis in [253_402_300_799_999, i64::MAX] {
-        let chat = chat(&*store).await;
+        let chat = make::stored_chat(&*store).await;
         store
             .insert_message(&make::message_at(chat.id, millis))
             .await
@@ -142,7 +128,7 @@ async fn moments_rise_behind_a_message_that_is_dated_past_all_years(scratch: &Sc
 
 async fn nothing_is_written_before_the_moment_that_it_has(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = chat(&*store).await;
+    let chat = make::stored_chat(&*store).await;
     let mut last = None;
     for moment in [
         chat.created_at.plus_millis(HOUR),
@@ -158,7 +144,7 @@ async fn nothing_is_written_before_the_moment_that_it_has(scratch: &Scratch) {
         exchange.reply.created_at = moment;
         store.write_message(&make::writing(message)).await.unwrap();
         store.begin_exchange(&exchange).await.unwrap();
-        let stored = all(&*store, &chat).await;
+        let stored = make::all(&*store, chat.id).await;
         assert_rising(&stored);
         let added = &stored[stored.len() - 3..];
         assert!(added[0].created_at >= moment);
@@ -169,13 +155,13 @@ async fn nothing_is_written_before_the_moment_that_it_has(scratch: &Scratch) {
 
 async fn a_reply_follows_its_prompt_at_once(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = chat(&*store).await;
+    let chat = make::stored_chat(&*store).await;
     // Both ids are minted before the calls, and the later call has the smaller ones.
     let (second, first) = (make::exchange(chat.id, "us"), make::exchange(chat.id, "us"));
     for exchange in [&first, &second] {
         store.begin_exchange(exchange).await.unwrap();
     }
-    let stored = all(&*store, &chat).await;
+    let stored = make::all(&*store, chat.id).await;
     let ids: Vec<_> = stored
         .iter()
         .map(|message| (message.id, message.reply.is_some()))
@@ -193,7 +179,7 @@ async fn a_reply_follows_its_prompt_at_once(scratch: &Scratch) {
 
 async fn a_reply_is_dated_by_its_prompt_alone(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = chat(&*store).await;
+    let chat = make::stored_chat(&*store).await;
     let mut exchange = make::exchange(chat.id, "us");
     exchange.reply.created_at = exchange.reply.created_at.plus_millis(HOUR);
     let Begun::Begun { prompt, reply, .. } = store.begin_exchange(&exchange).await.unwrap() else {
@@ -227,7 +213,7 @@ async fn before(
 
 async fn the_history_ends_at_its_place_and_includes_it(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = chat(&*store).await;
+    let chat = make::stored_chat(&*store).await;
     let mut messages: Vec<_> = [3, 1, 2, 2, 2, 1, 5]
         .map(|millis| make::message_at(chat.id, millis))
         .into();
@@ -260,7 +246,7 @@ async fn the_history_ends_at_its_place_and_includes_it(scratch: &Scratch) {
 
 async fn a_history_is_bounded(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = chat(&*store).await;
+    let chat = make::stored_chat(&*store).await;
     let mut messages = Vec::new();
     for millis in 0..40 {
         let message = Message {
@@ -302,7 +288,7 @@ async fn a_history_is_bounded(scratch: &Scratch) {
 
 async fn what_was_asked_for_earlier_comes_before(scratch: &Scratch) {
     let store = scratch.open().await;
-    let (chat, other) = (chat(&*store).await, chat(&*store).await);
+    let (chat, other) = (make::stored_chat(&*store).await, make::stored_chat(&*store).await);
     streaming_at(&*store, &other, 1).await;
     // Two of one moment, which their ids put in order.
     let mut replies = Vec::new();
@@ -332,7 +318,7 @@ async fn what_was_asked_for_earlier_comes_before(scratch: &Scratch) {
 
 async fn there_is_nothing_before_what_is_gone_or_has_ended(scratch: &Scratch) {
     let store = scratch.open().await;
-    let (chat, doomed) = (chat(&*store).await, chat(&*store).await);
+    let (chat, doomed) = (make::stored_chat(&*store).await, make::stored_chat(&*store).await);
     let begin = async |chat: &Chat| {
         let exchange: Exchange = make::exchange(chat.id, "us");
         store.begin_exchange(&exchange).await.unwrap();

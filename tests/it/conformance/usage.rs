@@ -242,8 +242,7 @@ async fn nothing_that_happens_later_changes_the_ledger(scratch: &Scratch) {
 
 async fn a_reply_is_billed_once_whatever_became_of_it(scratch: &Scratch) {
     let store = scratch.open().await;
-    let chat = make::chat();
-    store.insert_chat(&chat).await.unwrap();
+    let chat = make::stored_chat(&*store).await;
     let bill = bill(5, Some("m"), (10, false), (1, false));
     let outcome = make::outcome(EndState::Complete, "x");
     let begin = async || {

@@ -53,11 +53,7 @@ async fn forty_exchanges_from_two_servers_begin_eight_and_moments_rise_across_bo
         let active = one.active_replies(&[chat.id]).await.unwrap();
         assert_eq!(active[&chat.id].len(), ACTIVE_REPLIES_MAX);
 
-        let slice = colloquy::domain::Slice {
-            skip: 0,
-            limit: 1_000,
-        };
-        let messages = one.message_slice(chat.id, slice).await.unwrap();
+        let messages = make::all(&*one, chat.id).await;
         assert_eq!(messages.len(), round * (40 + 2 * ACTIVE_REPLIES_MAX));
         let moments: Vec<_> = messages.iter().map(|message| message.created_at).collect();
         assert!(moments.is_sorted_by(|one, other| one < other), "{moments:?}");

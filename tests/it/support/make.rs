@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use colloquy::domain::{
     Author, Chat, ChatId, ChatStatus, ClientKey, Clock, EndState, IdSource, Message, MessageId, ObjectId,
-    Reply, ReplyOutcome, StopRequest, SystemClock, Timestamp, TokenCount, UserId,
+    Reply, ReplyOutcome, Slice, StopRequest, SystemClock, Timestamp, TokenCount, UserId,
 };
-use colloquy::store::{ACTIVE_REPLIES_MAX, Asking, Exchange, Writing};
+use colloquy::store::{ACTIVE_REPLIES_MAX, Asking, Exchange, Store, Writing};
 
 static IDS: LazyLock<IdSource> = LazyLock::new(|| {
     let mut seed = [0; 8];
@@ -42,6 +42,22 @@ pub fn chat() -> Chat {
         created_at: now,
         updated_at: now,
     }
+}
+
+/// [`chat`], stored.
+pub async fn stored_chat(store: &dyn Store) -> Chat {
+    let chat = chat();
+    store.insert_chat(&chat).await.unwrap();
+    chat
+}
+
+/// All messages of a chat, in its order.
+pub async fn all(store: &dyn Store, chat: ChatId) -> Vec<Message> {
+    let all = Slice {
+        skip: 0,
+        limit: 10_000,
+    };
+    store.message_slice(chat, all).await.unwrap()
 }
 
 /// A user's message that nothing is special about.
