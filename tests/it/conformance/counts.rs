@@ -4,11 +4,11 @@ use colloquy::domain::{ChatId, EndState, Message, MessageChange, TokenCount, Usa
 use colloquy::store::{Begun, Claim, Store, Written};
 use futures_util::future::join_all;
 
-use crate::on_both_stores;
+use crate::on_every_store;
 use crate::support::make;
 use crate::support::scratch::Scratch;
 
-on_both_stores! {
+on_every_store! {
     counts_follow_every_write_change_and_removal,
     counts_follow_replies_however_they_end,
     a_long_chat_is_counted_as_a_short_one,
