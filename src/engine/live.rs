@@ -17,7 +17,7 @@ use crate::domain::{
 };
 // Wakes readers in an order that does not depend on chance.
 #[cfg(test)]
-use crate::simulation::watch;
+use crate::engine::watch;
 
 /// The most bytes of text in one [`ReplyUpdate::Snapshot`] or [`ReplyUpdate::Partial`]. A blocked socket holds at most
 /// one of them, however long the reply.

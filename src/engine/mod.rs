@@ -16,6 +16,8 @@ mod sweep;
 mod turn;
 mod unconfirmed;
 mod waits;
+#[cfg(test)]
+pub(crate) mod watch;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};

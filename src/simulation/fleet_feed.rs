@@ -12,9 +12,9 @@ use tokio::time::{Duration, Instant, timeout};
 use super::bot::call_of;
 use super::fault::{Fault, is_put_back};
 use super::history::Note;
-use super::watch;
 use super::world::{Gate, World, lock};
 use crate::domain::{ChatEvent, ChatId, FeedPosition, MessageId, Typing};
+use crate::engine::watch;
 use crate::feed::{Away, Feed, Fleet, Followed, Follower, Heard, Hearing};
 
 /// How long an event may have waited and still be told with its content, as in `src/feed/redis/link.rs`.

@@ -15,5 +15,4 @@ mod proxy;
 mod recorded;
 mod run;
 mod tests;
-pub mod watch;
 mod world;

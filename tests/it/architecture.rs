@@ -18,16 +18,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
     ("bot", &["domain", "config", "telemetry"]),
     (
         "engine",
-        // Of the simulation, in unit tests, what wakes readers in an order that can be repeated.
-        &[
-            "domain",
-            "config",
-            "telemetry",
-            "store",
-            "feed",
-            "bot",
-            "simulation",
-        ],
+        &["domain", "config", "telemetry", "store", "feed", "bot"],
     ),
     ("auth", &["domain", "config"]),
     (
