@@ -11,6 +11,7 @@ pub mod redis;
 mod ring;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
@@ -21,6 +22,9 @@ pub use self::redis::{RedisFeed, RedisFeedError, RedisProbed};
 pub use fleet::{Away, Fleet, Heard, Hearing};
 pub use local::LocalFeed;
 pub use ring::{EVENTS_MAX, RETAINED_FOR, TYPISTS_MAX};
+
+/// How long an event may have waited and still be published with its content, to other servers.
+pub(crate) const CONTENT_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// What a follower is told.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,10 +15,7 @@ use super::history::Note;
 use super::world::{Gate, World, lock};
 use crate::domain::{ChatEvent, ChatId, FeedPosition, MessageId, Typing};
 use crate::engine::watch;
-use crate::feed::{Away, Feed, Fleet, Followed, Follower, Heard, Hearing};
-
-/// How long an event may have waited and still be told with its content, as in `src/feed/redis/link.rs`.
-const CONTENT_WAIT_MAX: Duration = Duration::from_millis(500);
+use crate::feed::{Away, CONTENT_WAIT_MAX, Feed, Fleet, Followed, Follower, Heard, Hearing};
 
 /// What all servers share.
 pub struct Broker {

@@ -8,29 +8,7 @@ use tokio::time::sleep;
 use super::recorded::{RecordedStore, away};
 use super::world::{Gate, World};
 use crate::store::StoreError;
-use crate::store::wrapped::wrap_store;
-
-/// Operations that change nothing: whether their answer is lost does not matter.
-const READS: [&str; 18] = [
-    "chats",
-    "chat_page",
-    "chat_slice",
-    "chat_count",
-    "message_of_key",
-    "messages",
-    "message_pages",
-    "message_slice",
-    "last_messages",
-    "message_counts",
-    "token_counts",
-    "before_reply",
-    "claimable_replies",
-    "active_replies",
-    "search_messages",
-    "usage",
-    "revocations",
-    "ping",
-];
+use crate::store::wrapped::{Access, wrap_store};
 
 pub struct StoreProxy {
     world: Arc<World>,
@@ -54,6 +32,7 @@ impl StoreProxy {
     async fn around<T>(
         &self,
         name: &'static str,
+        access: Access,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let weather = self.world.weather();
@@ -72,7 +51,8 @@ impl StoreProxy {
         let result = call.await;
         self.world.travel().await;
         self.gate.pass().await;
-        if !READS.contains(&name) && (!self.gate.has_store() || self.world.happens(weather.answer_lost)) {
+        // Whether the answer to a read is lost does not matter: it changed nothing.
+        if access == Access::Write && (!self.gate.has_store() || self.world.happens(weather.answer_lost)) {
             return self.store.answer_lost(name);
         }
         result

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::wrapped::wrap_store;
+use super::wrapped::{Access, wrap_store};
 use super::{Store, StoreError};
 use crate::telemetry::store::operation;
 
@@ -24,6 +24,7 @@ impl MeteredStore {
     async fn around<T>(
         &self,
         name: &'static str,
+        _: Access,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         operation(name, call, kind_of).await

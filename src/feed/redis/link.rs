@@ -24,6 +24,7 @@ use super::run::KnownRun;
 use super::wire::{self, encode};
 use super::{RETAINED_MS, Shared};
 use crate::domain::{ChatEvent, ChatId, MessageId, Typing};
+use crate::feed::CONTENT_WAIT_MAX;
 use crate::feed::ring::EVENTS_MAX;
 use crate::telemetry::feed::{failed, operation};
 
@@ -31,8 +32,6 @@ use crate::telemetry::feed::{failed, operation};
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(2);
 /// How long Redis may take to answer. After that the connection is given up.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(1);
-/// How long an event may have waited and still be published with its content.
-const CONTENT_WAIT_MAX: Duration = Duration::from_millis(500);
 /// The most commands of one batch.
 pub(super) const BATCH_MAX: usize = 256;
 
