@@ -8,6 +8,9 @@ use crate::domain::WhileReplying;
 /// How many chats a run has.
 pub const CHATS: usize = 2;
 
+/// The weight of new prompts among all calls; every other kind has one of at most 9.
+const NEW_PROMPTS: u32 = 12;
+
 /// Everything that a run is made of. With the same plan it takes the same course.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -158,26 +161,25 @@ impl Plan {
         let servers = rng.usize(2..=3);
         let has_bad_store = rng.u32(0..4) == 0;
         let mut rate = |max: u32| if has_bad_store { rng.u32(0..=max) } else { 0 };
-        let mut weather = Weather {
-            refused: rate(30),
-            answer_lost: rate(30),
-            late: rate(20),
-            late_effect: rate(20),
-            half: rate(100),
-            instant: 300,
-            feed_lost: 0,
-            bot_pause_max: 300,
+        let (refused, answer_lost, late, late_effect, half) =
+            (rate(30), rate(30), rate(20), rate(20), rate(100));
+        let weather = Weather {
+            refused,
+            answer_lost,
+            late,
+            late_effect,
+            half,
+            instant: rng.u32(100..900),
+            feed_lost: if rng.u32(0..4) == 0 { rng.u32(0..60) } else { 0 },
+            bot_pause_max: [20, 200, 800][rng.usize(0..3)],
         };
-        weather.instant = rng.u32(100..900);
-        weather.feed_lost = if rng.u32(0..4) == 0 { rng.u32(0..60) } else { 0 };
-        weather.bot_pause_max = [20, 200, 800][rng.usize(0..3)];
         let is_skewed = rng.u32(0..3) == 0;
         let skews = (0..servers)
             .map(|_| if is_skewed { rng.i64(-3_000..3_000) } else { 0 })
             .collect();
         let steps = Drawing {
             servers,
-            weights: std::array::from_fn(|_| if rng.u32(0..3) == 0 { 0 } else { rng.u32(1..10) }),
+            weights: CallKind::ALL.map(|kind| (kind, if rng.u32(0..3) == 0 { 0 } else { rng.u32(1..10) })),
             faults: if rng.u32(0..3) == 0 { 0 } else { rng.usize(1..5) },
             sends: Vec::new(),
             steps: Vec::new(),
@@ -194,13 +196,41 @@ impl Plan {
     }
 }
 
+/// A kind of call that comes besides new prompts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum CallKind {
+    Resend,
+    Create,
+    Edit,
+    DeletePrompt,
+    DeleteReply,
+    DeleteChat,
+    StopReply,
+    StopAll,
+    Regenerate,
+}
+
+impl CallKind {
+    /// All of them, in the order in which they are drawn.
+    const ALL: [Self; 9] = [
+        Self::Resend,
+        Self::Create,
+        Self::Edit,
+        Self::DeletePrompt,
+        Self::DeleteReply,
+        Self::DeleteChat,
+        Self::StopReply,
+        Self::StopAll,
+        Self::Regenerate,
+    ];
+}
+
 /// Draws the steps of a plan.
 struct Drawing {
     rng: Rng,
     servers: usize,
-    /// How often each kind of call comes: resend, create, edit, deletion of a prompt, of a reply, of a chat, stop of a
-    /// reply, of all, regeneration.
-    weights: [u32; 9],
+    /// How often each kind of call comes.
+    weights: [(CallKind, u32); CallKind::ALL.len()],
     faults: usize,
     /// The labels of the prompts so far, with their chats.
     sends: Vec<(usize, usize)>,
@@ -251,6 +281,26 @@ impl Drawing {
         (0..count).map(|_| self.rng.u64(100..8_000)).collect()
     }
 
+    /// The kind of the next call; `None` for a new prompt.
+    fn kind(&mut self) -> Option<CallKind> {
+        let total: u32 = self.weights.iter().map(|(_, weight)| weight).sum();
+        let mut pick = self.rng.u32(0..NEW_PROMPTS + total);
+        for (kind, weight) in self.weights {
+            if pick < weight {
+                return Some(kind);
+            }
+            pick -= weight;
+        }
+        None
+    }
+
+    /// Whether clients of this plan send anything twice.
+    fn resends(&self) -> bool {
+        self.weights
+            .iter()
+            .any(|(kind, weight)| *kind == CallKind::Resend && *weight > 0)
+    }
+
     fn call(&mut self, at: u64, width: u64, chat: usize, is_flood: bool) {
         let server = self.server();
         let at = at + self.rng.u64(0..width);
@@ -265,30 +315,21 @@ impl Drawing {
             _ => WhileReplying::Queue,
         };
         let send = Call::Send { chat, label, wish };
-        let mut pick = self.rng.u32(0..12 + self.weights.iter().sum::<u32>());
-        let mut kind = None;
-        for (at, weight) in self.weights.into_iter().enumerate() {
-            if pick < weight {
-                kind = Some(at);
-                break;
-            }
-            pick -= weight;
-        }
-        let call = match (kind, known) {
+        let call = match (self.kind(), known) {
             _ if is_flood => send,
-            (Some(0), Some((label, chat))) => Call::Send {
+            (Some(CallKind::Resend), Some((label, chat))) => Call::Send {
                 chat,
                 label,
                 wish: WhileReplying::Queue,
             },
-            (Some(1), _) => Call::Create { chat, label },
-            (Some(2), Some((label, _))) => Call::Edit { label },
-            (Some(3), Some((label, _))) => Call::DeletePrompt { label },
-            (Some(4), Some((label, _))) => Call::DeleteReply { label },
-            (Some(5), _) if at > 1_500 => Call::DeleteChat { chat },
-            (Some(6), Some((label, _))) => Call::StopReply { label },
-            (Some(7), _) => Call::StopAll { chat },
-            (Some(8), Some((regenerated, _))) => Call::Regenerate {
+            (Some(CallKind::Create), _) => Call::Create { chat, label },
+            (Some(CallKind::Edit), Some((label, _))) => Call::Edit { label },
+            (Some(CallKind::DeletePrompt), Some((label, _))) => Call::DeletePrompt { label },
+            (Some(CallKind::DeleteReply), Some((label, _))) => Call::DeleteReply { label },
+            (Some(CallKind::DeleteChat), _) if at > 1_500 => Call::DeleteChat { chat },
+            (Some(CallKind::StopReply), Some((label, _))) => Call::StopReply { label },
+            (Some(CallKind::StopAll), _) => Call::StopAll { chat },
+            (Some(CallKind::Regenerate), Some((regenerated, _))) => Call::Regenerate {
                 label: regenerated,
                 key: label,
                 wish,
@@ -307,7 +348,7 @@ impl Drawing {
         }
         self.leave(server, at, call.clone());
         // Sent twice, most often at nearly the same time, as clients do whose line is bad.
-        if is_new && self.weights[0] > 0 && self.rng.u32(0..6) == 0 {
+        if is_new && self.resends() && self.rng.u32(0..6) == 0 {
             let width = [6, 6, 1_500][self.rng.usize(0..3)];
             let (other, later) = (self.server(), at + self.rng.u64(0..width));
             self.leave(other, later, call);
