@@ -12,7 +12,7 @@ type Tellings<'a> = Vec<Telling<'a>>;
 
 impl Judge<'_> {
     /// What a server did and lived to tell.
-    pub(super) fn tellings(&mut self) {
+    pub(super) fn tellings(&self) -> Vec<Breach> {
         let mut found = Vec::new();
         for (at, entry) in self.history.iter().enumerate() {
             let Note::Did { server, effect } = &entry.note else {
@@ -45,12 +45,11 @@ impl Judge<'_> {
             let is_gone = event.message_id().is_some_and(is_gone) || !self.chats.contains(&chat);
             let is_gone = is_gone && event != ChatEvent::ChatDeleted;
             if !is_told && !is_gone && !self.was_killed(*server) {
-                found.push(format!("{event:?} is told to followers"));
+                let what = format!("{event:?} is told to followers");
+                found.push(Breach::new(Kind::NeverTold, what));
             }
         }
-        for what in found {
-            self.breach(Kind::NeverTold, what);
-        }
+        found
     }
 
     /// Whether the beginning of a reply was told to followers.
@@ -68,7 +67,7 @@ impl Judge<'_> {
         )
     }
 
-    pub(super) fn followers(&mut self) {
+    pub(super) fn followers(&self) -> Vec<Breach> {
         let mut told: BTreeMap<usize, (ChatId, Tellings<'_>)> = BTreeMap::new();
         for (at, entry) in self.history.iter().enumerate() {
             if let Note::Told {
@@ -84,11 +83,10 @@ impl Judge<'_> {
         let mut found = Vec::new();
         for (follower, (chat, told)) in told {
             self.one_follower(chat, &told, &mut |kind, what| {
-                found.push((kind, format!("follower {follower}: {what}")));
+                found.push(Breach::new(kind, format!("follower {follower}: {what}")));
             });
         }
-        self.breaches
-            .extend(found.into_iter().map(|(kind, what)| Breach { kind, what }));
+        found
     }
 
     fn one_follower(&self, chat: ChatId, told: &[Telling<'_>], found: &mut dyn FnMut(Kind, String)) {

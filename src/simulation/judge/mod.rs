@@ -1,11 +1,12 @@
 //! What must hold, looked for in the history of a run and in what the store holds at its end.
 
 mod followers;
+mod messages;
 mod replies;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::history::{Answer, Effect, Entry, Note, label_of};
+use super::history::{Answer, Effect, Entry, Note};
 use super::plan::Call;
 use crate::domain::{ChatId, Message, MessageId};
 
@@ -74,6 +75,12 @@ pub struct Breach {
     pub what: String,
 }
 
+impl Breach {
+    fn new(kind: Kind, what: String) -> Self {
+        Self { kind, what }
+    }
+}
+
 /// What a run left behind.
 pub struct Judge<'a> {
     history: &'a [Entry],
@@ -128,7 +135,7 @@ impl<'a> Judge<'a> {
             } => {
                 if self.deleted.contains_key(&message.id) && !self.removed.contains(&message.id) {
                     let what = format!("{} stays deleted, and is not stored again", message.id);
-                    self.breach(Kind::BroughtBack, what);
+                    self.breaches.push(Breach::new(Kind::BroughtBack, what));
                 }
                 self.stored.entry(message.id).or_insert((at, message));
             }
@@ -164,25 +171,6 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Every breach, once of each kind.
-    pub fn judge(mut self) -> Vec<Breach> {
-        self.what_is_stored();
-        self.what_was_refused();
-        self.calls_of_the_bot();
-        self.stops();
-        self.bound();
-        self.tellings();
-        self.followers();
-        self.order();
-        self.breaches.sort_by_key(|breach| breach.kind);
-        self.breaches.dedup_by_key(|breach| breach.kind);
-        self.breaches
-    }
-
-    fn breach(&mut self, kind: Kind, what: String) {
-        self.breaches.push(Breach { kind, what });
-    }
-
     /// The message of an answer, if it acknowledges one, and the reply.
     fn acknowledged(answer: &Answer) -> Vec<MessageId> {
         match answer {
@@ -193,140 +181,21 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn what_is_stored(&mut self) {
-        let mut found = Vec::new();
-        let mut labels = BTreeMap::new();
-        for message in self.messages.values() {
-            let id = message.id;
-            if !self.chats.contains(&message.chat_id) {
-                found.push((
-                    Kind::LeftInDeletedChat,
-                    format!("{id} ({}) is gone with its chat", message.text),
-                ));
-                continue;
-            }
-            if message.is_under_way() {
-                found.push((Kind::NeverEnds, format!("{id} has ended")));
-            }
-            if message.reply.is_none()
-                && let Some(other) = labels.insert((message.chat_id, label_of(&message.text)), id)
-            {
-                found.push((
-                    Kind::Doubled,
-                    format!("{other} and {id} ({}) are one message", message.text),
-                ));
-            }
-            let prompt = message.reply.as_ref().and_then(|reply| reply.in_reply_to);
-            if let Some(prompt) = prompt.filter(|prompt| !self.stored.contains_key(prompt)) {
-                let what = format!("{id} is removed, whose prompt {prompt} was never stored");
-                found.push((Kind::HalfIsKept, what));
-            }
-            if let Some(reply) = message.reply_id
-                && !self.messages.contains_key(&reply)
-                && !self.deleted.contains_key(&reply)
-            {
-                found.push((
-                    Kind::PromptWithoutReply,
-                    format!(
-                        "the prompt {id} ({}) has the reply {reply} that it names",
-                        message.text
-                    ),
-                ));
-            }
-        }
-        let mut of_keys = BTreeMap::new();
-        for asking in self.calls.values() {
-            let ids = asking
-                .answer
-                .map_or_else(Vec::new, |(_, answer)| Self::acknowledged(answer));
-            if let (Some(key), Some(id)) = (asking.what.key(), ids.first())
-                && self.messages.contains_key(id)
-                && let Some(other) = of_keys.insert(key, *id).filter(|other| other != id)
-            {
-                found.push((Kind::Doubled, format!("{other} and {id} were sent as one")));
-            }
-            for id in ids {
-                let is_gone = !self.messages.contains_key(&id) && !self.deleted.contains_key(&id);
-                let chat = self.stored.get(&id).map(|(_, message)| message.chat_id);
-                if is_gone && chat.is_none_or(|chat| self.chats.contains(&chat)) {
-                    found.push((Kind::Lost, format!("{id} was acknowledged and is there")));
-                }
-            }
-        }
+    /// Every breach, once of each kind.
+    pub fn judge(mut self) -> Vec<Breach> {
+        let found = [
+            self.what_is_stored(),
+            self.what_was_refused(),
+            self.calls_of_the_bot(),
+            self.stops(),
+            self.bound(),
+            self.tellings(),
+            self.followers(),
+            self.order(),
+        ];
+        self.breaches.extend(found.into_iter().flatten());
+        self.breaches.sort_by_key(|breach| breach.kind);
+        self.breaches.dedup_by_key(|breach| breach.kind);
         self.breaches
-            .extend(found.into_iter().map(|(kind, what)| Breach { kind, what }));
-    }
-
-    fn what_was_refused(&mut self) {
-        let mut refused: BTreeMap<String, bool> = BTreeMap::new();
-        for asking in self.calls.values() {
-            let label = match asking.what {
-                Call::Send { label, .. } => format!("p{label}"),
-                Call::Create { label, .. } => format!("m{label}"),
-                _ => continue,
-            };
-            let is_refused = matches!(asking.answer, Some((_, Answer::Refused { .. })));
-            let always = refused.entry(label).or_insert(true);
-            *always &= is_refused;
-        }
-        let stored = self
-            .messages
-            .values()
-            .filter(|message| message.reply.is_none() && refused.get(label_of(&message.text)) == Some(&true));
-        let stored: Vec<_> = stored
-            .map(|message| format!("{} was refused and is not stored", message.text))
-            .collect();
-        for what in stored {
-            self.breach(Kind::RefusedYetStored, what);
-        }
-    }
-
-    fn order(&mut self) {
-        let place = |id: &MessageId| {
-            self.messages
-                .get(id)
-                .map(|message| (message.created_at, message.id))
-        };
-        let mut acknowledged = Vec::new();
-        for asking in self.calls.values() {
-            if let Some((at, answer)) = asking.answer
-                && let Some(message) = Self::acknowledged(answer).first()
-            {
-                let stored_in = self
-                    .stored
-                    .get(message)
-                    .map(|(at, message)| (*at, message.chat_id));
-                // Of one that was joined, the first call counts.
-                if let Some((_, chat)) = stored_in.filter(|(stored, _)| *stored > asking.from) {
-                    acknowledged.push((asking.from, at, chat, *message));
-                }
-            }
-        }
-        let mut found = Vec::new();
-        for (_, answered, chat, first) in &acknowledged {
-            for (from, _, other_chat, second) in &acknowledged {
-                let is_later = from > answered && chat == other_chat && first != second;
-                if is_later
-                    && place(first)
-                        .zip(place(second))
-                        .is_some_and(|(first, second)| first >= second)
-                {
-                    found.push(format!(
-                        "{second} was sent after {first} was acknowledged, and stands behind it"
-                    ));
-                }
-            }
-        }
-        for message in self.messages.values() {
-            let prompt = message.reply.as_ref().and_then(|reply| reply.in_reply_to);
-            if let Some(prompt) = prompt.and_then(|prompt| place(&prompt))
-                && prompt >= (message.created_at, message.id)
-            {
-                found.push(format!("the reply {} stands behind its prompt", message.id));
-            }
-        }
-        for what in found {
-            self.breach(Kind::OrderNotRising, what);
-        }
     }
 }

@@ -14,7 +14,7 @@ use crate::store::ACTIVE_REPLIES_MAX;
 const CALL_ON_ITS_WAY_MS: u64 = 5_000;
 
 impl Judge<'_> {
-    pub(super) fn calls_of_the_bot(&mut self) {
+    pub(super) fn calls_of_the_bot(&self) -> Vec<Breach> {
         let mut replies: BTreeMap<usize, MessageId> = BTreeMap::new();
         for entry in self.history {
             if let Note::Wrote { call, reply } = entry.note {
@@ -31,7 +31,7 @@ impl Judge<'_> {
                 continue;
             };
             if let Some(first) = answered.insert(*reply, *call) {
-                found.push((
+                found.push(Breach::new(
                     Kind::CalledTwice,
                     format!("the bot is called once for the reply {reply}, and not by c{first} and c{call}"),
                 ));
@@ -43,7 +43,7 @@ impl Judge<'_> {
             if let Some(deleted_at) = self.chat_deleted_at(chat)
                 && entry.at > deleted_at + CALL_ON_ITS_WAY_MS
             {
-                found.push((
+                found.push(Breach::new(
                     Kind::CalledForDeletedChat,
                     format!("c{call} is not made: the chat was deleted at {deleted_at} ms"),
                 ));
@@ -59,7 +59,7 @@ impl Judge<'_> {
                 true => Kind::AskedForGonePrompt,
                 false => Kind::AnswersAnother,
             };
-            found.push((
+            found.push(Breach::new(
                 kind,
                 format!(
                     "c{call}, for the reply to \"{}\", asks that, and not \"{question}\"",
@@ -67,8 +67,7 @@ impl Judge<'_> {
                 ),
             ));
         }
-        self.breaches
-            .extend(found.into_iter().map(|(kind, what)| Breach { kind, what }));
+        found
     }
 
     /// When the deletion of a chat was acknowledged.
@@ -90,7 +89,7 @@ impl Judge<'_> {
             .filter(|message| !message.is_under_way())
     }
 
-    pub(super) fn stops(&mut self) {
+    pub(super) fn stops(&self) -> Vec<Breach> {
         let mut found = Vec::new();
         for asking in self.calls.values() {
             let Some((answered, answer)) = asking.answer else {
@@ -150,7 +149,7 @@ impl Judge<'_> {
                         "{reply} was under way when all were stopped ({:?}), and stops",
                         asking.what
                     );
-                    found.push((Kind::StopMissed, what));
+                    found.push(Breach::new(Kind::StopMissed, what));
                 }
             }
         }
@@ -167,7 +166,7 @@ impl Judge<'_> {
                 ReplyState::Interrupted => Kind::StopForgotten,
                 _ => Kind::StopIgnored,
             };
-            found.push((
+            found.push(Breach::new(
                 kind,
                 format!(
                     "{}, for which a stop is noted, is STOPPED and not {:?}",
@@ -175,19 +174,18 @@ impl Judge<'_> {
                 ),
             ));
         }
-        self.breaches
-            .extend(found.into_iter().map(|(kind, what)| Breach { kind, what }));
+        found
     }
 
     /// A breach, if somebody was told that a reply stops and it did not.
-    fn told_to_stop(&self, reply: MessageId) -> Option<(Kind, String)> {
+    fn told_to_stop(&self, reply: MessageId) -> Option<Breach> {
         let state = self.state_of(reply)?.reply.as_ref()?.state;
         let kind = match state {
             ReplyState::Stopped => return None,
             ReplyState::Interrupted => Kind::StopForgotten,
             _ => Kind::StopIgnored,
         };
-        Some((
+        Some(Breach::new(
             kind,
             format!("{reply}, of which a caller was told that it stops, is STOPPED and not {state:?}"),
         ))
@@ -207,7 +205,7 @@ impl Judge<'_> {
         sent.filter(|(reply, _)| of_chat(reply)).collect()
     }
 
-    pub(super) fn bound(&mut self) {
+    pub(super) fn bound(&self) -> Vec<Breach> {
         let most = self.history.iter().filter_map(|entry| match &entry.note {
             Note::Did {
                 effect: Effect::Stored { streaming, .. },
@@ -215,10 +213,13 @@ impl Judge<'_> {
             } => Some(*streaming),
             _ => None,
         });
-        if let Some(most) = most.max().filter(|most| *most > ACTIVE_REPLIES_MAX) {
+        let most = most.max().filter(|most| *most > ACTIVE_REPLIES_MAX);
+        most.map(|most| {
             let what =
                 format!("at most {ACTIVE_REPLIES_MAX} replies of a chat are under way, and not {most}");
-            self.breach(Kind::TooManyUnderWay, what);
-        }
+            Breach::new(Kind::TooManyUnderWay, what)
+        })
+        .into_iter()
+        .collect()
     }
 }
