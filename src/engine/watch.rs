@@ -1,5 +1,5 @@
-//! The part of `tokio::sync::watch` that live replies use, for unit tests: receivers are woken in the order in which they
-//! began to wait. Tokio's own channel spreads them over eight lists by chance, which cannot be seeded.
+//! The part of `tokio::sync::watch` that live replies use, for unit tests: receivers are woken in the order in which
+//! they began to wait. Tokio's own channel spreads them over eight lists by chance, which cannot be seeded.
 
 use std::marker::PhantomData;
 use std::sync::Arc;

@@ -198,8 +198,8 @@ impl FleetFeed {
     }
 }
 
-/// Carries what a server publishes, in order. Where an event is lost, the log of its chat begins anew as soon as that is
-/// possible.
+/// Carries what a server publishes, in order. Where an event is lost, the log of its chat begins anew as soon as that
+/// is possible.
 async fn carry(
     world: Arc<World>,
     gate: Arc<Gate>,

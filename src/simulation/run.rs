@@ -12,7 +12,8 @@ use super::plan::{CHATS, Plan};
 use super::world::World;
 use crate::domain::{Message, TokenCount};
 
-/// How long everything has to settle once it works again: a lease, the time for which nobody judges one, and some looks.
+/// How long everything has to settle once it works again: a lease, the time for which nobody judges one, and some
+/// looks.
 const SETTLES_IN: Duration = Duration::from_secs(30);
 /// The most that replies may take to end behind that.
 const SETTLES_IN_MAX: Duration = Duration::from_secs(120);

@@ -37,7 +37,8 @@ impl Judge<'_> {
                 _ => continue,
             };
             let is_told = self.history[at..].iter().any(|later| {
-                matches!(&later.note, Note::Published { chat: told, event: other, .. } if *told == chat && other.without_content() == event)
+                matches!(&later.note, Note::Published { chat: told, event: other, .. }
+                    if *told == chat && other.without_content() == event)
             });
             // Of what is deleted since there is nothing to tell but that.
             let is_gone =
@@ -226,8 +227,8 @@ impl Judge<'_> {
         }
     }
 
-    /// Whether a reply's server was killed with the event of its beginning in its hands: then nobody learns of it before
-    /// they read the chat.
+    /// Whether a reply's server was killed with the event of its beginning in its hands: then nobody learns of it
+    /// before they read the chat.
     fn died_untold(&self, reply: &Message) -> bool {
         let owner = reply.reply.as_ref().map(|reply| reply.owner.as_str());
         let is_killed = self.history.iter().any(|entry| {
@@ -259,8 +260,8 @@ impl Judge<'_> {
             ChatEvent::ChatDeleted => *told == Told::ChatDeleted,
             ChatEvent::ChatUpdated(_) => true,
         };
-        // One that follows a reply which it found by itself may know its end before its beginning is carried, and that it
-        // is gone before that is.
+        // One that follows a reply which it found by itself may know its end before its beginning is carried, and that
+        // it is gone before that is.
         let since = match event {
             ChatEvent::ReplyStarted(_) | ChatEvent::MessageDeleted(_) => 0,
             _ => carried,
