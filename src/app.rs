@@ -1,6 +1,6 @@
 //! The composition root: the only place that names concrete stores, feeds and bots.
 
-mod descent;
+pub(crate) mod descent;
 
 use std::sync::Arc;
 

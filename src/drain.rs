@@ -99,6 +99,7 @@ impl Drain {
                 tokio::time::sleep(wait).await;
             };
             tokio::select! {
+                biased;
                 () = state.over.cancelled() => {}
                 () = early => {}
             }

@@ -22,17 +22,17 @@ const LEAVE_WAIT_MAX: Duration = Duration::from_secs(2);
 /// How often the log says what is left.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 
-pub(super) struct Descent {
-    pub(super) engine: Arc<Engine>,
-    pub(super) service: Arc<Service>,
-    pub(super) drain: Drain,
-    pub(super) grace: Duration,
+pub(crate) struct Descent {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) service: Arc<Service>,
+    pub(crate) drain: Drain,
+    pub(crate) grace: Duration,
 }
 
 impl Descent {
     /// Ends all replies once the first wish has come, after the grace or at the second wish: how many are left whose
     /// ends are not stored. Streams are told to go on the way.
-    pub(super) async fn go(&self, wishes: impl Stream<Item = ()>) -> usize {
+    pub(crate) async fn go(&self, wishes: impl Stream<Item = ()>) -> usize {
         // When nobody is left to wish for anything, nobody does.
         let mut wishes = pin!(wishes.chain(stream::pending()));
         wishes.next().await;
@@ -43,6 +43,7 @@ impl Descent {
             "draining for up to {grace_seconds} s; told again, the server ends at once"
         ));
         tokio::select! {
+            biased;
             () = self.replies() => {}
             () = self.reports() => {}
             () = sleep(self.grace) => self.report("the time to drain is over"),
@@ -57,7 +58,7 @@ impl Descent {
     }
 
     /// Serves to the end of every connection, which behind [`Descent::go`] must come soon.
-    pub(super) async fn serve<E>(&self, serving: impl Future<Output = Result<(), E>>) -> Result<(), E> {
+    pub(crate) async fn serve<E>(&self, serving: impl Future<Output = Result<(), E>>) -> Result<(), E> {
         let connections = async {
             serving.await?;
             self.service.streams_closed().await;
@@ -68,6 +69,7 @@ impl Descent {
             sleep(LEAVE_WAIT_MAX).await;
         };
         tokio::select! {
+            biased;
             served = connections => served,
             () = patience => {
                 tracing::warn!("some connections did not end in time");

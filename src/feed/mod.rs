@@ -25,6 +25,8 @@ pub use ring::{EVENTS_MAX, RETAINED_FOR, TYPISTS_MAX};
 
 /// How long an event may have waited and still be published with its content, to other servers.
 pub(crate) const CONTENT_WAIT_MAX: Duration = Duration::from_millis(500);
+/// How long a flush may take: several times what a Redis that works needs.
+pub(crate) const FLUSH_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// What a follower is told.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::followers::{Reader, follow};
-use super::history::{Answer, Note, label_of};
+use super::history::{Answer, KILLED, Note, label_of};
 use super::plan::{Call, What};
 use super::trouble::{hurt, restart_feed, shut_down};
 use super::world::{Server, World};
@@ -65,7 +65,11 @@ pub async fn perform(world: Arc<World>, label: usize, what: What) {
                 follow(Reader::new(&world, label, chat, Some(reply)), server, cuts).await;
             }
         }
-        What::Kill { server, down_for } => world.replace(server, Duration::from_millis(down_for)).await,
+        What::Kill { server, down_for } => {
+            world
+                .replace(server, KILLED, Duration::from_millis(down_for))
+                .await
+        }
         What::ShutDown { server, grace } => shut_down(&world, server, Duration::from_millis(grace)).await,
         What::Freeze { server, time } => hurt(&world, server, "freezes", |server| {
             server.gate.freeze(Duration::from_millis(time));
@@ -88,6 +92,7 @@ async fn make_call(world: &World, slot: usize, call: Call, leaves_after: Option<
     let Some(server) = world.server_up(slot) else {
         return;
     };
+    let _counted = server.calls.token();
     let number = world.next_call();
     world.note(Note::Asked {
         call: number,

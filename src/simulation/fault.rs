@@ -31,6 +31,8 @@ pub enum Fault {
     OldRunContinued,
     /// Events are not published.
     DroppedEvents,
+    /// A server ends without waiting for its last events to be carried.
+    NothingFlushed,
     /// The client key of a regeneration is not stored.
     KeyNotStored,
     /// Whoever reads a reply from the store finds it streaming, although it has ended.

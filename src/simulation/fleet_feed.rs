@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures_util::stream::{self, BoxStream, StreamExt};
-use tokio::sync::mpsc;
-use tokio::time::{Duration, Instant, timeout};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Duration, Instant, sleep, timeout};
 
 use super::bot::call_of;
 use super::fault::{Fault, is_put_back};
@@ -15,7 +15,7 @@ use super::history::Note;
 use super::world::{Gate, World, lock};
 use crate::domain::{ChatEvent, ChatId, FeedPosition, MessageId, Typing};
 use crate::engine::watch;
-use crate::feed::{Away, CONTENT_WAIT_MAX, Feed, Fleet, Followed, Follower, Heard, Hearing};
+use crate::feed::{Away, CONTENT_WAIT_MAX, FLUSH_WAIT_MAX, Feed, Fleet, Followed, Follower, Heard, Hearing};
 
 /// What all servers share.
 pub struct Broker {
@@ -166,12 +166,20 @@ impl Kept {
     }
 }
 
+/// What a server hands to the task that carries its events.
+enum Letter {
+    /// An event, and when it was published.
+    Event(ChatId, ChatEvent, Instant),
+    /// To be answered once every event before it is carried, or its chat's log has begun anew.
+    Flush(oneshot::Sender<()>),
+}
+
 /// The feed as one server reaches it.
 #[derive(Clone)]
 pub struct FleetFeed {
     world: Arc<World>,
     gate: Arc<Gate>,
-    outbox: mpsc::UnboundedSender<(ChatId, ChatEvent, Instant)>,
+    outbox: mpsc::UnboundedSender<Letter>,
     mailbox: Arc<Mutex<Option<mpsc::UnboundedReceiver<MessageId>>>>,
 }
 
@@ -200,15 +208,21 @@ impl FleetFeed {
 
 /// Carries what a server publishes, in order. Where an event is lost, the log of its chat begins anew as soon as that
 /// is possible.
-async fn carry(
-    world: Arc<World>,
-    gate: Arc<Gate>,
-    mut events: mpsc::UnboundedReceiver<(ChatId, ChatEvent, Instant)>,
-) {
+async fn carry(world: Arc<World>, gate: Arc<Gate>, mut letters: mpsc::UnboundedReceiver<Letter>) {
     let mut untold = BTreeSet::new();
-    while let Some((chat, event, at)) = events.recv().await {
+    while let Some(letter) = letters.recv().await {
+        let (chat, event, at) = match letter {
+            Letter::Event(chat, event, at) => (chat, event, at),
+            Letter::Flush(done) => {
+                // Its caller may have given up.
+                let _ = done.send(());
+                continue;
+            }
+        };
         gate.pass().await;
         world.travel().await;
+        let pause = world.roll(|rng| rng.u64(0..=world.weather().feed_pause_max));
+        sleep(Duration::from_millis(pause)).await;
         gate.pass().await;
         if !gate.has_feed() || world.happens(world.weather().feed_lost) {
             untold.insert(chat);
@@ -230,6 +244,7 @@ async fn carry(
             world.broker.append(chat, event);
         }
         for chat in std::mem::take(&mut untold) {
+            world.note(Note::Renewed { chat });
             world.broker.renew(chat);
         }
     }
@@ -248,7 +263,21 @@ impl Feed for FleetFeed {
             event: event.clone(),
         });
         // The other end lives as long as the run.
-        let _ = self.outbox.send((chat, event, Instant::now()));
+        let _ = self.outbox.send(Letter::Event(chat, event, Instant::now()));
+    }
+
+    async fn flush(&self) -> bool {
+        if is_put_back(Fault::NothingFlushed) {
+            return true;
+        }
+        self.gate.set_flushing(true);
+        let (done, is_done) = oneshot::channel();
+        // The other end lives as long as the run.
+        let _ = self.outbox.send(Letter::Flush(done));
+        let is_flushed = timeout(FLUSH_WAIT_MAX, is_done).await.is_ok();
+        self.gate.set_flushing(!is_flushed);
+        self.gate.pass().await;
+        is_flushed
     }
 
     async fn publish_typing(&self, _: ChatId, _: Typing) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::clients::viewer;
@@ -26,12 +27,18 @@ pub async fn follow(mut reader: Reader, mut slot: usize, cuts: Vec<u64>) {
     let world = reader.world.clone();
     loop {
         let cut = cuts.next();
-        if let Some(server) = world.server_up(slot) {
+        // A server that shuts down takes no more followers.
+        let server = world.server_up(slot).filter(|server| !server.drain.sends_away());
+        if let Some(server) = server {
             let is_over = tokio::select! {
                 biased;
                 () = server.gate.died() => false,
                 // A place that nobody is cut off at is never reached.
                 () = sleep_until(cut.unwrap_or(begun + Duration::from_secs(86_400))) => false,
+                () = server.drain.departure() => {
+                    reader.is_let_go(&server);
+                    false
+                }
                 is_over = reader.read(&server) => is_over,
             };
             if is_over {
@@ -84,6 +91,14 @@ impl Reader {
         }
     }
 
+    /// The server has it go elsewhere: before its end, or because of it.
+    fn is_let_go(&self, server: &Server) {
+        if server.drain.ended().now_or_never().is_some() {
+            let server = server.gate.run;
+            self.note(Told::LetGo { server });
+        }
+    }
+
     fn connected(&self, server: &Server) {
         self.note(Told::Connected {
             server: server.gate.run,
@@ -100,6 +115,7 @@ impl Reader {
         server.gate.pass().await;
         self.connected(server);
         while let Some((update, cursor)) = chat.next().await {
+            self.world.travel().await;
             server.gate.pass().await;
             self.cursor = Some(cursor.encode());
             let told = self.take(update);
@@ -121,6 +137,7 @@ impl Reader {
         server.gate.pass().await;
         self.connected(server);
         while let Some(update) = reply.next().await {
+            self.world.travel().await;
             server.gate.pass().await;
             self.cursor = Some(cursor_of(&update).encode());
             let told = self.take_reply(update);

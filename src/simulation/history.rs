@@ -8,6 +8,15 @@ use crate::service::StopOutcome;
 
 use super::plan::Call;
 
+/// How the run of a server ends: without a word,
+pub const KILLED: &str = "killed";
+/// in order, after nothing had been done to it,
+pub const ENDED: &str = "ends";
+/// the same, before the ends of all its replies were stored,
+pub const ENDED_UNSTORED: &str = "ends, and the ends of replies are not stored";
+/// in order, after it was frozen or cut off, on a store that is not reliable, or before a slow feed was done.
+pub const ENDED_HURT: &str = "ends, after it was hurt";
+
 /// One thing that happened.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -47,6 +56,8 @@ pub enum Note {
     },
     /// The feed took it.
     Carried { chat: ChatId, event: ChatEvent },
+    /// The log of a chat began anew, because events are missing in it: followers are told to read again.
+    Renewed { chat: ChatId },
     /// The bot was called: with this question last.
     Called {
         call: usize,
@@ -106,6 +117,10 @@ pub enum Told {
     Connected {
         server: ServerRun,
         reply: Option<MessageId>,
+    },
+    /// The server that it is connected to has come to its end, and lets it go.
+    LetGo {
+        server: ServerRun,
     },
     Resync,
     Added(MessageId),
@@ -176,6 +191,7 @@ impl fmt::Display for Entry {
                 write!(out, "server {server} tells chat {chat}: {event:?}")
             }
             Note::Carried { chat, event } => write!(out, "the feed tells chat {chat}: {event:?}"),
+            Note::Renewed { chat } => write!(out, "the feed begins the log of chat {chat} anew"),
             Note::Called {
                 call,
                 server,

@@ -40,8 +40,17 @@ pub struct Weather {
     pub instant: u32,
     /// An event or a piece of text is lost on its way through the feed.
     pub feed_lost: u32,
+    /// How long an event takes on its way through the feed at most, in milliseconds, besides the time of any call.
+    pub feed_pause_max: u64,
     /// The bot's pieces come this far apart at most, in milliseconds.
     pub bot_pause_max: u64,
+}
+
+impl Weather {
+    /// Whether the store does what it is told, at once, and says so.
+    pub fn has_good_store(&self) -> bool {
+        self.refused + self.answer_lost + self.late + self.late_effect + self.half == 0
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -163,6 +172,8 @@ impl Plan {
         let mut rate = |max: u32| if has_bad_store { rng.u32(0..=max) } else { 0 };
         let (refused, answer_lost, late, late_effect, half) =
             (rate(30), rate(30), rate(20), rate(20), rate(100));
+        // Drawn apart, so that all that was drawn before they were there stays as it is.
+        let mut later = Rng::with_seed(!seed);
         let weather = Weather {
             refused,
             answer_lost,
@@ -171,13 +182,18 @@ impl Plan {
             half,
             instant: rng.u32(100..900),
             feed_lost: if rng.u32(0..4) == 0 { rng.u32(0..60) } else { 0 },
+            feed_pause_max: if later.u32(0..4) == 0 {
+                later.u64(20..300)
+            } else {
+                0
+            },
             bot_pause_max: [20, 200, 800][rng.usize(0..3)],
         };
         let is_skewed = rng.u32(0..3) == 0;
         let skews = (0..servers)
             .map(|_| if is_skewed { rng.i64(-3_000..3_000) } else { 0 })
             .collect();
-        let steps = Drawing {
+        let mut steps = Drawing {
             servers,
             weights: CallKind::ALL.map(|kind| (kind, if rng.u32(0..3) == 0 { 0 } else { rng.u32(1..10) })),
             faults: if rng.u32(0..3) == 0 { 0 } else { rng.usize(1..5) },
@@ -186,6 +202,18 @@ impl Plan {
             rng,
         }
         .draw();
+        if later.u32(0..8) == 0 {
+            let server = later.usize(0..servers);
+            let grace = [10, 3_000][later.usize(0..2)];
+            let what = What::ShutDown {
+                server,
+                grace: later.u64(0..grace),
+            };
+            let beside = later.usize(0..steps.len());
+            let (at, label) = (steps[beside].at + later.u64(0..30), steps.len());
+            steps.push(Step { at, label, what });
+            steps.sort_by_key(|step| step.at);
+        }
         Self {
             seed,
             chance: seed,

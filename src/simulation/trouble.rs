@@ -1,12 +1,15 @@
 //! Trouble: servers that are hurt or shut down, and a feed that restarts.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use futures_util::stream::{self, StreamExt};
+use tokio::time::sleep;
 
-use super::history::Note;
+use super::history::{ENDED, ENDED_HURT, ENDED_UNSTORED, Note};
 use super::world::{Server, World};
+use crate::app::descent::Descent;
 
 pub fn hurt(world: &World, slot: usize, what: &str, how: impl FnOnce(&Server)) {
     let server = world.server(slot);
@@ -28,7 +31,7 @@ pub fn restart_feed(world: &World, is_old: bool) {
     world.broker.restart(is_old);
 }
 
-/// What `app` does when it is told to end: no more replies, then an end to those that are left.
+/// A shutdown signal: the server goes down as the product does, connections and all. A second one ends it at once.
 pub async fn shut_down(world: &Arc<World>, slot: usize, grace: Duration) {
     let server = world.server(slot);
     if server.gate.is_dead() {
@@ -38,13 +41,38 @@ pub async fn shut_down(world: &Arc<World>, slot: usize, grace: Duration) {
         server: server.gate.run,
         what: "is told to end".to_owned(),
     });
-    server.engine.drain();
-    let _ = timeout(grace, server.engine.drained()).await;
-    let _ = timeout(Duration::from_secs(5), server.engine.shut_down()).await;
-    // Whoever still waits is answered.
-    sleep(Duration::from_millis(500)).await;
+    if server.drain.has_begun() {
+        server.again.notify_one();
+        return;
+    }
+    let descent = Descent {
+        engine: server.engine.clone(),
+        service: server.service.clone(),
+        drain: server.drain.clone(),
+        grace,
+    };
+    let signals = stream::iter([()]).chain(stream::once(server.again.notified()));
+    // As `http::serve`: requests that are on their way are taken, and what was taken is answered.
+    let last_request = world.roll(|rng| {
+        let wait_max = [10, 500][rng.usize(0..2)];
+        Duration::from_millis(rng.u64(0..wait_max))
+    });
+    let serving = async {
+        server.drain.closes_doors().await;
+        sleep(last_request).await;
+        server.calls.close();
+        server.calls.wait().await;
+        server.drain.ended().await;
+        Ok::<_, Infallible>(())
+    };
+    let (Ok(()), left) = tokio::join!(descent.serve(serving), descent.go(signals));
     // Unless it was killed meanwhile, and another run is in its place.
     if Arc::ptr_eq(&server, &world.server(slot)) && !server.gate.is_dead() {
-        world.replace(slot, Duration::from_millis(300)).await;
+        let how = match server.gate.was_hurt() || server.gate.is_flushing() || !world.had_good_store() {
+            true => ENDED_HURT,
+            false if left > 0 => ENDED_UNSTORED,
+            false => ENDED,
+        };
+        world.replace(slot, how, Duration::from_millis(300)).await;
     }
 }

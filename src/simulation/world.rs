@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::future::pending;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fastrand::Rng;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::bot::SimulatedBot;
 use super::fleet_feed::{Broker, FleetFeed};
@@ -16,6 +19,7 @@ use super::plan::{Plan, Weather};
 use super::proxy::StoreProxy;
 use crate::config::{EngineConfig, Limits};
 use crate::domain::{Clock, IdSource, Message, MessageId, Timestamp};
+use crate::drain::Drain;
 use crate::engine::Engine;
 use crate::service::Service;
 use crate::store::{Claim, MemoryStore};
@@ -41,6 +45,7 @@ pub struct World {
     rng: Mutex<Rng>,
     history: Mutex<Vec<Entry>>,
     weather: Mutex<Weather>,
+    had_good_store: bool,
     skews: Vec<i64>,
     servers: Mutex<Vec<Arc<Server>>>,
     runs: Mutex<usize>,
@@ -56,6 +61,11 @@ pub struct Server {
     pub gate: Arc<Gate>,
     pub service: Arc<Service>,
     pub engine: Arc<Engine>,
+    pub drain: Drain,
+    /// The calls of clients that it has not answered. It takes none once this is closed.
+    pub calls: TaskTracker,
+    /// A shutdown signal that comes while it shuts down.
+    pub again: Notify,
 }
 
 /// What stands between a server and everything outside. A server that is killed never passes it again, so nothing that
@@ -64,6 +74,9 @@ pub struct Gate {
     pub run: ServerRun,
     dead: CancellationToken,
     until: Mutex<Until>,
+    begun: Instant,
+    /// Whether a flush of the feed was asked for and has not succeeded.
+    is_flushing: AtomicBool,
 }
 
 /// How long a server is hurt in each way.
@@ -87,6 +100,7 @@ impl World {
             rng: Mutex::new(Rng::with_seed(plan.chance ^ 0x5eed)),
             history: Mutex::default(),
             weather: Mutex::new(plan.weather),
+            had_good_store: plan.weather.has_good_store(),
             skews: plan.skews.clone(),
             servers: Mutex::default(),
             runs: Mutex::default(),
@@ -109,6 +123,11 @@ impl World {
 
     pub fn weather(&self) -> Weather {
         *lock(&self.weather)
+    }
+
+    /// Whether the store was reliable from the beginning on.
+    pub fn had_good_store(&self) -> bool {
+        self.had_good_store
     }
 
     /// Whether it comes to something that happens so many times in a thousand.
@@ -174,21 +193,21 @@ impl World {
         self.skews.len()
     }
 
-    /// A server that is up, this one if it is.
+    /// A server that takes calls, this one if it does.
     pub fn server_up(&self, slot: usize) -> Option<Arc<Server>> {
         let slots = slot..slot + self.server_count();
         slots
             .map(|slot| self.server(slot))
-            .find(|server| !server.gate.is_dead())
+            .find(|server| !server.gate.is_dead() && !server.calls.is_closed())
     }
 
-    /// Ends the run of a server, and begins another in its place after a while.
-    pub async fn replace(self: &Arc<Self>, slot: usize, down_for: Duration) {
+    /// Ends the run of a server in this way, and begins another in its place after a while.
+    pub async fn replace(self: &Arc<Self>, slot: usize, how: &str, down_for: Duration) {
         let gate = self.server(slot).gate.clone();
         gate.dead.cancel();
         self.note(Note::Server {
             server: gate.run,
-            what: "killed".to_owned(),
+            what: how.to_owned(),
         });
         sleep(down_for).await;
         let server = self.start(slot);
@@ -233,6 +252,9 @@ impl World {
             gate,
             service: Arc::new(service),
             engine,
+            drain: Drain::new(true),
+            calls: TaskTracker::new(),
+            again: Notify::new(),
         })
     }
 
@@ -246,6 +268,7 @@ impl World {
             late_effect: 0,
             half: 0,
             feed_lost: 0,
+            feed_pause_max: 0,
             ..*weather
         };
         for server in lock(&self.servers).iter() {
@@ -271,7 +294,26 @@ impl Gate {
             run,
             dead: CancellationToken::new(),
             until: Mutex::new(Until::now()),
+            begun: Instant::now(),
+            is_flushing: AtomicBool::new(false),
         }
+    }
+
+    pub fn set_flushing(&self, is_flushing: bool) {
+        self.is_flushing.store(is_flushing, Ordering::SeqCst);
+    }
+
+    /// Whether the feed had no time to carry what the server published last.
+    pub fn is_flushing(&self) -> bool {
+        self.is_flushing.load(Ordering::SeqCst)
+    }
+
+    /// Whether the server was ever frozen or cut off from anything.
+    pub fn was_hurt(&self) -> bool {
+        let until = *lock(&self.until);
+        [until.frozen, until.without_store, until.without_feed]
+            .into_iter()
+            .any(|until| until > self.begun)
     }
 
     pub fn is_dead(&self) -> bool {

@@ -79,7 +79,9 @@ const LAYERS: [(&str, &[&str]); 17] = [
     // In unit tests only.
     (
         "simulation",
-        &["domain", "config", "store", "feed", "bot", "engine", "service"],
+        &[
+            "domain", "drain", "config", "store", "feed", "bot", "engine", "service", "app",
+        ],
     ),
 ];
 

@@ -33,7 +33,7 @@ use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::ring::{Placed, RETAINED_FOR, Rings, lock};
-use super::{Away, Feed, Fleet, Follower, Heard, Hearing};
+use super::{Away, FLUSH_WAIT_MAX, Feed, Fleet, Follower, Heard, Hearing};
 use crate::domain::{ChatEvent, ChatId, FeedPosition, MessageId, Typing};
 use crate::telemetry::feed::{failed, operation};
 pub use probe::RedisProbed;
@@ -49,8 +49,6 @@ use scripts::Scripts;
 const OPS_MAX: usize = 8_192;
 /// How long is waited for the connection, and by a follower for what happened before; without it, it begins with a gap.
 const OPEN_WAIT_MAX: Duration = Duration::from_secs(2);
-/// How long a flush may take: several times what a Redis that works needs.
-const FLUSH_WAIT_MAX: Duration = Duration::from_secs(1);
 /// Pieces of a reply that are heard and not taken yet; more show as missed.
 const PIECES_MAX: usize = 64;
 /// Stops that are heard and not heeded yet; more are found by the next checkpoint.

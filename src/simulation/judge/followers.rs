@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Breach, Judge, Kind};
 use crate::domain::{ChatEvent, ChatId, EventMessage, Message, MessageId, ReplyState};
-use crate::simulation::history::{Effect, Note, ServerRun, Told};
+use crate::simulation::history::{
+    ENDED, ENDED_HURT, ENDED_UNSTORED, Effect, KILLED, Note, ServerRun, Told,
+};
 
 /// What a follower was told, and where in the history.
 type Telling<'a> = (usize, &'a Told);
@@ -36,9 +38,11 @@ impl Judge<'_> {
                 Effect::ChatDeleted { chat } => (*chat, ChatEvent::ChatDeleted),
                 _ => continue,
             };
-            let is_told = self.history[at..].iter().any(|later| {
-                matches!(&later.note, Note::Published { chat: told, event: other, .. }
-                    if *told == chat && other.without_content() == event)
+            let is_told = self.history[at..].iter().zip(at..).any(|(later, at)| {
+                matches!(&later.note, Note::Published { chat: told, event: other, server }
+                    if *told == chat
+                        && other.without_content() == event
+                        && (!self.ended(*server, ENDED) || self.is_carried(chat, &event, at)))
             });
             // Of what is deleted since there is nothing to tell but that.
             let is_gone =
@@ -60,12 +64,70 @@ impl Judge<'_> {
         })
     }
 
-    /// Whether a server was killed, with whatever it had in its hands.
-    fn was_killed(&self, server: ServerRun) -> bool {
+    /// Whether an event that was published at this place of the history reached other servers, or those who follow the
+    /// chat were told to read again.
+    fn is_carried(&self, chat: ChatId, event: &ChatEvent, published: usize) -> bool {
+        self.history[published..].iter().any(|later| match &later.note {
+            Note::Carried {
+                chat: carried,
+                event: other,
+            } => *carried == chat && other.without_content() == *event,
+            Note::Renewed { chat: renewed } => *renewed == chat,
+            Note::Feed { what } => what.starts_with("restarts"),
+            _ => false,
+        })
+    }
+
+    /// Whether the run of a server ended in this way.
+    fn ended(&self, server: ServerRun, how: &str) -> bool {
         let mut notes = self.history.iter().map(|entry| &entry.note);
         notes.any(
-            |note| matches!(note, Note::Server { server: hurt, what } if *hurt == server && what == "killed"),
+            |note| matches!(note, Note::Server { server: ended, what } if *ended == server && what == how),
         )
+    }
+
+    /// Whether a server was killed, or hurt before it ended, with whatever it had in its hands.
+    fn was_killed(&self, server: ServerRun) -> bool {
+        self.ended(server, KILLED) || self.ended(server, ENDED_HURT)
+    }
+
+    /// Servers that nothing was done to store the ends of their replies before they end.
+    pub(super) fn shutdowns(&self) -> Vec<Breach> {
+        let ends = self.history.iter().filter_map(|entry| match &entry.note {
+            Note::Server { server, what } if what == ENDED_UNSTORED => Some(server),
+            _ => None,
+        });
+        ends.map(|server| {
+            let what = format!("the ends of all replies of server {server} are stored before it ends");
+            Breach::new(Kind::EndsUnstored, what)
+        })
+        .collect()
+    }
+
+    /// Who follows a reply on its own server, when that shuts down, is told its end.
+    fn end_at_a_shutdown(&self, told: &[Telling<'_>], found: &mut dyn FnMut(Kind, String)) {
+        let mut read = BTreeSet::new();
+        for (at, what) in told {
+            match what {
+                Told::Connected { reply, .. } => read = reply.iter().copied().collect(),
+                Told::Text { reply, .. } => drop(read.insert(*reply)),
+                Told::Finished { reply: id, .. } | Told::Deleted(id) => drop(read.remove(id)),
+                Told::LetGo { server } if self.ended(*server, ENDED) => {
+                    for reply in &read {
+                        let owner = self
+                            .messages
+                            .get(reply)
+                            .and_then(|message| message.reply.as_ref());
+                        let is_own = owner.is_some_and(|reply| reply.owner == format!("server {server}"));
+                        if is_own && self.ended.get(reply).is_some_and(|ended| ended < at) {
+                            let what = format!("the end of {reply} is told before server {server} ends");
+                            found(Kind::LetGoUntold, what);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
     }
 
     pub(super) fn followers(&self) -> Vec<Breach> {
@@ -160,6 +222,7 @@ impl Judge<'_> {
             }
         }
         self.end_of_one_reply(chat, told, found);
+        self.end_at_a_shutdown(told, found);
         self.what_was_missed(chat, told, found);
     }
 
@@ -233,7 +296,8 @@ impl Judge<'_> {
         let owner = reply.reply.as_ref().map(|reply| reply.owner.as_str());
         let is_killed = self.history.iter().any(|entry| {
             matches!(&entry.note, Note::Server { server, what }
-                if what == "killed" && owner == Some(format!("server {server}").as_str()))
+                if [KILLED, ENDED_HURT].contains(&what.as_str())
+                    && owner == Some(format!("server {server}").as_str()))
         });
         let is_carried = self.history.iter().any(|entry| {
             matches!(&entry.note, Note::Carried { event: ChatEvent::ReplyStarted(begun), .. }

@@ -45,7 +45,7 @@ pub enum Kind {
     StopIgnored,
     /// More replies of a chat were under way than there may be.
     TooManyUnderWay,
-    /// A server changed something, lived, and never told followers.
+    /// A server changed something, was not killed, and followers were never told.
     NeverTold,
     /// An event was carried, and a follower was neither told it nor told to read again.
     MissedUnseen,
@@ -59,6 +59,10 @@ pub enum Kind {
     WrongState,
     /// Whoever followed one reply was never told its end.
     EndUntold,
+    /// Whoever followed a reply on its own server was not told its end when that server shut down.
+    LetGoUntold,
+    /// A server that nothing was done to ended before the ends of its replies were stored.
+    EndsUnstored,
     /// A reply is kept whose prompt was never stored.
     HalfIsKept,
     /// A message that was written after another was acknowledged stands before it; or a reply before its prompt.
@@ -191,6 +195,7 @@ impl<'a> Judge<'a> {
             self.bound(),
             self.tellings(),
             self.followers(),
+            self.shutdowns(),
             self.order(),
         ];
         self.breaches.extend(found.into_iter().flatten());
