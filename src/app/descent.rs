@@ -62,6 +62,8 @@ impl Descent {
         let connections = async {
             serving.await?;
             self.service.streams_closed().await;
+            // Requests that came since the replies ended may have changed something too.
+            self.service.settled().await;
             Ok(())
         };
         let patience = async {
