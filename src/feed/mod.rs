@@ -21,6 +21,8 @@ use crate::domain::{ChatEvent, ChatId, FeedPosition, Typing};
 pub use self::redis::{RedisFeed, RedisFeedError, RedisProbed};
 pub use fleet::{Away, Fleet, Heard, Hearing};
 pub use local::LocalFeed;
+#[cfg(test)]
+pub(crate) use ring::is_latest;
 pub use ring::{EVENTS_MAX, RETAINED_FOR, TYPISTS_MAX};
 
 /// How long an event may have waited and still be published with its content, to other servers.

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{Followed, Follower};
-use crate::domain::{ChatEvent, ChatId, FeedPosition, Timestamp, Typing};
+use crate::domain::{ChatEvent, ChatId, FeedPosition, MessageId, Timestamp, Typing};
 
 /// Events that a chat's ring holds. A follower that lags by more is told of a gap.
 pub const EVENTS_MAX: usize = 256;
@@ -237,6 +237,21 @@ impl Ring {
     }
 }
 
+/// Whether the content of a new event is surely the latest of its message or chat, after events of which the message
+/// and the time of the content's last change are given. If not, subscribers read the store: what they receive last must
+/// be what is stored.
+pub(crate) fn is_latest(
+    mut held: impl DoubleEndedIterator<Item = (Option<MessageId>, Option<Timestamp>)>,
+    event: &ChatEvent,
+) -> bool {
+    let id = event.message_id();
+    let before = held.rfind(|(other, _)| *other == id);
+    let (Some((_, before)), Some(changed_at)) = (before, event.content_changed_at()) else {
+        return true;
+    };
+    before.is_some_and(|before| before.plus_millis(REORDERED_WITHIN_MS) <= changed_at)
+}
+
 impl Log {
     fn push(&mut self, event: ChatEvent) {
         if self.events.len() == EVENTS_MAX {
@@ -244,25 +259,16 @@ impl Log {
             self.forgotten += 1;
         }
         let changed_at = event.content_changed_at();
-        let event = match self.is_latest(&event, changed_at) {
+        let held = self
+            .events
+            .iter()
+            .map(|held| (held.event.message_id(), held.changed_at));
+        let event = match is_latest(held, &event) {
             true => event,
             false => event.without_content(),
         };
         self.events.push_back(Held { event, changed_at });
         self.touched = Instant::now();
-    }
-
-    /// Whether the content of a new event is surely the latest of its message or chat. If not, subscribers read the
-    /// store: what they receive last must be what is stored.
-    fn is_latest(&self, event: &ChatEvent, changed_at: Option<Timestamp>) -> bool {
-        let id = event.message_id();
-        let same = |held: &&Held| held.event.message_id() == id;
-        let (Some(before), Some(changed_at)) = (self.events.iter().rev().find(same), changed_at) else {
-            return true;
-        };
-        before
-            .changed_at
-            .is_some_and(|before| before.plus_millis(REORDERED_WITHIN_MS) <= changed_at)
     }
 
     fn show_typing(&mut self, typing: Typing) {

@@ -11,7 +11,7 @@ use super::plan::{Call, What};
 use super::trouble::{hurt, restart_feed, shut_down};
 use super::world::{Server, World};
 use crate::domain::{
-    Author, Chat, ChatId, ChatStatus, Message, MessageId, ObjectId, Timestamp, UserId, Viewer,
+    Author, Chat, ChatChange, ChatId, ChatStatus, Message, MessageId, ObjectId, Timestamp, UserId, Viewer,
 };
 use crate::service::{Error, Manner, NewMessage, Prompt, Regeneration};
 use crate::store::ChatStore;
@@ -173,9 +173,17 @@ async fn try_call(world: &World, server: &Server, call: Call) -> Result<Answer, 
             }
             None => Answer::Nothing,
         },
-        Call::Edit { label } => match prompt(world, label) {
+        Call::Rename { chat, edit } => {
+            let change = ChatChange {
+                title: Some(format!("chat {chat}, named {edit}")),
+                status: None,
+            };
+            service.update_chat(&viewer, chat_id(chat), &change).await?;
+            Answer::Edited
+        }
+        Call::Edit { label, edit } => match prompt(world, label) {
             Some(message) => {
-                let text = format!("p{label} says better");
+                let text = format!("p{label} says better {edit}");
                 service.update_message(&viewer, message.id, text).await?;
                 Answer::Edited
             }

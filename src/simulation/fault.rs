@@ -31,6 +31,8 @@ pub enum Fault {
     OldRunContinued,
     /// Events are not published.
     DroppedEvents,
+    /// An event is passed on with its content although a later one of the same message or chat may have come before it.
+    ContentKept,
     /// A server ends without waiting for its last events to be carried.
     NothingFlushed,
     /// The client key of a regeneration is not stored.

@@ -15,7 +15,9 @@ use super::history::Note;
 use super::world::{Gate, World, lock};
 use crate::domain::{ChatEvent, ChatId, FeedPosition, MessageId, Typing};
 use crate::engine::watch;
-use crate::feed::{Away, CONTENT_WAIT_MAX, FLUSH_WAIT_MAX, Feed, Fleet, Followed, Follower, Heard, Hearing};
+use crate::feed::{
+    Away, CONTENT_WAIT_MAX, FLUSH_WAIT_MAX, Feed, Fleet, Followed, Follower, Heard, Hearing, is_latest,
+};
 
 /// What all servers share.
 pub struct Broker {
@@ -136,10 +138,14 @@ impl Broker {
             Some(place) => {
                 let at = usize::try_from(place.sequence).unwrap();
                 let event = log.events.get(at)?;
-                // As the rings of `src/feed`: what was deleted before is looked for in the store.
+                // As the rings of `src/feed`: what was deleted before, or may have changed since, is looked for in the
+                // store.
                 let deleted = event.message_id().map(ChatEvent::MessageDeleted);
                 let is_late = deleted.is_some_and(|deleted| log.events[..at].contains(&deleted));
-                let event = if is_late {
+                let held = log.events[..at].iter();
+                let held = held.map(|event| (event.message_id(), event.content_changed_at()));
+                let is_latest = is_latest(held, event) || is_put_back(Fault::ContentKept);
+                let event = if is_late || !is_latest {
                     event.without_content()
                 } else {
                     event.clone()

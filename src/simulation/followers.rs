@@ -11,7 +11,7 @@ use super::clients::viewer;
 use super::fault::{Fault, is_put_back};
 use super::history::{Note, Told};
 use super::world::{Server, World};
-use crate::domain::{ChatId, MessageId, ReplyCursor, TextDigest};
+use crate::domain::{ChatId, Message, MessageId, ReplyCursor, TextDigest};
 use crate::engine::ReplyUpdate;
 use crate::service::{ChatUpdate, Error};
 
@@ -161,10 +161,11 @@ impl Reader {
     fn take(&mut self, update: ChatUpdate) -> Told {
         match update {
             ChatUpdate::Resync => Told::Resync,
-            ChatUpdate::MessageAdded(message) => Told::Added(message.id),
-            ChatUpdate::MessageUpdated(message) => Told::Updated(message.id),
+            ChatUpdate::MessageAdded(Message { id, text, .. }) => Told::Added { id, text },
+            ChatUpdate::MessageUpdated(Message { id, text, .. }) => Told::Updated { id, text },
             ChatUpdate::MessageDeleted(id) => Told::Deleted(id),
-            ChatUpdate::ChatUpdated(_) | ChatUpdate::TypingChanged(_) => Told::ChatUpdated,
+            ChatUpdate::ChatUpdated(chat) => Told::ChatUpdated { title: chat.title },
+            ChatUpdate::TypingChanged(_) => Told::Typing,
             ChatUpdate::ChatDeleted(_) => Told::ChatDeleted,
             ChatUpdate::Reply(update) => self.take_reply(update),
         }

@@ -123,10 +123,19 @@ pub enum Told {
         server: ServerRun,
     },
     Resync,
-    Added(MessageId),
-    Updated(MessageId),
+    Added {
+        id: MessageId,
+        text: String,
+    },
+    Updated {
+        id: MessageId,
+        text: String,
+    },
     Deleted(MessageId),
-    ChatUpdated,
+    ChatUpdated {
+        title: String,
+    },
+    Typing,
     ChatDeleted,
     /// There is no such chat or reply any more.
     Gone,
@@ -163,6 +172,9 @@ pub enum Effect {
     Removed {
         chat: ChatId,
         id: MessageId,
+    },
+    ChatUpdated {
+        chat: ChatId,
     },
     ChatDeleted {
         chat: ChatId,

@@ -131,8 +131,15 @@ pub enum Call {
         key: usize,
         wish: WhileReplying,
     },
+    /// Gives a prompt the text of this edit.
     Edit {
         label: usize,
+        edit: usize,
+    },
+    /// Gives a chat the title of this edit.
+    Rename {
+        chat: usize,
+        edit: usize,
     },
     DeletePrompt {
         label: usize,
@@ -202,18 +209,7 @@ impl Plan {
             rng,
         }
         .draw();
-        if later.u32(0..8) == 0 {
-            let server = later.usize(0..servers);
-            let grace = [10, 3_000][later.usize(0..2)];
-            let what = What::ShutDown {
-                server,
-                grace: later.u64(0..grace),
-            };
-            let beside = later.usize(0..steps.len());
-            let (at, label) = (steps[beside].at + later.u64(0..30), steps.len());
-            steps.push(Step { at, label, what });
-            steps.sort_by_key(|step| step.at);
-        }
+        more(&mut later, servers, &mut steps);
         Self {
             seed,
             chance: seed,
@@ -222,6 +218,41 @@ impl Plan {
             steps,
         }
     }
+}
+
+/// More steps: edits of one thing on several servers at nearly the same time, and a shutdown in the midst of others.
+fn more(rng: &mut Rng, servers: usize, steps: &mut Vec<Step>) {
+    let mut push = |at: u64, what: What| {
+        let label = steps.len();
+        steps.push(Step { at, label, what });
+    };
+    if rng.u32(0..6) == 0 {
+        let (begun, width) = (rng.u64(1_000..7_000), [3, 30, 2_000][rng.usize(0..3)]);
+        // The label of a prompt, if there is one of it.
+        let (prompt, chat) = (rng.usize(0..10), rng.usize(0..CHATS));
+        let is_rename = rng.bool();
+        for edit in 0..rng.usize(2..5) {
+            let call = match is_rename {
+                true => Call::Rename { chat, edit },
+                false => Call::Edit { label: prompt, edit },
+            };
+            let call = What::Call {
+                server: rng.usize(0..servers),
+                call,
+                leaves_after: None,
+            };
+            push(begun + rng.u64(0..width), call);
+        }
+    }
+    if rng.u32(0..8) == 0 {
+        let grace_max = [10, 3_000][rng.usize(0..2)];
+        let (server, grace) = (rng.usize(0..servers), rng.u64(0..grace_max));
+        let at = steps[rng.usize(0..steps.len())].at + rng.u64(0..30);
+        let label = steps.len();
+        let what = What::ShutDown { server, grace };
+        steps.push(Step { at, label, what });
+    }
+    steps.sort_by_key(|step| step.at);
 }
 
 /// A kind of call that comes besides new prompts.
@@ -351,7 +382,10 @@ impl Drawing {
                 wish: WhileReplying::Queue,
             },
             (Some(CallKind::Create), _) => Call::Create { chat, label },
-            (Some(CallKind::Edit), Some((label, _))) => Call::Edit { label },
+            (Some(CallKind::Edit), Some((prompt, _))) => Call::Edit {
+                label: prompt,
+                edit: label,
+            },
             (Some(CallKind::DeletePrompt), Some((label, _))) => Call::DeletePrompt { label },
             (Some(CallKind::DeleteReply), Some((label, _))) => Call::DeleteReply { label },
             (Some(CallKind::DeleteChat), _) if at > 1_500 => Call::DeleteChat { chat },

@@ -15,8 +15,8 @@ use super::fault::{Fault, is_put_back};
 use super::history::{Effect, Note, ServerRun};
 use super::world::World;
 use crate::domain::{
-    Author, Bill, ChatId, EndState, Message, MessageChange, MessageId, Position, ReplyOutcome, ReplyState,
-    StopRequest, Timestamp,
+    Author, Bill, Chat, ChatChange, ChatId, EndState, Message, MessageChange, MessageId, Position,
+    ReplyOutcome, ReplyState, StopRequest, Timestamp,
 };
 use crate::store::{
     Asking, Before, Begun, ChatStore, Checkpointed, Claim, Exchange, HistoryBounds, MemoryStore,
@@ -116,6 +116,23 @@ impl RecordedStore {
         if let Some(call) = text.and_then(call_of) {
             self.world.note(Note::Wrote { call, reply });
         }
+    }
+
+    pub async fn update_chat(
+        &self,
+        id: ChatId,
+        change: &ChatChange,
+        now: Timestamp,
+    ) -> Result<Option<Chat>, StoreError> {
+        let (store, change) = (self.clone(), change.clone());
+        self.write("update_chat", async move {
+            let updated = store.deref().update_chat(id, &change, now).await?;
+            if updated.is_some() {
+                store.did(Effect::ChatUpdated { chat: id });
+            }
+            Ok(updated)
+        })
+        .await
     }
 
     pub async fn delete_chat(&self, id: ChatId) -> Result<bool, StoreError> {

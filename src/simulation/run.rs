@@ -54,7 +54,8 @@ pub fn run(plan: &Plan) -> Outcome {
         }
         sleep(Duration::from_secs(5)).await;
         let history = world.take_history();
-        let chats = world.store.all_chats().into_iter().map(|chat| chat.id).collect();
+        let chats = world.store.all_chats().into_iter();
+        let chats = chats.map(|chat| (chat.id, chat)).collect();
         let breaches = Judge::new(&history, world.store.all_messages(), chats).judge();
         Outcome { history, breaches }
     })

@@ -50,6 +50,7 @@ const FAULTS: &[(Fault, Kind, u64)] = &[
     (Fault::ClocksDecide, Kind::OrderNotRising, 100),
     (Fault::OldRunContinued, Kind::MissedUnseen, 1_000),
     (Fault::DroppedEvents, Kind::NeverTold, 100),
+    (Fault::ContentKept, Kind::Stale, 3_000),
     (Fault::NothingFlushed, Kind::NeverTold, 300),
     (Fault::HalfIsKept, Kind::HalfIsKept, 300),
     (Fault::KeyNotStored, Kind::Doubled, 300),

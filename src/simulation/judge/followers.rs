@@ -35,6 +35,7 @@ impl Judge<'_> {
                 Effect::Removed { chat, id } if self.was_told_of(*id) => {
                     (*chat, ChatEvent::MessageDeleted(*id))
                 }
+                Effect::ChatUpdated { chat } => (*chat, ChatEvent::ChatUpdated(None)),
                 Effect::ChatDeleted { chat } => (*chat, ChatEvent::ChatDeleted),
                 _ => continue,
             };
@@ -47,7 +48,7 @@ impl Judge<'_> {
             // Of what is deleted since there is nothing to tell but that.
             let is_gone =
                 |id| self.deleted.contains_key(&id) && !matches!(event, ChatEvent::MessageDeleted(_));
-            let is_gone = event.message_id().is_some_and(is_gone) || !self.chats.contains(&chat);
+            let is_gone = event.message_id().is_some_and(is_gone) || !self.chats.contains_key(&chat);
             let is_gone = is_gone && event != ChatEvent::ChatDeleted;
             if !is_told && !is_gone && !self.was_killed(*server) {
                 let what = format!("{event:?} is told to followers");
@@ -192,7 +193,7 @@ impl Judge<'_> {
                 reply, text, state, ..
             } = what
                 && let Some(message) = self.messages.get(reply)
-                && self.chats.contains(&chat)
+                && self.chats.contains_key(&chat)
                 && !self.deleted.contains_key(reply)
             {
                 if !message.is_edited && message.text != *text {
@@ -209,8 +210,8 @@ impl Judge<'_> {
                     );
                 }
             }
-            if let Told::Added(id)
-            | Told::Updated(id)
+            if let Told::Added { id, .. }
+            | Told::Updated { id, .. }
             | Told::Text { reply: id, .. }
             | Told::Finished { reply: id, .. } = what
                 && gone.contains(id)
@@ -234,7 +235,7 @@ impl Judge<'_> {
         });
         let is_told = told.iter().any(|(_, told)| matches!(told, Told::Finished { .. }));
         if let Some(reply) = followed.filter(|reply| self.messages.contains_key(reply))
-            && self.chats.contains(&chat)
+            && self.chats.contains_key(&chat)
             && !is_told
         {
             found(
@@ -260,6 +261,11 @@ impl Judge<'_> {
         let (Some(first_read), Some(last_read), false) = (first_read, last_read, is_over) else {
             return;
         };
+        self.what_was_told_last(
+            chat,
+            &told[told.partition_point(|(at, _)| *at < last_read)..],
+            found,
+        );
         for (at, entry) in self.history.iter().enumerate().skip(last_read.max(first_read)) {
             let Note::Carried { chat: carried, event } = &entry.note else {
                 continue;
@@ -277,7 +283,7 @@ impl Judge<'_> {
                 continue;
             };
             let is_due = message.chat_id == chat && *begun < last_read && *ended > last_read;
-            let is_known = self.messages.contains_key(reply) && self.chats.contains(&chat);
+            let is_known = self.messages.contains_key(reply) && self.chats.contains_key(&chat);
             let is_told = told.iter().any(|(at, told)| {
                 *at > last_read && matches!(told, Told::Finished { reply: other, .. } if other == reply)
             });
@@ -286,6 +292,47 @@ impl Judge<'_> {
                     "the end of {reply} is told, which was under way when the follower read the chat"
                 );
                 found(Kind::UnknownElsewhere, what);
+            }
+        }
+    }
+
+    /// What a follower was told last of a message, or of its chat, since it read the chat, is what is stored.
+    fn what_was_told_last(&self, chat: ChatId, told: &[Telling<'_>], found: &mut dyn FnMut(Kind, String)) {
+        let mut last: BTreeMap<Option<MessageId>, (usize, &str)> = BTreeMap::new();
+        for (at, told) in told {
+            match told {
+                Told::Added { id, text } | Told::Updated { id, text } => {
+                    last.insert(Some(*id), (*at, text));
+                }
+                Told::ChatUpdated { title } => drop(last.insert(None, (*at, title))),
+                _ => {}
+            }
+        }
+        for (id, (at, content)) in last {
+            let stored = match id {
+                Some(id) => self.messages.get(&id).map(|message| &message.text),
+                None => self.chats.get(&chat).map(|chat| &chat.title),
+            };
+            let changes = self.history.iter().enumerate().rev();
+            let change = changes
+                .map(|(at, entry)| (at, &entry.note))
+                .find_map(|(at, note)| match note {
+                    Note::Did {
+                        effect: Effect::Updated { id: other, .. },
+                        server,
+                    } => (id == Some(*other)).then_some((at, *server)),
+                    Note::Did {
+                        effect: Effect::ChatUpdated { chat: other },
+                        server,
+                    } => (id.is_none() && *other == chat).then_some((at, *server)),
+                    _ => None,
+                });
+            // One that was told before the last change is told that, or misses it.
+            if let Some(stored) = stored.filter(|stored| *stored != content)
+                && change.is_some_and(|(changed, server)| changed < at && !self.was_killed(server))
+            {
+                let what = format!("\"{stored}\" is told last of {id:?}, and not \"{content}\"");
+                found(Kind::Stale, what);
             }
         }
     }
@@ -315,14 +362,16 @@ impl Judge<'_> {
             return true;
         }
         let matches = |told: &Told| match event {
-            ChatEvent::MessageAdded(message) => *told == Told::Added(message.id()),
-            ChatEvent::MessageUpdated(message) => *told == Told::Updated(message.id()),
+            ChatEvent::MessageAdded(message) => matches!(told, Told::Added { id, .. } if *id == message.id()),
+            ChatEvent::MessageUpdated(message) => {
+                matches!(told, Told::Updated { id, .. } if *id == message.id())
+            }
             ChatEvent::MessageDeleted(id) => *told == Told::Deleted(*id),
             ChatEvent::ReplyStarted(message) => {
                 matches!(told, Told::Finished { reply, .. } if *reply == message.id())
             }
             ChatEvent::ChatDeleted => *told == Told::ChatDeleted,
-            ChatEvent::ChatUpdated(_) => true,
+            ChatEvent::ChatUpdated(_) => matches!(told, Told::ChatUpdated { .. }),
         };
         // One that follows a reply which it found by itself may know its end before its beginning is carried, and that
         // it is gone before that is.

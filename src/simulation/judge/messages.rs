@@ -13,7 +13,7 @@ impl Judge<'_> {
         let mut labels = BTreeMap::new();
         for message in self.messages.values() {
             let id = message.id;
-            if !self.chats.contains(&message.chat_id) {
+            if !self.chats.contains_key(&message.chat_id) {
                 found.push(Breach::new(
                     Kind::LeftInDeletedChat,
                     format!("{id} ({}) is gone with its chat", message.text),
@@ -66,7 +66,7 @@ impl Judge<'_> {
             for id in ids {
                 let is_gone = !self.messages.contains_key(&id) && !self.deleted.contains_key(&id);
                 let chat = self.stored.get(&id).map(|(_, message)| message.chat_id);
-                if is_gone && chat.is_none_or(|chat| self.chats.contains(&chat)) {
+                if is_gone && chat.is_none_or(|chat| self.chats.contains_key(&chat)) {
                     found.push(Breach::new(
                         Kind::Lost,
                         format!("{id} was acknowledged and is there"),

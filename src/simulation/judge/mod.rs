@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::history::{Answer, Effect, Entry, Note};
 use super::plan::Call;
-use crate::domain::{ChatId, Message, MessageId};
+use crate::domain::{Chat, ChatId, Message, MessageId};
 
 /// A kind of breach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +49,8 @@ pub enum Kind {
     NeverTold,
     /// An event was carried, and a follower was neither told it nor told to read again.
     MissedUnseen,
+    /// What a follower was told last of a message or a chat is not what is stored.
+    Stale,
     /// A message was stored again after its deletion.
     BroughtBack,
     /// A follower was told of a message behind its deletion.
@@ -89,7 +91,7 @@ impl Breach {
 pub struct Judge<'a> {
     history: &'a [Entry],
     messages: BTreeMap<MessageId, Message>,
-    chats: BTreeSet<ChatId>,
+    chats: BTreeMap<ChatId, Chat>,
     /// Of each message that was stored: where in the history, and as what.
     stored: BTreeMap<MessageId, (usize, &'a Message)>,
     /// Of each message that was deleted: where in the history.
@@ -110,7 +112,7 @@ struct Asking<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub fn new(history: &'a [Entry], messages: Vec<Message>, chats: BTreeSet<ChatId>) -> Self {
+    pub fn new(history: &'a [Entry], messages: Vec<Message>, chats: BTreeMap<ChatId, Chat>) -> Self {
         let mut judge = Self {
             history,
             messages: messages

@@ -156,7 +156,7 @@ impl Judge<'_> {
         for message in self
             .messages
             .values()
-            .filter(|message| self.chats.contains(&message.chat_id))
+            .filter(|message| self.chats.contains_key(&message.chat_id))
         {
             let Some(reply) = message.reply.as_ref().filter(|reply| reply.stop.is_some()) else {
                 continue;
