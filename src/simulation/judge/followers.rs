@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Breach, Judge, Kind};
 use crate::domain::{ChatEvent, ChatId, EventMessage, Message, MessageId, ReplyState};
-use crate::simulation::history::{
-    ENDED, ENDED_HURT, ENDED_UNSTORED, Effect, KILLED, Note, ServerRun, Told,
-};
+use crate::simulation::history::{ENDED, ENDED_HURT, ENDED_UNSTORED, Effect, KILLED, Note, ServerRun, Told};
 
 /// What a follower was told, and where in the history.
 type Telling<'a> = (usize, &'a Told);
