@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument;
@@ -161,11 +162,12 @@ impl Engine {
         request: Request,
     ) -> Result<Started, BeginError> {
         let (chat, meanwhile) = (request.reply.chat_id, request.meanwhile.clone());
-        let beginning = self.beginning(admission, request)?;
+        let mut beginning = self.beginning(admission, request)?;
         let mut begun = self.store.begin_exchange(&beginning.exchange).await;
         // Of a full chat those make room that would be stopped afterwards.
         if let (Ok(Begun::Full(_)), Meanwhile::StopsThem(by)) = (&begun, &meanwhile) {
             self.stop_all(chat, by.clone()).await?;
+            beginning.leased_at = Instant::now();
             begun = self.store.begin_exchange(&beginning.exchange).await;
         }
         match begun {
@@ -241,6 +243,7 @@ impl Engine {
                     Meanwhile::Waits | Meanwhile::StopsThem(_) => ACTIVE_REPLIES_MAX - 1,
                 },
             },
+            leased_at: Instant::now(),
             stored,
             interrupts: match request.meanwhile {
                 Meanwhile::StopsThem(by) => Some(Interruption {
@@ -283,6 +286,8 @@ impl Drop for Place {
 pub(super) struct Beginning {
     pub(super) place: Place,
     pub(super) exchange: Exchange,
+    /// When its lease was asked for.
+    pub(super) leased_at: Instant,
     /// Where the history ends, unless the prompt is new.
     stored: Option<HistoryEnd>,
     interrupts: Option<Interruption>,
@@ -324,6 +329,7 @@ impl Beginning {
             interrupts: self.interrupts,
             manner: self.manner,
             user: chat.user_id.clone(),
+            leased_at: self.leased_at,
         };
         let (reply, admission, tasks) = (reply.clone(), self.admission, engine.tasks.clone());
         let generation = async move {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -27,9 +28,15 @@ impl Engine {
         Instant::now() + BEAT_EVERY - behind_last
     }
 
-    /// Beats until `done`. A beat that overtakes or follows the terminal write changes nothing: it is conditional on
+    /// Beats until `done`; `leased_at` becomes when the lease that runs was asked for. A beat that overtakes or follows the terminal write changes nothing: it is conditional on
     /// the reply's still streaming.
-    pub(super) async fn beat(&self, id: MessageId, live: &LiveReply, done: CancellationToken) {
+    pub(super) async fn beat(
+        &self,
+        id: MessageId,
+        live: &LiveReply,
+        leased_at: &watch::Sender<Instant>,
+        done: CancellationToken,
+    ) {
         let chat = live.chat();
         let mut beats = tokio::time::interval_at(self.first_beat(), BEAT_EVERY);
         beats.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -50,6 +57,7 @@ impl Engine {
             match self.store.checkpoint(chat, id, &self.owner, &text, LEASE).await {
                 Ok(Checkpointed::Held { is_stop_requested }) => {
                     (stored, renewed_at) = (text.len(), asked_at);
+                    leased_at.send_replace(asked_at);
                     waits.reset();
                     if is_stop_requested {
                         live.stop(None);

@@ -2,17 +2,21 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Ended, Engine, Waits};
+use super::{Ended, Engine, LEASE, Waits};
 use crate::domain::{Bill, Message, ReplyOutcome};
-use crate::store::{Claim, StoreError};
+use crate::store::{Checkpointed, Claim, StoreError};
 use crate::telemetry::replies;
 
 /// How long the terminal write is tried again while the store is away.
 const TRIED_FOR: Duration = Duration::from_secs(300);
 /// The same from the moment on in which the server shuts down.
 const TRIED_IN_SHUTDOWN_FOR: Duration = Duration::from_secs(2);
+/// For how long after its lease was asked for a reply is surely this server's to end. Well less than the lease: what is
+/// written then is carried out before it is over.
+const SURE_FOR: Duration = Duration::from_secs(4);
 /// The first and the longest wait between two tries, before chance doubles them at most.
 const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
@@ -23,8 +27,9 @@ impl Engine {
     pub(super) async fn finish(
         &self,
         reply: &Message,
+        leased_at: &watch::Receiver<Instant>,
         outcome: &ReplyOutcome,
-        bill: Option<&Bill>,
+        bill: &Bill,
     ) -> Option<Ended> {
         let mut deadline = Instant::now() + TRIED_FOR;
         let mut is_shutting_down = false;
@@ -32,9 +37,9 @@ impl Engine {
         let mut waits = Waits::between(wait_min, wait_max);
         let mut unstored = None;
         loop {
-            match self.try_to_end(reply, outcome, bill).await {
+            match self.try_to_end(reply, leased_at, outcome, bill).await {
                 Ok(Some(ended)) => return Some(ended),
-                // It is still streaming, under another owner's name: the store was restored from a backup.
+                // It streams under another's name: somebody closes it, or the store was restored from a backup.
                 Ok(None) => return None,
                 Err(error) => {
                     unstored.get_or_insert_with(replies::unstored);
@@ -62,16 +67,35 @@ impl Engine {
     async fn try_to_end(
         &self,
         reply: &Message,
+        leased_at: &watch::Receiver<Instant>,
         outcome: &ReplyOutcome,
-        bill: Option<&Bill>,
+        bill: &Bill,
     ) -> Result<Option<Ended>, StoreError> {
-        let (claim, chat) = (Claim::Owner(&self.owner), reply.chat_id);
-        let finish = self.store.finish_reply(chat, reply.id, claim, outcome, bill);
+        let (chat, id) = (reply.chat_id, reply.id);
+        let is_sure = leased_at.borrow().elapsed() < SURE_FOR;
+        if !is_sure && self.is_lost(reply, outcome).await? {
+            let message = self.store.messages(&[id]).await?.pop();
+            // Whoever ended it has entered a bill. Of one that is deleted nobody else does.
+            if message.is_some() {
+                return Ok(Self::ended(message));
+            }
+        }
+        let claim = Claim::Owner(&self.owner);
+        let finish = self.store.finish_reply(chat, id, claim, outcome, Some(bill));
         let message = match finish.await? {
             Some(message) => Some(message),
             // Ended by another, or deleted meanwhile.
-            None => self.store.messages(&[reply.id]).await?.pop(),
+            None => self.store.messages(&[id]).await?.pop(),
         };
         Ok(Self::ended(message))
+    }
+
+    /// Whether the reply is no more this server's to end; if it is, its lease is renewed.
+    async fn is_lost(&self, reply: &Message, outcome: &ReplyOutcome) -> Result<bool, StoreError> {
+        let text = outcome.text.as_deref().unwrap_or_default();
+        let renew = self
+            .store
+            .checkpoint(reply.chat_id, reply.id, &self.owner, text, LEASE);
+        Ok(renew.await? == Checkpointed::Lost)
     }
 }

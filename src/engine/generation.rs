@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -26,9 +27,10 @@ impl Engine {
         // Ends with this function, whichever way that ends.
         let done = CancellationToken::new();
         let _done = done.clone().drop_guard();
+        let (leased_at, leases) = watch::channel(ask.leased_at);
         {
             let (engine, live, id) = (self.clone(), live.clone(), reply.id);
-            tokio::spawn(async move { engine.beat(id, &live, done).await }.in_current_span());
+            tokio::spawn(async move { engine.beat(id, &live, &leased_at, done).await }.in_current_span());
         }
         let mut outcome = ReplyOutcome::bare(EndState::Interrupted, reply.created_at);
         // What panics must end its reply like anything else that fails.
@@ -65,7 +67,7 @@ impl Engine {
             model: reply.reply.as_ref().and_then(|reply| reply.model.clone()),
             usage,
         };
-        self.finish(reply, &outcome, Some(&bill)).await
+        self.finish(reply, &leases, &outcome, &bill).await
     }
 
     /// Waits for the turn and has the bot speak; `outcome` says how that went.

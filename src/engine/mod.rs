@@ -113,6 +113,8 @@ struct Ask {
     manner: Manner,
     /// Whose chat it is, and so who is billed.
     user: UserId,
+    /// When its lease was asked for.
+    leased_at: Instant,
 }
 
 impl Engine {

@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, Document, doc};
+use mongodb::options::ReturnDocument;
 
 use super::checkpoints::Checkpoint;
 use super::document::{read_list, read_message, read_one};
 use super::fields::{stored_date, stored_integer, stored_user_id};
 use super::lists::{self, List};
 use super::messages::of_chat;
-use super::operation::ANSWER_TIMEOUT;
 use super::reply_document::{GOES_FIRST, GROWING_TEXT, SLOT, outcome_fields};
 use super::{MongoStore, indexes};
 use crate::domain::{
@@ -78,18 +79,12 @@ impl ReplyStore for MongoStore {
         outcome: &ReplyOutcome,
         bill: Option<&Bill>,
     ) -> Result<Option<Message>, StoreError> {
-        // The bill first, whose entry can be repeated: what ends the reply is then the last thing to do, and who was
-        // not told of it does both again.
-        if let Some(bill) = bill {
-            match self.bill(chat, id, claim, bill).await {
-                Ok(()) => {}
-                Err(error @ StoreError::Unavailable(_)) => return Err(error),
-                // It would fail each time. The reply is to end all the same.
-                Err(error) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::error!(error, message = %id, "what a reply used could not be entered into the ledger");
-                }
+        match (claim, bill) {
+            (Claim::Owner(_), Some(bill)) => self.bill(id, bill, true).await?,
+            (Claim::Lapsed | Claim::Alone, Some(bill)) => {
+                return self.close(chat, id, claim, outcome, bill).await;
             }
+            (_, None) => {}
         }
         let mut filter = streaming(chat, id);
         filter.extend(holds(claim));
@@ -135,46 +130,68 @@ impl ReplyStore for MongoStore {
     }
 }
 
+/// How long whoever closes a reply for another has for it, before the next one may.
+const CLOSED_WITHIN: Duration = Duration::from_secs(8);
+
 /// The most replies under way that are read of a chat: more than there can be, unless other programs wrote them.
 const ACTIVE_READ_MAX: usize = 8 * ACTIVE_REPLIES_MAX;
 
 impl MongoStore {
-    /// Enters what a reply used. Its owner knows that, whatever became of the reply. Anybody else does only where the
-    /// claim holds, or where the reply is gone; and the owner may have entered it before it died.
-    async fn bill(
+    /// Ends a reply for an owner that lost it. It is taken from that owner first, or else the owner could renew its lease
+    /// when the bill is entered here, and enter another one.
+    async fn close(
         &self,
         chat: ChatId,
         id: MessageId,
         claim: Claim<'_>,
+        outcome: &ReplyOutcome,
         bill: &Bill,
-    ) -> Result<(), StoreError> {
-        let is_due = match claim {
-            Claim::Owner(_) => true,
-            Claim::Lapsed | Claim::Alone => {
-                self.is_claimed_or_gone(chat, id, claim).await? && !self.is_entered(id, bill).await?
+    ) -> Result<Option<Message>, StoreError> {
+        let closer = format!("closer {}", ObjectId::new());
+        let mut filter = streaming(chat, id);
+        filter.extend(holds(claim));
+        let taken = doc! { "reply.owner": &closer, "reply.lease_until": from_now(CLOSED_WITHIN) };
+        let take = vec![doc! { "$set": taken }];
+        let taken = self.messages.write(|messages| async move {
+            let take = messages.find_one_and_update(filter, take);
+            take.return_document(ReturnDocument::Before).await
+        });
+        let Some(taken) = read_one(taken.await?, read_message)? else {
+            // Nobody else knows what a reply used that is gone.
+            if self.find_message(chat, id).await?.is_none() {
+                self.bill(id, bill, false).await?;
             }
+            return Ok(None);
         };
-        match is_due {
-            true => self.enter(id, bill).await,
-            false => Ok(()),
-        }
+        self.bill(id, bill, false).await?;
+        let mut filter = streaming(chat, id);
+        filter.extend(holds(Claim::Owner(&closer)));
+        let mut end = end(outcome);
+        let owner = taken.reply.map(|reply| reply.owner);
+        end.push(doc! { "$set": { "reply.owner": literal(owner) } });
+        let ended = self.update_one_message(filter, end).await?;
+        read_one(ended, read_message)
     }
 
-    async fn is_claimed_or_gone(
-        &self,
-        chat: ChatId,
-        id: MessageId,
-        claim: Claim<'_>,
-    ) -> Result<bool, StoreError> {
-        let mut is_ours = doc! { "reply.state": ReplyState::Streaming.name() };
-        is_ours.extend(holds(claim));
-        let mut is_anothers = of_chat(chat, id);
-        is_anothers.insert("$nor", [is_ours]);
-        let found = self.messages.read(|messages| async move {
-            let find = messages.find_one(is_anothers).projection(doc! { "_id": 1 });
-            find.max_time(ANSWER_TIMEOUT).await
-        });
-        Ok(found.await?.is_none())
+    /// Enters what a reply used, before its end is written: an entry can be repeated, so who was not told of either does
+    /// both again. Whoever is not the reply's owner looks first whether that one has entered a bill before it died.
+    async fn bill(&self, id: MessageId, bill: &Bill, is_owner: bool) -> Result<(), StoreError> {
+        let entered = async {
+            match is_owner || !self.is_entered(id, bill).await? {
+                true => self.enter(id, bill).await,
+                false => Ok(()),
+            }
+        };
+        match entered.await {
+            Ok(()) => Ok(()),
+            Err(error @ StoreError::Unavailable(_)) => Err(error),
+            // It would fail each time. The reply is to end all the same.
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, message = %id, "what a reply used could not be entered into the ledger");
+                Ok(())
+            }
+        }
     }
 }
 

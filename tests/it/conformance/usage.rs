@@ -1,9 +1,11 @@
 //! What replies used is written into a ledger when they end, and stays there.
 
+use std::time::Duration;
+
 use colloquy::domain::{
     Bill, Chat, ChatId, EndState, Message, MessageChange, Timestamp, TokenCount, Usage, UsageRow, UserId,
 };
-use colloquy::store::{Claim, Store};
+use colloquy::store::{Checkpointed, Claim, Store};
 use futures_util::future::join_all;
 
 use crate::on_every_store;
@@ -18,6 +20,7 @@ on_every_store! {
     nothing_that_happens_later_changes_the_ledger,
     a_reply_is_billed_once_whatever_became_of_it,
     what_an_owner_entered_is_not_entered_again_by_who_closes_its_reply,
+    a_reply_that_its_owner_and_another_end_at_once_is_billed_once,
     a_sum_past_what_an_integer_holds_is_no_error,
 }
 
@@ -320,6 +323,37 @@ async fn what_an_owner_entered_is_not_entered_again_by_who_closes_its_reply(scra
         all(&*store, &user()).await,
         [row(1, Some("m"), 1, 10, (1, false))]
     );
+}
+
+async fn a_reply_that_its_owner_and_another_end_at_once_is_billed_once(scratch: &Scratch) {
+    const REPLIES: u64 = 100;
+    let store = scratch.open().await;
+    let chat = make::stored_chat(&*store).await;
+    let outcome = make::outcome(EndState::Complete, "x");
+    // Of two rows, so that no row knows of the other's replies.
+    let reported = bill(1, Some("m"), (10, false), (1, false));
+    let estimated = bill(1, Some("m"), (0, true), (9, true));
+    for _ in 0..REPLIES {
+        let mut reply = make::streaming(chat.id, "us");
+        reply.reply.as_mut().unwrap().lease_until = make::at(1);
+        store.insert_message(&reply).await.unwrap();
+        let (id, lease) = (reply.id, Duration::from_secs(8));
+        // As an owner does that was frozen: it renews its lease, and bills only what it still holds.
+        let owner = async {
+            let renewed = store.checkpoint(chat.id, id, "us", "x", lease).await.unwrap();
+            if renewed != Checkpointed::Lost {
+                let claim = Claim::Owner("us");
+                let finish = store.finish_reply(chat.id, id, claim, &outcome, Some(&reported));
+                finish.await.unwrap();
+            }
+        };
+        let other = store.finish_reply(chat.id, id, Claim::Lapsed, &outcome, Some(&estimated));
+        let ((), closed) = tokio::join!(owner, other);
+        closed.unwrap();
+    }
+    let rows = all(&*store, &user()).await;
+    let billed: u64 = rows.iter().map(|row| row.reply_count).sum();
+    assert_eq!(billed, REPLIES, "{rows:?}");
 }
 
 async fn a_sum_past_what_an_integer_holds_is_no_error(scratch: &Scratch) {
