@@ -119,7 +119,8 @@ impl Schema {
         }
     }
 
-    /// Executes any operation as a stream of responses; a query or mutation gives one.
+    /// Executes any operation as a stream of responses; a query or mutation gives one. A mutation begins at once, so
+    /// whoever may still refuse the request does that before.
     pub fn execute_stream(&self, prepared: Prepared, viewer: Viewer) -> BoxStream<'static, Response> {
         if prepared.can_be(OperationType::Mutation) {
             return self.execute_to_its_end(prepared, viewer);

@@ -6,6 +6,7 @@ mod answer;
 mod events;
 mod parts;
 
+use std::future::pending;
 use std::net::IpAddr;
 
 use async_graphql::parser::types::OperationType;
@@ -20,6 +21,7 @@ use serde::Deserialize;
 use tracing::Instrument;
 
 use super::{Faces, pages};
+use crate::domain::Viewer;
 use crate::graphql::ws::Visitor;
 use crate::graphql::{GraphqlRequest, Prepared, only, ws};
 use crate::peer::{self, Address};
@@ -203,7 +205,9 @@ async fn execute(
         Ok(prepared) => prepared,
         Err(refused) => {
             return match kind {
-                Answer::EventStream | Answer::Parts => stream(only(*refused), faces, session, kind),
+                Answer::EventStream | Answer::Parts => {
+                    stream(|_| only(*refused), Results::One, &faces, session, kind)
+                }
                 kind => answer(&refused, kind),
             };
         }
@@ -228,8 +232,22 @@ async fn execute(
         }
         _ => return once(prepared, faces, session, kind).await,
     }
-    let responses = faces.schema.execute_stream(prepared, session.viewer.clone());
-    stream(responses, faces, session, kind)
+    let results = match is_subscription {
+        true => Results::Many,
+        false => Results::One,
+    };
+    let execute = |viewer| faces.schema.execute_stream(prepared, viewer);
+    stream(execute, results, &faces, session, kind)
+}
+
+/// How many results an operation has.
+#[derive(PartialEq, Eq)]
+enum Results {
+    /// A query or mutation: its stream is not broken off before its result, because a client that gets none sends a
+    /// mutation again.
+    One,
+    /// A subscription.
+    Many,
 }
 
 /// Why a stream of results is broken off.
@@ -240,10 +258,12 @@ enum End {
     GoingAway,
 }
 
-/// Answers with results as they come.
+/// Answers with results as they come. Executes nothing unless there is a place for the stream: proxies send what was
+/// refused to another server.
 fn stream(
-    responses: BoxStream<'static, async_graphql::Response>,
-    faces: Faces,
+    execute: impl FnOnce(Viewer) -> BoxStream<'static, async_graphql::Response>,
+    results: Results,
+    faces: &Faces,
     session: Session,
     kind: Answer,
 ) -> Response {
@@ -258,10 +278,14 @@ fn stream(
         return no_place();
     };
     // The place is held as long as the stream is.
+    let responses = execute(session.viewer.clone());
     let responses = responses.inspect(move |_| _ = &place).boxed();
     let departure = faces.drain.departure();
     // Without a word that it is complete, so that the client comes again, and then needs a token that is valid.
     let end = async move {
+        if results == Results::One {
+            return pending().await;
+        }
         tokio::select! {
             biased;
             () = session.over() => End::SessionOver,

@@ -7,8 +7,10 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::messages;
+use super::{CREATE, messages};
 use crate::support::mt::{Mt, kind_of, upload};
+use crate::support::operation::{Operation, Outcome, Transport};
+use crate::support::replica_set::ReplicaSet;
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 use crate::support::socket::{Received, Socket};
@@ -52,9 +54,8 @@ async fn mutations_under_way_are_answered_before_a_socket_closes() {
 }
 
 async fn create(socket: &mut Socket, chat: &str, nth: usize) {
-    let query = "mutation ($input: CreateMessageInput!) { createMessage(input: $input) { message { id } } }";
     let input = json!({ "chatId": chat, "text": format!("message {nth}") });
-    let payload = json!({ "query": query, "variables": { "input": input } });
+    let payload = json!({ "query": CREATE, "variables": { "input": input } });
     socket
         .try_send(json!({ "type": "subscribe", "id": nth.to_string(), "payload": payload }))
         .await;
@@ -81,6 +82,35 @@ async fn write(mut socket: Socket, chat: &str) -> BTreeSet<String> {
             Received::Message(message) => assert_eq!(message["type"], "complete"),
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mutation_over_an_event_stream_is_answered_before_the_stream_ends() {
+    let set = ReplicaSet::start(1).await;
+    let scratch = Scratch::on_mongod(&set.uri());
+    let server = Server::start(&scratch);
+    let chat = server.create_chat("A chat").await;
+    set.freeze(0);
+    let input = json!({ "input": { "chatId": chat, "text": "Hello" } });
+    let mut mutations = Vec::new();
+    for _ in 0..4 {
+        mutations.push(Operation::begin(Transport::Events, &server, CREATE, input.clone()).await);
+    }
+    server.tell_to_stop();
+    // Until the doors are closed: by then every stream was told to go.
+    while reqwest::get(server.at("/health/live")).await.is_ok() {}
+    set.thaw(0);
+    for mut mutation in mutations {
+        let result = mutation.result().await;
+        assert!(
+            result["data"]["createMessage"]["message"]["id"].is_string(),
+            "{result}"
+        );
+        assert_eq!(mutation.next().await, Outcome::Complete);
+    }
+    assert!(server.ended().await.0.success());
+    let other = Server::start(&scratch);
+    assert_eq!(messages(&other, &chat).await.len(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use reqwest::header::{ACCEPT, CONNECTION, RETRY_AFTER, UPGRADE};
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
-use super::{REPLY, SEND, Viewer, draining, messages, stored};
+use super::{CREATE, REPLY, SEND, Viewer, draining, messages, stored};
 use crate::support::mt::Mt;
 use crate::support::operation::{Operation, Outcome, Transport};
 use crate::support::scratch::Scratch;
@@ -111,10 +111,20 @@ async fn new_work_is_sent_away(server: &Server, chat: &str) {
             .header("sec-websocket-version", "13")
             .header("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA==")
     };
-    let prompt = json!({ "query": SEND, "variables": { "input": { "chatId": chat, "text": "One more" } } });
+    let input = json!({ "input": { "chatId": chat, "text": "One more" } });
+    let prompt = json!({ "query": SEND, "variables": input });
+    let message = json!({ "query": CREATE, "variables": input });
     let subscription = json!({ "query": REPLY, "variables": { "id": chat } });
     let refusals = [
         client.post(&graphql).json(&prompt),
+        client
+            .post(&graphql)
+            .json(&prompt)
+            .header(ACCEPT, "text/event-stream"),
+        client
+            .post(&graphql)
+            .json(&message)
+            .header(ACCEPT, "text/event-stream"),
         client
             .post(&graphql)
             .json(&subscription)

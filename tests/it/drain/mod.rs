@@ -17,6 +17,8 @@ const REPLY: &str =
     ... on ReplyFinished { cursor message { id text reply { state error { code } } } } } }";
 const SEND: &str =
     "mutation ($input: SendMessageInput!) { sendMessage(input: $input) { message { id } reply { id } } }";
+const CREATE: &str =
+    "mutation ($input: CreateMessageInput!) { createMessage(input: $input) { message { id } } }";
 const MESSAGES: &str =
     "query ($id: ID!, $after: String) { chat(id: $id) { messages(first: 100, after: $after) {
     nodes { id text author reply { state error { code } } } pageInfo { hasNextPage endCursor } } } }";

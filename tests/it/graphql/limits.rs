@@ -229,3 +229,51 @@ async fn one_stream_too_many_is_refused_whatever_carries_it_until_another_ends()
     drop(open.pop());
     while try_once("text/event-stream").await.status().as_u16() != 200 {}
 }
+
+#[tokio::test]
+async fn a_mutation_whose_stream_finds_no_place_changes_nothing() {
+    let scratch = Scratch::embedded().await;
+    let server = Server::start_with(&scratch, &["--builtin-pace", "0", "--limit", "streams=1"]);
+    let chat = server.create_chat("A chat").await;
+    let query = "subscription ($id: ID!) { chat(id: $id) { __typename } }";
+    let mut open = Operation::begin(Transport::Events, &server, query, json!({ "id": chat })).await;
+    open.result().await;
+    let refused = async |mutation: &str, name: &str| {
+        let input = json!({ "chatId": chat, "text": name });
+        let body = json!({ "query": mutation, "variables": { "input": input } });
+        let request = Client::new().post(server.at("/graphql")).json(&body);
+        let response = request
+            .header("accept", "text/event-stream")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status().as_u16(), 503, "{name}");
+        let body: Value = response.json().await.unwrap();
+        assert_eq!(body["errors"][0]["extensions"]["code"], "TOO_MANY_STREAMS");
+    };
+    for _ in 0..5 {
+        refused(
+            "mutation ($input: SendMessageInput!) { sendMessage(input: $input) { message { id } } }",
+            "sent",
+        )
+        .await;
+        refused(
+            "mutation ($input: CreateMessageInput!) { createMessage(input: $input) { message { id } } }",
+            "created",
+        )
+        .await;
+    }
+    // Whatever they had begun would be stored before this has ended.
+    let reply = server.send(&chat, "allowed").await;
+    let ended = "query ($id: ID!) { message(id: $id) { reply { state } } }";
+    let is_complete = async || {
+        let data = server.data(ended, json!({ "id": reply })).await;
+        data["message"]["reply"]["state"] == "COMPLETE"
+    };
+    while !is_complete().await {}
+    let query = "query ($id: ID!) { chat(id: $id) { messages(first: 50) { nodes { text author } } } }";
+    let data = server.data(query, json!({ "id": chat })).await;
+    let stored = data["chat"]["messages"]["nodes"].as_array().unwrap();
+    assert_eq!(stored.len(), 2, "{stored:?}");
+    assert_eq!(stored[0]["text"], "allowed");
+}
