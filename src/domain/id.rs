@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::clock::Clock;
+use super::clock::{Clock, Timestamp};
 
 /// The text was not 24 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +25,12 @@ impl ObjectId {
     /// The twelve bytes.
     pub const fn bytes(self) -> [u8; 12] {
         self.0
+    }
+
+    /// The beginning of the second in which the id was minted, by its first four bytes. MongoDB's drivers write them too.
+    pub fn minted_at(self) -> Timestamp {
+        let [a, b, c, d, ..] = self.0;
+        Timestamp::from_millis(i64::from(u32::from_be_bytes([a, b, c, d])) * 1000)
     }
 
     /// Reads 24 hexadecimal digits of either case.

@@ -10,6 +10,9 @@ use crate::domain::{
 /// How long the same text in the same chat that comes by the other way is taken for the same sending, in milliseconds:
 /// an early browser client sends each text over the socket and posts it as well.
 const SAME_SENDING_MS: i64 = 2_000;
+/// How much later than the second of its id a message is dated at most, in milliseconds, if nothing in its chat is dated in
+/// the future: the rest of that second, and a wait for whoever writes in the chat before it.
+const DATED_LATER_MS_MAX: i64 = 2_000;
 /// How many of the latest messages such a text is looked for in.
 const SAME_SENDING_MESSAGES_MAX: usize = 50;
 /// The characters of a message that become the title of a chat.
@@ -25,7 +28,9 @@ impl Service {
         now: Timestamp,
     ) -> Result<Option<Message>, Error> {
         let mut recent = self.recent(chat, now).await?.into_iter().rev();
-        Ok(recent.find(|message| is_of_user(message, text) && message.reply_id.is_some()))
+        Ok(recent.find(|message| {
+            is_of_user(message, text) && message.reply_id.is_some() && came_a_moment_ago(message, now)
+        }))
     }
 
     /// A user's message of this text that was posted a moment ago, and that nobody answered since.
@@ -45,11 +50,15 @@ impl Service {
             })
         };
         let posted = |message: &&Message| {
-            is_of_user(message, text) && message.reply_id.is_none() && !is_answered(message)
+            is_of_user(message, text)
+                && message.reply_id.is_none()
+                && came_a_moment_ago(message, now)
+                && !is_answered(message)
         };
         Ok(recent.iter().find(posted).cloned())
     }
 
+    /// The latest messages of a chat that may have come a moment ago: none is dated before it came.
     async fn recent(&self, chat: ChatId, now: Timestamp) -> Result<Vec<Message>, Error> {
         let request = PageRequest {
             after: Some(Position {
@@ -97,6 +106,24 @@ fn is_of_user(message: &Message, text: &str) -> bool {
     message.author == Author::User && message.text == text
 }
 
+/// Whether a message came a moment ago, or a moment ahead by the clock of another server.
+fn came_a_moment_ago(message: &Message, now: Timestamp) -> bool {
+    let age = now.millis().saturating_sub(came_at(message).millis());
+    age.saturating_abs() <= SAME_SENDING_MS
+}
+
+/// When a message came. In a chat whose latest message has a date in the future, later messages are dated right after it,
+/// hours ahead perhaps; their ids say when they came. Ids know the second only, and its beginning is taken: to store a text
+/// twice is better than to lose one.
+fn came_at(message: &Message) -> Timestamp {
+    let minted_at = message.id.0.minted_at();
+    let dated_later = message.created_at.millis().saturating_sub(minted_at.millis());
+    match (0..DATED_LATER_MS_MAX).contains(&dated_later) {
+        true => message.created_at,
+        false => minted_at,
+    }
+}
+
 /// The title that a text makes; `None` if it says nothing.
 fn title_of(text: &str) -> Option<String> {
     let mut title: String = text.chars().take(TITLE_CHARS).collect();
@@ -109,6 +136,50 @@ fn title_of(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_came_when_its_id_was_minted_where_its_date_is_of_another_time() {
+        let seconds = 1_700_000_000_u32;
+        let at = |millis: i64| Timestamp::from_millis(i64::from(seconds) * 1_000 + millis);
+        let dated = |created_at| {
+            let mut id = [7; 12];
+            id[..4].copy_from_slice(&seconds.to_be_bytes());
+            Message {
+                id: crate::domain::MessageId(ObjectId::from_bytes(id)),
+                chat_id: ChatId(ObjectId::from_bytes([1; 12])),
+                author: Author::User,
+                text: "yes".to_owned(),
+                kind: Message::TEXT.to_owned(),
+                reaction: None,
+                token_count: None,
+                is_edited: false,
+                citation: None,
+                created_at,
+                updated_at: created_at,
+                client_key: None,
+                reply_id: None,
+                reply: None,
+            }
+        };
+        for (created_at, came_at) in [
+            (at(0), at(0)),
+            (at(999), at(999)),
+            (at(1_200), at(1_200)),
+            (at(5 * 3_600_000), at(0)),
+            (at(-3_600_000), at(0)),
+        ] {
+            let message = dated(created_at);
+            assert_eq!(super::came_at(&message), came_at);
+            for (later, is_near) in [(-2_001, false), (-2_000, true), (2_000, true), (2_001, false)] {
+                let now = came_at.plus_millis(later);
+                assert_eq!(
+                    came_a_moment_ago(&message, now),
+                    is_near,
+                    "{created_at:?} {later}"
+                );
+            }
+        }
+    }
 
     #[test]
     fn a_title_is_the_beginning_of_a_text_in_whole_characters() {

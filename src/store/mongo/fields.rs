@@ -149,8 +149,7 @@ fn whole(number: f64) -> Option<i64> {
 
 /// The moment in an id's first four bytes, which every driver mints an id from.
 pub(super) fn minted_at(id: ObjectId) -> Timestamp {
-    let [a, b, c, d, ..] = id.bytes();
-    Timestamp::from_millis(i64::from(u32::from_be_bytes([a, b, c, d])) * 1000)
+    id.minted_at()
 }
 
 /// An id as it is stored.

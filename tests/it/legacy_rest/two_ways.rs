@@ -1,17 +1,91 @@
 //! One chat by REST and by GraphQL: what is done by one is seen by the other, and nothing is stored twice.
 
+use colloquy::domain::{ChatId, Message, MessageId, ObjectId};
 use serde_json::{Value, json};
 
 use super::client::Client;
 use crate::on_both_stores;
 use crate::support::follow::{ChatFollower, follow};
+use crate::support::make;
+use crate::support::mt::Mt;
 use crate::support::scratch::Scratch;
+
+/// How far a chat is dated ahead.
+const AHEAD_MS: i64 = 5 * 3_600_000;
 
 on_both_stores! {
     a_text_that_was_sent_a_moment_ago_is_not_stored_again_by_rest,
     the_same_text_by_rest_twice_is_two_messages,
     followers_are_told_what_rest_does,
     a_reply_that_grows_cannot_be_rewritten,
+    in_a_chat_that_is_dated_ahead_an_old_text_by_the_other_way_is_another_message,
+    in_a_chat_that_is_dated_ahead_the_same_text_by_the_other_way_is_the_same_message,
+}
+
+/// A user's message of a minute ago, by its id, which is dated hours ahead: as where the clock was ahead by then.
+fn dated_ahead(chat: ChatId, text: &str) -> Message {
+    let then = make::now().plus_millis(-60_000);
+    let seconds = u32::try_from(then.millis() / 1_000).unwrap();
+    let mut id = make::id().bytes();
+    id[..4].copy_from_slice(&seconds.to_be_bytes());
+    Message {
+        id: MessageId(ObjectId::from_bytes(id)),
+        text: text.to_owned(),
+        ..make::message_at(chat, make::now().millis() + AHEAD_MS)
+    }
+}
+
+/// A server over a chat with these messages, and the chat.
+async fn start_over(scratch: &Scratch, messages: impl Fn(ChatId) -> Vec<Message>) -> (Client, String) {
+    let store = scratch.open().await;
+    let chat = make::chat();
+    store.insert_chat(&chat).await.unwrap();
+    for message in messages(chat.id) {
+        store.insert_message(&message).await.unwrap();
+    }
+    // The server has to have a folder to itself.
+    drop(store);
+    (Client::start(scratch), chat.id.to_string())
+}
+
+async fn in_a_chat_that_is_dated_ahead_an_old_text_by_the_other_way_is_another_message(scratch: &Scratch) {
+    let (client, chat) = start_over(scratch, |chat| {
+        let asks = Message {
+            reply_id: Some(MessageId(make::id())),
+            ..dated_ahead(chat, "sent")
+        };
+        vec![dated_ahead(chat, "posted"), asks]
+    })
+    .await;
+    client.message(&chat, json!({ "message": "sent" })).await;
+    let full = client.get(&format!("/chat/{chat}/full")).await;
+    assert_eq!(full["total_messages"], 3);
+    let mut socket = Mt::open(&client.server, &chat).await;
+    socket.upload("posted").await;
+    socket.until("stop_typing_indicator").await;
+    let full = client.get(&format!("/chat/{chat}/full")).await;
+    assert_eq!(full["total_messages"], 5);
+}
+
+async fn in_a_chat_that_is_dated_ahead_the_same_text_by_the_other_way_is_the_same_message(scratch: &Scratch) {
+    let (client, chat) = start_over(scratch, |chat| vec![dated_ahead(chat, "old")]).await;
+    let mut socket = Mt::open(&client.server, &chat).await;
+    let posted = client.message(&chat, json!({ "message": "posted first" })).await;
+    socket.upload("posted first").await;
+    let frames = socket.until("stop_typing_indicator").await;
+    assert!(
+        frames.iter().any(|frame| frame["messageId"] == posted),
+        "{frames:?}"
+    );
+    socket.upload("sent first").await;
+    let sent = socket.expect("user confirm").await["messageId"].take();
+    assert_eq!(
+        client.message(&chat, json!({ "message": "sent first" })).await,
+        sent
+    );
+    socket.until("stop_typing_indicator").await;
+    let full = client.get(&format!("/chat/{chat}/full")).await;
+    assert_eq!(full["total_messages"], 5);
 }
 
 async fn a_text_that_was_sent_a_moment_ago_is_not_stored_again_by_rest(scratch: &Scratch) {
