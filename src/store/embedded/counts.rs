@@ -87,9 +87,10 @@ impl EmbeddedStore {
         // Before all others.
         let mut last = Some(ObjectId::from_bytes([0; 12]));
         while let Some(after) = last {
+            // Nobody is served meanwhile, and to count long chats takes its time.
             let piece = self
                 .writer
-                .write(move |connection| recount_piece(connection, after));
+                .write_patiently(move |connection| recount_piece(connection, after));
             let (counted, corrected, next) = piece.await?;
             recounted.chats_counted += counted;
             recounted.chats_corrected += corrected;

@@ -22,6 +22,11 @@ pub(super) fn store_error(error: Error) -> StoreError {
     }
 }
 
+/// What a caller is told who has waited for [`super::ANSWER_WAIT_MAX`].
+pub(super) fn late() -> StoreError {
+    StoreError::Unavailable("the disk did not answer in time".into())
+}
+
 /// Whether an error is about the values of one row, so that others can be read all the same.
 pub(super) fn is_unreadable(error: &Error) -> bool {
     matches!(

@@ -26,6 +26,7 @@ mod writer;
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -38,6 +39,10 @@ use super::{Store, StoreError};
 const DATA_FILE: &str = "colloquy.db";
 /// The file that a process locks while it has the store open.
 const LOCK_FILE: &str = "colloquy.lock";
+
+/// How long a caller waits for a read or a write, as with MongoDB: while the disk stands still, calls are answered before
+/// their clients give up.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// The store in a folder of its own. Dropping it waits for the writes under way and frees the folder.
 pub struct EmbeddedStore {

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, Result as SqlResult};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
-use super::connection;
-use super::error::store_error;
+use super::error::{late, store_error};
+use super::{ANSWER_WAIT_MAX, connection};
 use crate::store::StoreError;
 
 /// How many reads run at once; further ones wait.
@@ -31,8 +32,18 @@ impl Readers {
         })
     }
 
-    /// What `work` reads, all of it from the same moment.
+    /// What `work` reads, all of it from the same moment. The caller waits for [`ANSWER_WAIT_MAX`]; what was begun by then
+    /// goes on, and keeps its connection.
     pub(super) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        timeout(ANSWER_WAIT_MAX, self.read_patiently(work))
+            .await
+            .unwrap_or_else(|_| Err(late()))
+    }
+
+    async fn read_patiently<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -58,4 +69,47 @@ fn in_snapshot<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Sql
     let result = work(&snapshot);
     snapshot.finish()?;
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::Barrier;
+    use std::task::Poll;
+    use std::time::Duration;
+
+    use futures_util::future::join_all;
+    use futures_util::poll;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn reads_that_do_not_end_are_unavailable_to_their_callers_and_so_are_those_that_wait_for_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("db");
+        drop(connection::for_writing(&file).unwrap());
+        let readers = Readers::open(&file).unwrap();
+        let barrier = Arc::new(Barrier::new(CONNECTIONS + 1));
+        let reads = (0..=CONNECTIONS).map(|_| {
+            let barrier = barrier.clone();
+            readers.read(move |_| {
+                barrier.wait();
+                Ok(())
+            })
+        });
+        let mut reads = pin!(join_all(reads));
+        assert!(poll!(&mut reads).is_pending());
+        tokio::time::advance(Duration::from_secs(6)).await;
+        let Poll::Ready(read) = poll!(&mut reads) else {
+            panic!("the callers still wait")
+        };
+        for read in read {
+            assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
+        }
+        barrier.wait();
+        tokio::time::resume();
+        let read =
+            readers.read(|connection| connection.query_row("SELECT 7", (), |row| row.get::<_, i64>(0)));
+        assert_eq!(read.await.unwrap(), 7);
+    }
 }

@@ -7,8 +7,10 @@ use std::thread::{self, JoinHandle};
 
 use rusqlite::{Connection, Result as SqlResult};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
-use super::error::store_error;
+use super::ANSWER_WAIT_MAX;
+use super::error::{late, store_error};
 use crate::store::StoreError;
 
 /// Writes that may wait; past this, callers wait to be let in.
@@ -43,9 +45,18 @@ impl Writer {
         })
     }
 
-    /// Does `work` all or not at all, and answers once it is on the disk. The work goes on if the caller does not
-    /// wait for it.
+    /// Does `work` all or not at all, and answers once it is on the disk. The caller waits for [`ANSWER_WAIT_MAX`]; work
+    /// that is in the queue by then is done after that.
     pub(super) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let written = timeout(ANSWER_WAIT_MAX, self.write_patiently(work)).await;
+        written.unwrap_or_else(|_| Err(late()))
+    }
+
+    /// [`Writer::write`], whose caller waits however long it takes.
+    pub(super) async fn write_patiently<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -158,6 +169,8 @@ fn in_savepoint<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Sq
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use futures_util::future::join_all;
 
     use super::*;
@@ -237,6 +250,34 @@ mod tests {
         assert_eq!(count.await.unwrap(), told);
         pages(1_000).await;
         fill().await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_disk_that_stands_still_is_said_to_be_unavailable_and_what_waited_for_it_is_written_all_the_same()
+     {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(folder.path());
+        let (go_on, until_told) = std::sync::mpsc::channel::<()>();
+        let held = writer.write(move |connection| {
+            let _ = until_told.recv();
+            connection.execute("INSERT INTO t VALUES (0)", ())
+        });
+        let insert =
+            |n: i64| writer.write(move |connection| connection.execute("INSERT INTO t VALUES (?1)", [n]));
+        // Nothing else is left to wait for, so the clock runs to the deadlines at once.
+        let writes = async { tokio::join!(held, insert(1), insert(2)) };
+        let (held, first, second) = tokio::time::timeout(Duration::from_secs(60), writes)
+            .await
+            .unwrap();
+        for write in [held, first, second] {
+            assert!(matches!(write, Err(StoreError::Unavailable(_))), "{write:?}");
+        }
+        tokio::time::resume();
+        go_on.send(()).unwrap();
+        let count = writer.write(|connection| {
+            connection.query_row("SELECT count(*) FROM t", (), |row| row.get::<_, i64>(0))
+        });
+        assert_eq!(count.await.unwrap(), 3);
     }
 
     #[tokio::test]
