@@ -50,13 +50,13 @@ impl Link {
     /// Sends the connection counts that have changed.
     pub(super) async fn send_rooms(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
         loop {
-            let rooms = self.shared.rooms.take_unsent(BATCH_MAX);
+            let rooms = self.shared.rooms.unsent(BATCH_MAX);
             if rooms.is_empty() {
                 return Ok(());
             }
             let mut counts = redis::pipe();
-            for (room, connections) in rooms {
-                let key = self.shared.names.room(&room);
+            for (room, connections) in &rooms {
+                let key = self.shared.names.room(room);
                 match connections {
                     0 => counts.hdel(&key, &self.shared.name),
                     _ => counts.hset(&key, &self.shared.name, connections),
@@ -64,6 +64,7 @@ impl Link {
                 counts.expire(&key, ROOM_KEPT_SECONDS.cast_signed());
             }
             counts.ignore().query_async::<()>(connection).await?;
+            self.shared.rooms.mark_sent(&rooms);
         }
     }
 

@@ -20,6 +20,12 @@ struct State {
     unsent: HashSet<String>,
 }
 
+impl State {
+    fn count(&self, room: &str) -> usize {
+        self.connections.get(room).copied().unwrap_or_default()
+    }
+}
+
 impl Rooms {
     /// Sets the count of a room.
     pub(super) fn set(&self, room: &str, connections: usize) {
@@ -39,16 +45,22 @@ impl Rooms {
         self.changed.notified().await;
     }
 
-    /// Takes up to `most` counts to send.
-    pub(super) fn take_unsent(&self, most: usize) -> Vec<(String, usize)> {
+    /// Up to `most` counts to send. They stay unsent until [`Rooms::mark_sent`]: one that nobody is in any more is known
+    /// from here alone.
+    pub(super) fn unsent(&self, most: usize) -> Vec<(String, usize)> {
+        let state = lock(&self.state);
+        let rooms = state.unsent.iter().take(most);
+        rooms.map(|room| (room.clone(), state.count(room))).collect()
+    }
+
+    /// Notes that Redis has these counts. Those that have changed since stay unsent.
+    pub(super) fn mark_sent(&self, sent: &[(String, usize)]) {
         let mut state = lock(&self.state);
-        let rooms: Vec<_> = state.unsent.iter().take(most).cloned().collect();
-        let counts = rooms.into_iter().map(|room| {
-            state.unsent.remove(&room);
-            let connections = state.connections.get(&room).copied().unwrap_or_default();
-            (room, connections)
-        });
-        counts.collect()
+        for (room, connections) in sent {
+            if state.count(room) == *connections {
+                state.unsent.remove(room);
+            }
+        }
     }
 
     /// Has every count sent again: Redis may have lost it.
@@ -59,5 +71,29 @@ impl Rooms {
             state.unsent.extend(rooms);
         }
         self.changed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_is_unsent_until_redis_has_it_also_if_nobody_is_in_the_room_any_more() {
+        let rooms = Rooms::default();
+        let sent = |room: &str, connections| vec![(room.to_owned(), connections)];
+        rooms.set("a", 1);
+        rooms.mark_sent(&sent("a", 1));
+        rooms.set("a", 0);
+        assert_eq!(rooms.unsent(2), sent("a", 0));
+        // Sending them failed.
+        rooms.resend_all();
+        assert_eq!(rooms.unsent(2), sent("a", 0));
+        // Somebody came while it was sent.
+        rooms.set("a", 2);
+        rooms.mark_sent(&sent("a", 0));
+        assert_eq!(rooms.unsent(2), sent("a", 2));
+        rooms.mark_sent(&sent("a", 2));
+        assert!(rooms.unsent(2).is_empty());
     }
 }
