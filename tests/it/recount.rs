@@ -1,9 +1,11 @@
 //! `colloquy recount`.
 
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use colloquy::config::StoreConfig;
 use colloquy::domain::{Chat, MessageId, Timestamp, UsageRow, UserId};
-use colloquy::store::Store;
+use colloquy::store::{ChatStore, MessageStore, MongoStore, Store};
 use mongodb::bson::{Bson, DateTime, Document, doc, oid};
 use serde_json::{Value, json};
 
@@ -229,6 +231,61 @@ async fn kept_counts_are_counted_again_in_pieces_while_a_server_serves() {
     let output = run(&scratch.address(), &[]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("0 chats counted again, 0 corrected."), "{text}");
+    scratch.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kept_counts_that_were_moved_on_since_they_were_read_are_counted_again_as_well() {
+    let scratch = Scratch::mongo().await;
+    let config = StoreConfig::parse(&scratch.address()).unwrap();
+    let StoreConfig::Mongo(uri) = config else {
+        panic!("no database")
+    };
+    let store = MongoStore::connect(&uri).await.unwrap();
+    let database = scratch.database().await;
+    let (chats, messages) = (
+        database.collection::<Document>("chats"),
+        database.collection::<Document>("chat_messages"),
+    );
+    let begun = make::now().millis() - DAY;
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let chat = make::chat();
+        store.insert_chat(&chat).await.unwrap();
+        let id = oid::ObjectId::from_bytes(chat.id.0.bytes());
+        let old = (0..400_i64).map(|n| {
+            let at = DateTime::from_millis(begun + n);
+            doc! { "chat_id": id, "message": "hello", "token": 2, "created_ts": at, "updated_ts": at }
+        });
+        messages.insert_many(old).await.unwrap();
+        store.message_counts(&[chat.id]).await.unwrap();
+        let is_kept = doc! { "_id": id, "counts.until": { "$type": "date" } };
+        while chats.find_one(is_kept.clone()).await.unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
+        ids.push(chat.id);
+    }
+    // Another program removes some behind their back.
+    let first = doc! { "created_ts": { "$lt": DateTime::from_millis(begun + 40) } };
+    messages.delete_many(first).await.unwrap();
+    let last = oid::ObjectId::from_bytes(ids[1].0.bytes());
+    let runtime = tokio::runtime::Handle::current();
+    let moved_on = AtomicBool::new(false);
+    // A reader moves the counts of the second chat on when those of the first are done: both were read at once.
+    let progress = |_| {
+        if !moved_on.swap(true, Ordering::Relaxed) {
+            let later = doc! { "$inc": { "counts.version": 1_i64 } };
+            let moved = async { chats.update_one(doc! { "_id": last }, later).await };
+            tokio::task::block_in_place(|| runtime.block_on(moved)).unwrap();
+        }
+    };
+    let done = store.recount(&progress).await.unwrap();
+    assert_eq!(
+        (done.chats_counted, done.chats_corrected, done.chats_left),
+        (2, 2, 0)
+    );
+    let counts = store.message_counts(&ids).await.unwrap();
+    assert!(ids.iter().all(|id| counts[id] == 360), "{counts:?}");
     scratch.remove().await;
 }
 
