@@ -18,7 +18,9 @@ const STORE_WAIT_MAX: Duration = Duration::from_secs(3);
 /// How long those who follow these replies and chats may take to hear of their ends, on all servers.
 const TELL_WAIT_MAX: Duration = Duration::from_secs(1);
 /// How long connections may take to end then.
-const LEAVE_WAIT_MAX: Duration = Duration::from_secs(2);
+const LEAVE_WAIT_MAX: Duration = Duration::from_millis(1_500);
+/// How long the events of the last requests may take after that to reach the other servers.
+const LAST_TELL_WAIT_MAX: Duration = Duration::from_millis(500);
 /// How often the log says what is left.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 
@@ -51,30 +53,43 @@ impl Descent {
         }
         let is_stored = timeout(STORE_WAIT_MAX, self.engine.shut_down()).await.is_ok();
         let left = if is_stored { 0 } else { self.engine.replies_left() };
+        // Before streams are closed, so that their subscribers receive the ends of their replies.
         let told = async { tokio::join!(self.engine.told(), self.service.settled()) };
         let _ = timeout(TELL_WAIT_MAX, told).await;
         self.drain.end();
         left
     }
 
-    /// Serves to the end of every connection, which behind [`Descent::go`] must come soon.
+    /// Serves to the end of every connection, which behind [`Descent::go`] must come soon. Requests are taken until then, so
+    /// only after it is it waited until all changes are made and their events have reached the other servers.
     pub(crate) async fn serve<E>(&self, serving: impl Future<Output = Result<(), E>>) -> Result<(), E> {
         let connections = async {
             serving.await?;
             self.service.streams_closed().await;
-            // Requests that came since the replies ended may have changed something too.
-            self.service.settled().await;
             Ok(())
         };
         let patience = async {
             self.drain.ended().await;
             sleep(LEAVE_WAIT_MAX).await;
         };
+        let to_the_last = async {
+            tokio::select! {
+                biased;
+                served = connections => served?,
+                () = patience => tracing::warn!("some connections did not end in time"),
+            }
+            self.service.settled().await;
+            Ok(())
+        };
+        let last = async {
+            self.drain.ended().await;
+            sleep(LEAVE_WAIT_MAX + LAST_TELL_WAIT_MAX).await;
+        };
         tokio::select! {
             biased;
-            served = connections => served,
-            () = patience => {
-                tracing::warn!("some connections did not end in time");
+            served = to_the_last => served,
+            () = last => {
+                tracing::warn!("events of the last requests may not have reached other servers");
                 Ok(())
             }
         }

@@ -119,7 +119,8 @@ impl Service {
         }
     }
 
-    /// Waits until every change that began has ended, and followers on all servers were told, as far as they can be.
+    /// Waits until every change that began has ended, and followers on all servers were told, as far as they can be. More
+    /// can begin after that, and be waited for by calling this again.
     pub async fn settled(&self) {
         self.changes.close();
         self.changes.wait().await;

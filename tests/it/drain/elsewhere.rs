@@ -6,8 +6,11 @@ use futures_util::future::join_all;
 use reqwest::header::{ACCEPT, CONNECTION, RETRY_AFTER, UPGRADE};
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::{CREATE, REPLY, SEND, Viewer, draining, messages, stored};
+use crate::support::follow::ChatFollower;
 use crate::support::mt::Mt;
 use crate::support::operation::{Operation, Outcome, Transport};
 use crate::support::scratch::Scratch;
@@ -23,6 +26,9 @@ const STEADY: [&str; 6] = [
     "60",
 ];
 const SOCKETS: usize = 12;
+/// How long a slow Redis takes: longer than a server has connections behind its doors, and shorter than a server waits for
+/// Redis.
+const SLOW_FEED_MS: u64 = 800;
 /// Within the two seconds in which all of them go, the first and the last of a dozen are further apart than this.
 const APART_MIN: Duration = Duration::from_secs(1);
 
@@ -167,5 +173,44 @@ async fn nobody_listens_any_more_when_the_streams_are_gone() {
     let found = store.messages(&[id]).await.unwrap().pop().unwrap();
     assert!(found.is_under_way(), "the reply was over before");
     assert!(server.ended().await.0.success());
+    scratch.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_accepted_at_the_last_moment_reaches_the_other_servers() {
+    let scratch = Scratch::mongo_and_redis().await;
+    let server = Server::start(&scratch);
+    let other = Server::start(&scratch);
+    let chat = server.create_chat("A chat").await;
+    let mut follower = ChatFollower::start(&other, &chat, &Value::Null).await;
+    follower.expect("ChatResync").await;
+    let mut redis = scratch.redis().connection().await;
+    // It is let in before the doors are closed, and asks for something behind that.
+    let address = server.url.strip_prefix("http://").unwrap();
+    let mut line = TcpStream::connect(address).await.unwrap();
+    server.tell_to_stop();
+    while TcpStream::connect(address).await.is_ok() {}
+    let mut pause = redis::cmd("CLIENT");
+    pause.arg("PAUSE").arg(SLOW_FEED_MS).arg("WRITE");
+    pause.query_async::<()>(&mut redis).await.unwrap();
+    let input = json!({ "input": { "chatId": chat, "text": "The last" } });
+    let body = json!({ "query": CREATE, "variables": input }).to_string();
+    let request = format!(
+        "POST /graphql HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut answer = String::new();
+    let asked = async {
+        line.write_all(request.as_bytes()).await?;
+        line.read_to_string(&mut answer).await
+    };
+    // On a machine that stands still the line may be closed by now; then nothing of it was accepted.
+    if asked.await.is_ok() && !answer.is_empty() {
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let event = follower.expect("MessageAdded").await;
+        assert_eq!(event["added"]["text"], "The last");
+    }
+    assert!(server.ended().await.0.success());
+    drop(other);
     scratch.remove().await;
 }
