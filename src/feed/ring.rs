@@ -447,7 +447,7 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
 
-    use crate::domain::{Chat, ChatStatus, MessageId, ObjectId, UserId};
+    use crate::domain::{Author, Chat, ChatStatus, Message, MessageId, ObjectId, UserId};
 
     fn event(n: u8) -> ChatEvent {
         ChatEvent::MessageDeleted(MessageId(ObjectId::from_bytes([n; 12])))
@@ -504,6 +504,36 @@ mod tests {
             follower.next().now_or_never().unwrap().unwrap(),
             Followed::Gap(position(1, 4))
         );
+    }
+
+    #[tokio::test]
+    async fn what_comes_of_a_message_after_its_deletion_has_no_content_whoever_follows_from_where() {
+        let chat = ChatId(ObjectId::from_bytes([1; 12]));
+        let message = Message {
+            id: MessageId(ObjectId::from_bytes([7; 12])),
+            chat_id: chat,
+            author: Author::User,
+            text: "gone".to_owned(),
+            kind: Message::TEXT.to_owned(),
+            reaction: None,
+            token_count: None,
+            is_edited: false,
+            citation: None,
+            created_at: Timestamp::from_millis(1),
+            updated_at: Timestamp::from_millis(1),
+            client_key: None,
+            reply_id: None,
+            reply: None,
+        };
+        let late = ChatEvent::message_added(&message);
+        assert!(late.content_changed_at().is_some());
+        let ring = Arc::new(Ring::at(position(1, 0)));
+        assert!(ring.backfill(position(1, 0), vec![event(7), event(8)]));
+        // It came back with a place behind the deletion.
+        let mut follower = ring.clone().follow(Some(position(1, 2)));
+        ring.push(late.clone());
+        let expected = Followed::Event(position(1, 3), late.without_content());
+        assert_eq!(follower.next().await.unwrap(), expected);
     }
 
     #[tokio::test]
