@@ -398,3 +398,31 @@ async fn a_piece_that_comes_after_the_end_of_a_reply_keeps_its_text_no_longer() 
         assert!((1..=ENDED_KEPT_MS).contains(&kept), "{kept}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_nobody_is_connected_any_more_is_sent_again_where_redis_refused_it() {
+    let redis = Redis::start();
+    redis
+        .permit("limited", &["on", ">x", "allkeys", "allchannels", "allcommands"])
+        .await;
+    let (a, b) = (
+        connect(&redis, &redis.url_of("limited")).await,
+        connect(&redis, &redis.url()).await,
+    );
+    let room = chat().to_string();
+    let (at_a, at_b) = (a.fleet().unwrap(), b.fleet().unwrap());
+    let until = async |count: usize| {
+        let deadline = Instant::now() + WITHIN;
+        while at_b.connections(&[room.clone()]).await != [count] {
+            assert!(Instant::now() < deadline, "never {count}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    at_a.announce(&room, 1);
+    until(1).await;
+    redis.permit("limited", &["-hdel"]).await;
+    at_a.announce(&room, 0);
+    until_up(&a, false).await;
+    redis.permit("limited", &["+hdel"]).await;
+    until(0).await;
+}
