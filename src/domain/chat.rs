@@ -54,6 +54,15 @@ pub struct ChatChange {
     pub status: Option<ChatStatus>,
 }
 
+impl ChatChange {
+    /// Whether a chat is as it is after this change.
+    pub fn is_in(&self, chat: &Chat) -> bool {
+        let status = self.status.as_ref();
+        self.title.as_ref().is_none_or(|title| *title == chat.title)
+            && status.is_none_or(|status| *status == chat.status)
+    }
+}
+
 /// Which chats of a user to list; `None` lets every chat through.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ChatFilter {

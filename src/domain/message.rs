@@ -179,6 +179,15 @@ pub struct MessageChange {
     pub reaction: Option<Option<String>>,
 }
 
+impl MessageChange {
+    /// Whether a message is as it is after this change.
+    pub fn is_in(&self, message: &Message) -> bool {
+        let reaction = self.reaction.as_ref();
+        self.text.as_ref().is_none_or(|text| *text == message.text)
+            && reaction.is_none_or(|reaction| *reaction == message.reaction)
+    }
+}
+
 /// Which messages of a chat to list; `None` lets every message through.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct MessageFilter {

@@ -92,7 +92,7 @@ impl Service {
         self.to_its_end(async move {
             let now = service.clock.now();
             let changed = service.store.update_chat(id, &change, now).await;
-            let changed = service.confirmed(changed, Unconfirmed::ChatUpdated(id, now))?;
+            let changed = service.confirmed(changed, Unconfirmed::ChatUpdated(id, change))?;
             let changed = changed.ok_or(Error::NotFound(Subject::Chat))?;
             service.feed.publish(id, ChatEvent::chat_updated(&changed)).await;
             Ok(changed)

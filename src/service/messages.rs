@@ -219,7 +219,7 @@ impl Service {
             let now = service.clock.now();
             let (chat, id) = (message.chat_id, message.id);
             let changed = service.store.update_message(chat, id, &change, now).await;
-            let changed = service.confirmed(changed, Unconfirmed::Updated(chat, id, now))?;
+            let changed = service.confirmed(changed, Unconfirmed::Updated(chat, id, change))?;
             let changed = changed.ok_or(Error::NotFound(Subject::Message))?;
             let updated = ChatEvent::message_updated(&changed);
             service.feed.publish(changed.chat_id, updated).await;
