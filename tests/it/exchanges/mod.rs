@@ -4,6 +4,7 @@
 mod callers_who_leave;
 mod coincidences;
 mod deletions;
+mod frozen;
 mod troubles;
 
 use serde_json::{Value, json};

@@ -203,6 +203,16 @@ impl Server {
         kill_process(Pid::from_child(&self.process), Signal::KILL).unwrap();
     }
 
+    /// Freezes the server: to others it looks as if it were dead.
+    pub fn freeze(&self) {
+        kill_process(Pid::from_child(&self.process), Signal::STOP).unwrap();
+    }
+
+    /// Lets a frozen server go on.
+    pub fn thaw(&self) {
+        kill_process(Pid::from_child(&self.process), Signal::CONT).unwrap();
+    }
+
     fn end(&mut self) -> (ExitStatus, String) {
         let status = self.process.wait().unwrap();
         let mut said = self.log.take().unwrap().join().unwrap();

@@ -1,0 +1,58 @@
+//! A server that is frozen for longer than its leases, and then goes on.
+
+use futures_util::future::join_all;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::follow::follow;
+use crate::support::scratch::Scratch;
+use crate::support::server::Server;
+use crate::support::upstream::{Act, Upstream, finish, piece, send, stream, usage};
+
+const REPLIES: usize = 10;
+const QUESTION: &str = "Go on";
+const USAGE: &str = "query { usage { rows { replyCount } } }";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_whose_server_was_taken_for_dead_is_billed_once() {
+    let scratch = Scratch::mongo_and_redis().await;
+    let go_on = CancellationToken::new();
+    let rest = format!("{}{}{}data: [DONE]\n\n", piece("on"), finish("stop"), usage(7, 2));
+    let script = vec![
+        stream(),
+        send(piece("and ")),
+        Act::Await(go_on.clone()),
+        send(rest),
+    ];
+    let upstream = Upstream::always(QUESTION, script).await;
+    let address = upstream.base_url();
+    let bot = [
+        "--bot",
+        "openai",
+        "--openai-base-url",
+        &address,
+        "--openai-model",
+        "a-model",
+    ];
+    let [a, b] = [(); 2].map(|()| Server::start_with(&scratch, &bot));
+    let mut replies = Vec::new();
+    for _ in 0..REPLIES {
+        let chat = a.create_chat("A chat").await;
+        replies.push(a.send(&chat, QUESTION).await);
+        upstream.asked(QUESTION).await;
+    }
+    a.freeze();
+    // All that a bot reports is there when the server goes on.
+    go_on.cancel();
+    for (_, message) in join_all(replies.iter().map(|reply| follow(&b, reply))).await {
+        assert_eq!(message["reply"]["state"], "INTERRUPTED", "{message}");
+    }
+    a.thaw();
+    assert!(a.stop().0.success());
+    let rows = b.data(USAGE, json!({})).await["usage"]["rows"].take();
+    let rows = rows.as_array().unwrap();
+    let billed: u64 = rows.iter().map(|row| row["replyCount"].as_u64().unwrap()).sum();
+    assert_eq!(billed, REPLIES as u64, "{rows:?}");
+    drop(b);
+    scratch.remove().await;
+}
