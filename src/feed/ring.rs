@@ -241,15 +241,18 @@ impl Ring {
 /// and the time of the content's last change are given. If not, subscribers read the store: what they receive last must
 /// be what is stored.
 pub(crate) fn is_latest(
-    mut held: impl DoubleEndedIterator<Item = (Option<MessageId>, Option<Timestamp>)>,
+    held: impl Iterator<Item = (Option<MessageId>, Option<Timestamp>)>,
     event: &ChatEvent,
 ) -> bool {
-    let id = event.message_id();
-    let before = held.rfind(|(other, _)| *other == id);
-    let (Some((_, before)), Some(changed_at)) = (before, event.content_changed_at()) else {
+    let Some(changed_at) = event.content_changed_at() else {
         return true;
     };
-    before.is_some_and(|before| before.plus_millis(REORDERED_WITHIN_MS) <= changed_at)
+    let id = event.message_id();
+    // Of all of them: one that came late is not the newest.
+    let mut before = held.filter(|(other, _)| *other == id);
+    before.all(|(_, before)| {
+        before.is_some_and(|before| before.plus_millis(REORDERED_WITHIN_MS) <= changed_at)
+    })
 }
 
 impl Log {
@@ -557,6 +560,7 @@ mod tests {
             ("b", 10_000 + REORDERED_WITHIN_MS, true),
             ("near", 10_001 + REORDERED_WITHIN_MS, false),
             ("before", 9_000, false),
+            ("between", 10_500, false),
             ("c", 20_000, true),
         ] {
             let event = renamed(title, at);
