@@ -324,9 +324,12 @@ impl Beginning {
             .feed
             .publish(chat_id, ChatEvent::reply_started(reply))
             .await;
+        if let Some(interruption) = self.interrupts {
+            let interrupting = engine.clone().interrupt(reply.clone(), interruption);
+            engine.tasks.spawn(interrupting.in_current_span());
+        }
         let ask = Ask {
             until,
-            interrupts: self.interrupts,
             manner: self.manner,
             user: chat.user_id.clone(),
             leased_at: self.leased_at,

@@ -36,7 +36,6 @@ use crate::store::{Store, StoreError};
 
 use bot_record::BotRecord;
 use recovery::Answers;
-use stopping::Interruption;
 use sweep::Sweeps;
 
 pub use beginning::{Admission, Asked, BeginError, HistoryEnd, Manner, Meanwhile, Request, Started};
@@ -107,8 +106,6 @@ struct Running {
 struct Ask {
     /// The last place of the chat that the bot is shown, and the message there to answer.
     until: HistoryEnd,
-    /// Whether earlier replies of the chat are stopped.
-    interrupts: Option<Interruption>,
     /// How to answer.
     manner: Manner,
     /// Whose chat it is, and so who is billed.

@@ -5,14 +5,20 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, LiveReply};
+use super::{Engine, LiveReply, Waits};
 use crate::domain::{ChatId, Message, MessageId, StopRequest, UserId};
 use crate::store::{Claim, StoreError};
 
 /// How long a stop waits for the reply to end before it answers with the reply as it is.
 pub const STOP_WAIT_MAX: Duration = Duration::from_secs(2);
+/// How long an interruption is tried, if the store does not answer.
+const INTERRUPTION_TRIED_FOR: Duration = Duration::from_secs(30);
+/// The first and the longest wait between two tries, before chance doubles them at most.
+const INTERRUPTION_WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
 /// What came of the wish that a reply stop.
 enum Stopping {
     /// There is no such message.
@@ -30,14 +36,8 @@ enum Stopping {
 pub(super) struct Interruption {
     /// In whose name.
     pub by: UserId,
-    /// Cancelled once they were asked to stop, or when nobody is to ask them any more.
+    /// Cancelled once they were asked to stop.
     pub is_done: CancellationToken,
-}
-
-impl Drop for Interruption {
-    fn drop(&mut self) {
-        self.is_done.cancel();
-    }
 }
 
 impl Engine {
@@ -124,7 +124,7 @@ impl Engine {
     }
 
     /// [`Engine::stop`] for replies of one chat, the oldest of them first in `replies`.
-    pub(super) async fn stop_each(
+    async fn stop_each(
         self: &Arc<Self>,
         chat: ChatId,
         replies: &[Message],
@@ -145,6 +145,32 @@ impl Engine {
             .map(|stopping| self.await_stop(stopping, &request));
         let stopped: Result<Vec<_>, _> = join_all(stops).await.into_iter().collect();
         Ok(stopped?.into_iter().flatten().collect())
+    }
+
+    /// Stops what was asked for in a chat before this reply, whatever becomes of the reply. While the store does not let
+    /// it, this is tried again.
+    pub(super) async fn interrupt(self: Arc<Self>, reply: Message, interruption: Interruption) {
+        let (wait_min, wait_max) = INTERRUPTION_WAITS;
+        let mut waits = Waits::between(wait_min, wait_max);
+        let deadline = Instant::now() + INTERRUPTION_TRIED_FOR;
+        while let Err(error) = self.stop_earlier(&reply, &interruption.by).await {
+            {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(message.id = %reply.id, error, "earlier replies could not be stopped yet");
+            }
+            let is_over = Instant::now() >= deadline;
+            if is_over || self.shutdown.run_until_cancelled(waits.wait()).await.is_none() {
+                return;
+            }
+        }
+        interruption.is_done.cancel();
+    }
+
+    async fn stop_earlier(self: &Arc<Self>, reply: &Message, by: &UserId) -> Result<(), StoreError> {
+        let mut earlier = self.active_replies(reply.chat_id).await?;
+        earlier.retain(|other| other.position() < reply.position());
+        let stopped = self.stop_each(reply.chat_id, &earlier, by.clone());
+        stopped.await.map(drop)
     }
 
     /// Has the server that generates a reply look at what is stored of it.

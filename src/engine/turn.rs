@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::stopping::Interruption;
 use super::{Ask, Engine, LEASE, LiveReply, Waits, count_tokens};
 use crate::bot::Turn;
 use crate::domain::{Author, Message, MessageId, TokenCount};
@@ -72,18 +71,6 @@ impl Engine {
                     continue;
                 }
             };
-            if let Some(Interruption { by, is_done }) = &ask.interrupts {
-                let stopped = self.stop_each(reply.chat_id, &before.earlier, by.clone()).await;
-                if let Err(error) = &stopped {
-                    let error = error as &dyn std::error::Error;
-                    tracing::warn!(message.id = %reply.id, error, "earlier replies could not be stopped yet");
-                }
-                if stopped.is_err() {
-                    waits.wait().await;
-                    continue;
-                }
-                is_done.cancel();
-            }
             // The one just before it ends last, unless it is stopped while it waits: so look again.
             if let Some(earlier) = before.earlier.pop() {
                 has_waited = true;

@@ -250,9 +250,8 @@ pub(crate) fn is_latest(
     let id = event.message_id();
     // Of all of them: one that came late is not the newest.
     let mut before = held.filter(|(other, _)| *other == id);
-    before.all(|(_, before)| {
-        before.is_some_and(|before| before.plus_millis(REORDERED_WITHIN_MS) <= changed_at)
-    })
+    before
+        .all(|(_, before)| before.is_some_and(|before| before.plus_millis(REORDERED_WITHIN_MS) <= changed_at))
 }
 
 impl Log {
