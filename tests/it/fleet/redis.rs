@@ -413,7 +413,7 @@ async fn that_nobody_is_connected_any_more_is_sent_again_where_redis_refused_it(
     let (at_a, at_b) = (a.fleet().unwrap(), b.fleet().unwrap());
     let until = async |count: usize| {
         let deadline = Instant::now() + WITHIN;
-        while at_b.connections(&[room.clone()]).await != [count] {
+        while at_b.connections(std::slice::from_ref(&room)).await != [count] {
             assert!(Instant::now() < deadline, "never {count}");
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
