@@ -39,6 +39,11 @@ impl Close {
         Self(4409, Cow::Owned(format!("Subscriber for {shown} already exists")))
     }
 
+    /// Whether mutations under way are answered first. Clients come back after this, and send again what has no answer.
+    pub fn lets_answers_pass(&self) -> bool {
+        [Self::GOING_AWAY, Self::FORBIDDEN].contains(self)
+    }
+
     /// The frame that says so.
     pub fn frame(self) -> CloseFrame {
         CloseFrame {

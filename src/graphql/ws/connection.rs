@@ -181,7 +181,8 @@ impl Connection {
                     true => self.answers.spawn(operation),
                     false => tokio::spawn(operation),
                 };
-                self.operations.start(&id, generation, task.abort_handle());
+                self.operations
+                    .start(&id, generation, is_answer, task.abort_handle());
             }
             ClientMessage::Complete { id } => self.operations.complete(&id),
         }

@@ -101,7 +101,7 @@ pub async fn serve(socket: WebSocket, schema: Schema, visitor: Visitor, drain: D
             }
         }
         let close = close.unwrap_or(Close::GOING_AWAY);
-        if close == Close::GOING_AWAY {
+        if close.lets_answers_pass() {
             // What was answered, and how replies ended, is said first.
             let rest = async {
                 while let Ok(outgoing) = outgoing.try_recv() {
@@ -121,7 +121,10 @@ pub async fn serve(socket: WebSocket, schema: Schema, visitor: Visitor, drain: D
     let writer_end = writer.abort_handle();
     tokio::select! {
         reason = session.read(&mut stream) => match reason {
-            Some(reason) if reason == Close::GOING_AWAY => {
+            Some(reason) if reason.lets_answers_pass() => {
+                if reason == Close::FORBIDDEN {
+                    operations.abort_subscriptions();
+                }
                 session.settle().await;
                 operations.halt();
                 let _ = finished.send(reason);

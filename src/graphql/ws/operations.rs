@@ -36,6 +36,8 @@ struct Running {
 
 struct Operation {
     generation: u64,
+    /// Whether it is a query or a mutation, which has one answer.
+    is_answer: bool,
     /// `None` until its task has started.
     task: Option<AbortHandle>,
     _permit: Permit,
@@ -67,6 +69,7 @@ impl Operations {
         let generation = running.generations;
         let operation = Operation {
             generation,
+            is_answer: false,
             task: None,
             _permit: permit.clone(),
         };
@@ -75,13 +78,14 @@ impl Operations {
     }
 
     /// Notes the task of a reserved operation, which may have finished already.
-    pub(super) fn start(&self, id: &str, generation: u64, task: AbortHandle) {
+    pub(super) fn start(&self, id: &str, generation: u64, is_answer: bool, task: AbortHandle) {
         if let Some(operation) = self
             .lock()
             .by_id
             .get_mut(id)
             .filter(|operation| operation.generation == generation)
         {
+            operation.is_answer = is_answer;
             operation.task = Some(task);
         }
     }
@@ -125,6 +129,16 @@ impl Operations {
         for operation in self.lock().by_id.values() {
             operation.task.as_ref().inspect(|task| task.abort());
         }
+    }
+
+    /// Ends subscriptions; nothing that they have said is wanted any more.
+    pub(super) fn abort_subscriptions(&self) {
+        self.lock().by_id.retain(|_, operation| {
+            if !operation.is_answer {
+                operation.task.as_ref().inspect(|task| task.abort());
+            }
+            operation.is_answer
+        });
     }
 
     pub(super) fn abort_all(&self) {

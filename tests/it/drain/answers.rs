@@ -31,13 +31,23 @@ async fn mutations_under_way_are_answered_before_a_socket_closes() {
         for nth in 0..UNDER_WAY {
             create(&mut socket, &chat, nth).await;
         }
-        writers.push((socket, chat));
+        // Once it is answered, all before it was read.
+        socket.try_send(json!({ "type": "ping" })).await;
+        let (mut read, mut answered) = (false, BTreeSet::new());
+        while !read {
+            match socket.receive().await {
+                Received::Message(message) if message["type"] == "pong" => read = true,
+                Received::Message(message) => _ = note(&mut answered, &message),
+                Received::Closed(code, why) => panic!("{code} {why}"),
+            }
+        }
+        writers.push((socket, chat, answered));
     }
     server.tell_to_stop();
     let written = join_all(
         writers
             .into_iter()
-            .map(async |(socket, chat)| (write(socket, &chat).await, chat)),
+            .map(async |(socket, chat, answered)| (write(socket, &chat, answered).await, chat)),
     );
     for (answered, chat) in written.await {
         let stored = messages(&other, &chat).await;
@@ -61,25 +71,36 @@ async fn create(socket: &mut Socket, chat: &str, nth: usize) {
         .await;
 }
 
+/// Notes the id in an answer, if this message is one.
+fn note(answered: &mut BTreeSet<String>, message: &Value) -> bool {
+    let is_answer = message["type"] == "next";
+    if is_answer {
+        let id = &message["payload"]["data"]["createMessage"]["message"]["id"];
+        let Value::String(id) = id else {
+            panic!("{message}")
+        };
+        assert!(answered.insert(id.clone()));
+    } else {
+        assert_eq!(message["type"], "complete");
+    }
+    is_answer
+}
+
 /// Writes a message for each that is answered, until the socket closes: the ids of those that were.
-async fn write(mut socket: Socket, chat: &str) -> BTreeSet<String> {
-    let (mut answered, mut nth) = (BTreeSet::new(), UNDER_WAY);
+async fn write(mut socket: Socket, chat: &str, mut answered: BTreeSet<String>) -> BTreeSet<String> {
+    let mut nth = UNDER_WAY;
     loop {
         match socket.receive().await {
             Received::Closed(code, _) => {
                 assert_eq!(code, 1012);
                 return answered;
             }
-            Received::Message(message) if message["type"] == "next" => {
-                let id = &message["payload"]["data"]["createMessage"]["message"]["id"];
-                let Value::String(id) = id else {
-                    panic!("{message}")
-                };
-                assert!(answered.insert(id.clone()));
-                create(&mut socket, chat, nth).await;
-                nth += 1;
+            Received::Message(message) => {
+                if note(&mut answered, &message) {
+                    create(&mut socket, chat, nth).await;
+                    nth += 1;
+                }
             }
-            Received::Message(message) => assert_eq!(message["type"], "complete"),
         }
     }
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{FOLLOW, chat, code, data, reply, server, socket, user};
 use crate::on_both_stores;
+use crate::support::mongod::Mongod;
 use crate::support::mt::Mt;
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
@@ -260,4 +261,26 @@ async fn event_streams_and_documented_sockets_end_with_their_tokens_too() {
     // Another one takes the socket up where it was.
     let mut mt = Mt::open_at(&server, &format!("/chat/ws/{chat}?token={lasting}")).await;
     assert!(mt.receive().await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mutation_under_way_is_answered_before_its_session_ends() {
+    const CREATE: &str = "mutation { createChat(input: { title: \"A chat\" }) { chat { id } } }";
+    let mongod = Mongod::start().await;
+    let scratch = Scratch::on_mongod(&mongod.uri("owner", "colloquy"));
+    let server = server(&scratch, &ENDLESS);
+    let passing = Token::of("asha").expires_in(3).signed();
+    let mut idle = socket(&server, &passing).await;
+    let mut busy = socket(&server, &passing).await;
+    mongod.freeze();
+    busy.subscribe("1", CREATE, Value::Null).await;
+    idle.expect_close(4403).await;
+    mongod.thaw();
+    // Or else the client would send it again with its next token.
+    let answer = busy.message().await;
+    assert!(
+        answer["payload"]["data"]["createChat"]["chat"]["id"].is_string(),
+        "{answer}"
+    );
+    assert_eq!(busy.drain().await.1, 4403);
 }
