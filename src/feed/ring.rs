@@ -8,7 +8,7 @@ use futures_util::stream::{self, StreamExt};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Followed, Follower};
+use super::{CONTENT_WAIT_MAX, Followed, Follower};
 use crate::domain::{ChatEvent, ChatId, FeedPosition, MessageId, Timestamp, Typing};
 
 /// Events that a chat's ring holds. A follower that lags by more is told of a gap.
@@ -58,6 +58,8 @@ struct Log {
     touched: Instant,
     /// Whether the log has every event of every server up to its last one. Without meaning in a feed of one server.
     is_in_sync: bool,
+    /// When it was reset last, other than by its first backfill.
+    reset_at: Option<Instant>,
     /// The position of the last event that arrived while it had not: a backfill must reach it.
     awaited: Option<FeedPosition>,
 }
@@ -146,6 +148,7 @@ impl Ring {
                 typing_count: 0,
                 touched: Instant::now(),
                 is_in_sync: false,
+                reset_at: None,
                 awaited: None,
             }),
             changes: watch::Sender::new(()),
@@ -265,7 +268,9 @@ impl Log {
             .events
             .iter()
             .map(|held| (held.event.message_id(), held.changed_at));
-        let event = match is_latest(held, &event) {
+        // It may have been handed in before a reset, and what was changed since is held no more.
+        let is_held_back = self.reset_at.is_some_and(|at| at.elapsed() <= CONTENT_WAIT_MAX);
+        let event = match !is_held_back && is_latest(held, &event) {
             true => event,
             false => event.without_content(),
         };
@@ -351,6 +356,9 @@ impl Log {
         self.events.clear();
         // The numbers of before mean nothing any more.
         self.typing.iter_mut().for_each(|change| change.behind = 0);
+        if self.edition > 1 {
+            self.reset_at = Some(Instant::now());
+        }
         self.is_in_sync = is_in_sync;
     }
 
@@ -574,5 +582,36 @@ mod tests {
             };
             assert_eq!(told, expected, "{title}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn content_that_comes_right_behind_a_reset_is_left_to_be_read_in_the_store() {
+        let chat = ChatId(ObjectId::from_bytes([1; 12]));
+        let renamed = ChatEvent::chat_updated(&Chat {
+            id: chat,
+            user_id: UserId::Int(1),
+            document_id: None,
+            title: "before".to_owned(),
+            status: ChatStatus::active(),
+            created_at: Timestamp::from_millis(0),
+            updated_at: Timestamp::from_millis(1),
+        });
+        let ring = Arc::new(Ring::at(position(1, 0)));
+        // As a ring begins whose chat has a stream already.
+        assert!(ring.backfill(position(2, 0), Vec::new()));
+        assert_eq!(ring.place(position(2, 1), renamed.clone()), Placed::Held);
+        let mut follower = ring.clone().follow(Some(position(2, 0)));
+        let told = follower.next().await.unwrap();
+        assert_eq!(told, Followed::Event(position(2, 1), renamed.clone()));
+        // Handed in by another server before that, and carried behind it.
+        ring.renew(position(3, 0));
+        assert_eq!(ring.place(position(3, 1), renamed.clone()), Placed::Held);
+        assert_eq!(follower.next().await.unwrap(), Followed::Gap(position(3, 1)));
+        let mut late = ring.clone().follow(Some(position(3, 0)));
+        let told = late.next().await.unwrap();
+        assert_eq!(
+            told,
+            Followed::Event(position(3, 1), ChatEvent::ChatUpdated(None))
+        );
     }
 }

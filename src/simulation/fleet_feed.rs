@@ -32,6 +32,8 @@ struct Kept {
     /// What comes back after a restart that is not empty.
     saved: Memory,
     epochs: u64,
+    /// The chats that had a log at any time.
+    known: BTreeSet<ChatId>,
     mailboxes: BTreeMap<String, mpsc::UnboundedSender<MessageId>>,
 }
 
@@ -45,6 +47,8 @@ struct Memory {
 #[derive(Clone)]
 struct Log {
     epoch: u64,
+    /// When it began anew; `None` for a chat's first.
+    reset_at: Option<Instant>,
     events: Vec<ChatEvent>,
 }
 
@@ -87,7 +91,16 @@ impl Broker {
     }
 
     fn append(&self, chat: ChatId, event: ChatEvent) {
-        lock(&self.kept).log(chat).events.push(event);
+        {
+            let mut kept = lock(&self.kept);
+            let log = kept.log(chat);
+            // As the rings of `src/feed`: it may have been handed in before that.
+            let is_trusted = log.reset_at.is_none_or(|at| at.elapsed() > CONTENT_WAIT_MAX);
+            log.events.push(match is_trusted {
+                true => event,
+                false => event.without_content(),
+            });
+        }
         self.changes.send_replace(());
     }
 
@@ -164,8 +177,10 @@ impl Kept {
     fn log(&mut self, chat: ChatId) -> &mut Log {
         self.memory.logs.entry(chat).or_insert_with(|| {
             self.epochs += 1;
+            let is_first = self.known.insert(chat);
             Log {
                 epoch: self.epochs,
+                reset_at: (!is_first).then(Instant::now),
                 events: Vec::new(),
             }
         })
