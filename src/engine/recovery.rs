@@ -44,6 +44,15 @@ impl Answers {
     }
 }
 
+/// The prompt of an abandoned reply.
+enum Prompt<'a> {
+    /// The reply names none.
+    None,
+    /// The reply names one that is not stored.
+    Missing,
+    There(&'a Message),
+}
+
 impl Engine {
     /// Closes every streaming reply of which the claim holds as interrupted, with the text of its last checkpoint, or as
     /// stopped if a stop was noted; how many it closed. One that cannot be closed holds up no other.
@@ -79,7 +88,7 @@ impl Engine {
         claim: Claim<'_>,
         mut found: Vec<Message>,
     ) -> Result<usize, StoreError> {
-        // An owner that could not renew its lease is not dead while it is this one.
+        // Skip replies that this server generates: it is alive even if it could not renew.
         found.retain(|message| self.live(message.id).is_none());
         if found.is_empty() {
             return Ok(0);
@@ -92,10 +101,13 @@ impl Engine {
         let prompts: HashMap<_, _> = prompts.into_iter().map(|message| (message.id, message)).collect();
         let closes = found.into_iter().map(|message| {
             let user = users.get(&message.chat_id);
-            let asked = prompt_of(&message).map(|prompt| prompts.get(&prompt));
+            let prompt = match prompt_of(&message) {
+                None => Prompt::None,
+                Some(id) => prompts.get(&id).map_or(Prompt::Missing, Prompt::There),
+            };
             async move {
                 let id = message.id;
-                (id, self.close_or_remove(message, claim, user, asked).await)
+                (id, self.close_or_remove(message, claim, user, prompt).await)
             }
         });
         let mut closes = stream::iter(closes).buffer_unordered(CLOSED_AT_ONCE);
@@ -117,19 +129,18 @@ impl Engine {
         }
     }
 
-    /// Closes a reply that its owner left, or removes it: one in a chat that is gone, and the half of an exchange whose
-    /// prompt was never stored, or deleted before anything was said. `asked` is the prompt, if there is to be one, and if
-    /// there is.
+    /// Closes an abandoned reply, or removes it: one in a chat that is gone, and the half of an exchange whose prompt was
+    /// never stored, or deleted before the reply had text.
     async fn close_or_remove(
         &self,
         message: Message,
         claim: Claim<'_>,
         user: Option<&UserId>,
-        asked: Option<Option<&Message>>,
+        prompt: Prompt<'_>,
     ) -> Result<bool, StoreError> {
         let (chat, id) = (message.chat_id, message.id);
         let has_begun = !message.text.is_empty();
-        let is_half = asked == Some(None) && !has_begun;
+        let is_half = matches!(prompt, Prompt::Missing) && !has_begun;
         let Some(user) = user.filter(|_| !is_half) else {
             let is_removed = self.store.remove_reply(chat, id, claim).await?;
             if is_removed {
@@ -143,8 +154,8 @@ impl Engine {
         };
         replies::recovered();
         if !has_begun {
-            // Its server may have died before it told anybody. Who knows of it already sees nothing new.
-            if let Some(prompt) = asked.flatten() {
+            // Its server may have died before it published these events. To subscribers that have them, they change nothing.
+            if let Prompt::There(prompt) = prompt {
                 self.feed.publish(chat, ChatEvent::message_added(prompt)).await;
             }
             self.feed.publish(chat, ChatEvent::reply_started(&closed)).await;
