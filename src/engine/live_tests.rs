@@ -10,24 +10,13 @@ use crate::domain::{Author, ChatId, ObjectId, Reply, ReplyState, Timestamp};
 
 pub fn message(text: &str, state: ReplyState) -> Message {
     let at = Timestamp::from_millis(0);
+    let (id, chat) = (ObjectId::from_bytes([1; 12]), ObjectId::from_bytes([2; 12]));
     Message {
-        id: MessageId(ObjectId::from_bytes([1; 12])),
-        chat_id: ChatId(ObjectId::from_bytes([2; 12])),
-        author: Author::Bot,
-        text: text.to_owned(),
-        kind: Message::TEXT.to_owned(),
-        reaction: None,
-        token_count: None,
-        is_edited: false,
-        citation: None,
-        created_at: at,
-        updated_at: at,
-        client_key: None,
-        reply_id: None,
         reply: Some(Reply {
             state,
             ..Reply::begun("test".to_owned(), at)
         }),
+        ..Message::plain(MessageId(id), ChatId(chat), Author::Bot, text.to_owned(), at)
     }
 }
 

@@ -519,22 +519,9 @@ mod tests {
     #[tokio::test]
     async fn what_comes_of_a_message_after_its_deletion_has_no_content_whoever_follows_from_where() {
         let chat = ChatId(ObjectId::from_bytes([1; 12]));
-        let message = Message {
-            id: MessageId(ObjectId::from_bytes([7; 12])),
-            chat_id: chat,
-            author: Author::User,
-            text: "gone".to_owned(),
-            kind: Message::TEXT.to_owned(),
-            reaction: None,
-            token_count: None,
-            is_edited: false,
-            citation: None,
-            created_at: Timestamp::from_millis(1),
-            updated_at: Timestamp::from_millis(1),
-            client_key: None,
-            reply_id: None,
-            reply: None,
-        };
+        let id = MessageId(ObjectId::from_bytes([7; 12]));
+        let at = Timestamp::from_millis(1);
+        let message = Message::plain(id, chat, Author::User, "gone".to_owned(), at);
         let late = ChatEvent::message_added(&message);
         assert!(late.content_changed_at().is_some());
         let ring = Arc::new(Ring::at(position(1, 0)));

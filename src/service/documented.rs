@@ -1,8 +1,8 @@
 //! The use cases as the documented REST API has them: lists by number, messages by way of their chat, and one change
 //! of several fields.
 
-use super::messages::counted;
-use super::{Error, Service, Subject};
+use super::messages::Draft;
+use super::{Error, NewMessage, Service, Subject};
 use crate::domain::{
     Author, Chat, ChatChange, ChatId, Message, MessageChange, MessageId, Slice, UserId, Viewer,
 };
@@ -46,25 +46,6 @@ pub struct Numbered<T> {
     pub items: Vec<T>,
     /// How many there are on all pages.
     pub total: u64,
-}
-
-/// A message to store as it is given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PostedMessage {
-    /// The chat to write in.
-    pub chat_id: ChatId,
-    /// Who writes.
-    pub author: Author,
-    /// What it says.
-    pub text: String,
-    /// What sort of content it is; `text` if not given.
-    pub kind: Option<String>,
-    /// How many tokens it has, where known.
-    pub token_count: Option<i64>,
-    /// The reaction to it.
-    pub reaction: Option<String>,
-    /// Whether it was edited before.
-    pub is_edited: bool,
 }
 
 /// What to change of a message; `None` leaves a field as it is.
@@ -153,53 +134,30 @@ impl Service {
 
     /// Stores a message and asks for no reply; the chat keeps its place in its owner's list. A user's text that came
     /// by another way a moment ago is that message.
-    pub async fn post_message(&self, viewer: &Viewer, posted: PostedMessage) -> Result<Message, Error> {
-        self.check_text(&posted.text)?;
-        let kind = posted.kind.unwrap_or_else(|| Message::TEXT.to_owned());
-        self.check_label("type", &kind)?;
-        if let Some(reaction) = &posted.reaction {
-            self.check_label("reaction", reaction)?;
-        }
-        let chat = self.chat(viewer, posted.chat_id).await?;
-        let token_count = Some(counted(posted.token_count, &posted.text).await);
-        let (service, writing) = (
-            self.clone(),
-            Writing {
-                message: Message {
-                    id: MessageId(self.ids.next()),
-                    chat_id: chat.id,
-                    author: posted.author,
-                    text: posted.text,
-                    kind,
-                    reaction: posted.reaction,
-                    token_count,
-                    is_edited: posted.is_edited,
-                    citation: None,
-                    created_at: self.clock.now(),
-                    updated_at: self.clock.now(),
-                    client_key: None,
-                    reply_id: None,
-                    reply: None,
-                },
-                chat_of: viewer.user().cloned(),
-                moves_chat_up: false,
-            },
-        );
-        let viewer = viewer.clone();
-        self.to_its_end(async move { service.post(&viewer, &chat, writing).await })
+    pub async fn post_message(&self, viewer: &Viewer, new: NewMessage) -> Result<Message, Error> {
+        let chat_id = new.chat_id;
+        let draft = self.draft(new).await?;
+        let chat = self.chat(viewer, chat_id).await?;
+        let (service, viewer) = (self.clone(), viewer.clone());
+        self.to_its_end(async move { service.post(&viewer, &chat, draft).await })
             .await
     }
 
-    async fn post(&self, viewer: &Viewer, chat: &Chat, mut writing: Writing) -> Result<Message, Error> {
-        // So that the same text by the other way is either there or yet to come.
+    async fn post(&self, viewer: &Viewer, chat: &Chat, draft: Draft) -> Result<Message, Error> {
+        // Under the lock, the same text sent over the socket is either stored or not yet begun.
         let _lock = self.lock(viewer, chat.id).await?;
-        let (message, now) = (&mut writing.message, self.clock.now());
-        (message.created_at, message.updated_at) = (now, now);
-        if message.author == Author::User
-            && let Some(sent) = self.sent_a_moment_ago(chat.id, &message.text, now).await?
-        {
-            return Ok(sent);
+        let message = self.new_message(draft, None);
+        if message.author == Author::User {
+            let sent = self.sent_a_moment_ago(chat.id, &message.text, message.created_at);
+            if let Some(sent) = sent.await? {
+                return Ok(sent);
+            }
         }
+        let writing = Writing {
+            message,
+            chat_of: viewer.user().cloned(),
+            moves_chat_up: false,
+        };
         let message = self.write(&writing).await?;
         if message.author == Author::User {
             self.name_pending_chat(chat, &message, 1).await;

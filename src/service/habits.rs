@@ -11,7 +11,7 @@ use crate::domain::{
 /// an early browser client sends each text over the socket and posts it as well.
 const SAME_SENDING_MS: i64 = 2_000;
 /// How much later than the second of its id a message is dated at most, in milliseconds, if nothing in its chat is dated in
-/// the future: the rest of that second, and a wait for whoever writes in the chat before it.
+/// the future: the rest of that second, and the later date that the store may give it.
 const DATED_LATER_MS_MAX: i64 = 2_000;
 /// How many of the latest messages such a text is looked for in.
 const SAME_SENDING_MESSAGES_MAX: usize = 50;
@@ -136,6 +136,7 @@ fn title_of(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::MessageId;
 
     #[test]
     fn a_message_came_when_its_id_was_minted_where_its_date_is_of_another_time() {
@@ -144,22 +145,9 @@ mod tests {
         let dated = |created_at| {
             let mut id = [7; 12];
             id[..4].copy_from_slice(&seconds.to_be_bytes());
-            Message {
-                id: crate::domain::MessageId(ObjectId::from_bytes(id)),
-                chat_id: ChatId(ObjectId::from_bytes([1; 12])),
-                author: Author::User,
-                text: "yes".to_owned(),
-                kind: Message::TEXT.to_owned(),
-                reaction: None,
-                token_count: None,
-                is_edited: false,
-                citation: None,
-                created_at,
-                updated_at: created_at,
-                client_key: None,
-                reply_id: None,
-                reply: None,
-            }
+            let (id, chat) = (ObjectId::from_bytes(id), ObjectId::from_bytes([1; 12]));
+            let text = "yes".to_owned();
+            Message::plain(MessageId(id), ChatId(chat), Author::User, text, created_at)
         };
         for (created_at, came_at) in [
             (at(0), at(0)),

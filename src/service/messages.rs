@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::unconfirmed::Unconfirmed;
 use super::{Error, PageArguments, Service, Subject};
 use crate::domain::{
-    Author, ChatEvent, ChatId, Message, MessageChange, MessageFilter, MessageId, Page, PageRequest,
-    TokenCount, Viewer,
+    Author, ChatEvent, ChatId, ClientKey, Message, MessageChange, MessageFilter, MessageId, Page,
+    PageRequest, TokenCount, Viewer,
 };
 use crate::engine::count_tokens;
 use crate::store::{Writing, Written};
@@ -24,8 +24,36 @@ pub struct NewMessage {
     pub kind: Option<String>,
     /// How many tokens it has, where known.
     pub token_count: Option<i64>,
+    /// The reaction to it.
+    pub reaction: Option<String>,
+    /// Whether it was edited before.
+    pub is_edited: bool,
     /// The sender's name for it, so that sending it again does not store it twice.
     pub client_key: Option<String>,
+}
+
+/// A [`NewMessage`] whose fields are checked and whose tokens are counted.
+pub(super) struct Draft {
+    chat_id: ChatId,
+    author: Author,
+    text: String,
+    kind: String,
+    token_count: TokenCount,
+    reaction: Option<String>,
+    is_edited: bool,
+    client_key: Option<ClientKey>,
+}
+
+impl Draft {
+    /// What it says.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether its sender gave it a key.
+    pub(super) fn has_client_key(&self) -> bool {
+        self.client_key.is_some()
+    }
 }
 
 impl Service {
@@ -74,14 +102,15 @@ impl Service {
     /// Writes a message and asks for no reply. A second call with the same client key and content returns the
     /// first one's message.
     pub async fn create_message(&self, viewer: &Viewer, new: NewMessage) -> Result<Message, Error> {
-        let writing = Writing {
-            message: self.new_message(new, None).await?,
-            chat_of: viewer.user().cloned(),
-            moves_chat_up: true,
-        };
+        let draft = self.draft(new).await?;
         let (service, viewer) = (self.clone(), viewer.clone());
         self.to_its_end(async move {
-            let _lock = service.lock(&viewer, writing.message.chat_id).await?;
+            let _lock = service.lock(&viewer, draft.chat_id).await?;
+            let writing = Writing {
+                message: service.new_message(draft, None),
+                chat_of: viewer.user().cloned(),
+                moves_chat_up: true,
+            };
             service.write(&writing).await
         })
         .await
@@ -163,34 +192,44 @@ impl Service {
         .await
     }
 
-    /// A message of this moment, checked and counted, but not stored.
-    pub(super) async fn new_message(
-        &self,
-        new: NewMessage,
-        reply_id: Option<MessageId>,
-    ) -> Result<Message, Error> {
+    /// Checks a message and counts its tokens: before the chat is locked, because counting can take a while.
+    pub(super) async fn draft(&self, new: NewMessage) -> Result<Draft, Error> {
         self.check_text(&new.text)?;
         let kind = new.kind.unwrap_or_else(|| Message::TEXT.to_owned());
         self.check_label("type", &kind)?;
+        if let Some(reaction) = &new.reaction {
+            self.check_label("reaction", reaction)?;
+        }
         let client_key = self.client_key(new.client_key.as_deref())?;
-        let token_count = Some(counted(new.token_count, &new.text).await);
-        let now = self.clock.now();
-        Ok(Message {
-            id: MessageId(self.ids.next()),
+        let token_count = match new.token_count {
+            Some(tokens) => TokenCount::reported(tokens),
+            None => count_tokens(&new.text).await,
+        };
+        Ok(Draft {
             chat_id: new.chat_id,
             author: new.author,
             text: new.text,
             kind,
-            reaction: None,
             token_count,
-            is_edited: false,
-            citation: None,
-            created_at: now,
-            updated_at: now,
+            reaction: new.reaction,
+            is_edited: new.is_edited,
             client_key,
-            reply_id,
-            reply: None,
         })
+    }
+
+    /// Gives a message its id and its date. Called while the chat is locked, so that ids and dates follow the order in
+    /// which messages are stored.
+    pub(super) fn new_message(&self, draft: Draft, reply_id: Option<MessageId>) -> Message {
+        let id = MessageId(self.ids.next());
+        Message {
+            kind: draft.kind,
+            token_count: Some(draft.token_count),
+            reaction: draft.reaction,
+            is_edited: draft.is_edited,
+            client_key: draft.client_key,
+            reply_id,
+            ..Message::plain(id, draft.chat_id, draft.author, draft.text, self.clock.now())
+        }
     }
 
     /// Writes a message, or finds the one that its client key names.
@@ -226,13 +265,5 @@ impl Service {
             Ok(changed)
         })
         .await
-    }
-}
-
-/// What a message is said to have, or else what its text is estimated to have.
-pub(super) async fn counted(reported: Option<i64>, text: &str) -> TokenCount {
-    match reported {
-        Some(tokens) => TokenCount::reported(tokens),
-        None => count_tokens(text).await,
     }
 }

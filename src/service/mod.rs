@@ -43,7 +43,7 @@ use sessions::Entrance;
 
 pub use crate::engine::{BotHealth, ReplyUpdate};
 pub use chats::NewChat;
-pub use documented::{MessageEdit, Numbered, NumberedPage, PostedMessage};
+pub use documented::{MessageEdit, Numbered, NumberedPage};
 pub use error::{Error, Subject};
 pub use follow::{ChatFollower, ChatUpdate};
 pub use health::Health;

@@ -1,5 +1,6 @@
 //! Asking the bot: a prompt and its reply, or a reply once more.
 
+use super::messages::Draft;
 use super::{Error, NewMessage, Service, Subject};
 use crate::config::FaultScript;
 use crate::domain::{
@@ -107,8 +108,9 @@ impl Service {
             (Some(user), false) => user.clone(),
             (None, false) => viewer.default_user(),
         };
-        let message = self.prompt_of(&prompt).await?;
+        let draft = self.draft_of(&prompt).await?;
         let _lock = self.lock(viewer, prompt.chat_id).await?;
+        let message = self.prompt_of(draft);
         let exchange = self.exchange(viewer, &by, ToAnswer::New(message), prompt.while_replying, manner);
         exchange.await
     }
@@ -122,18 +124,21 @@ impl Service {
     ) -> Result<Sent, Error> {
         let chat = self.chat(viewer, prompt.chat_id).await?;
         let by = viewer.acting_user(&chat.user_id);
-        let message = self.prompt_of(&prompt).await?;
-        // So that the same text by the other way is either there or yet to come.
+        let draft = self.draft_of(&prompt).await?;
+        // Under the lock, the same text posted over REST is either stored or not yet begun.
         let _lock = self.lock(viewer, chat.id).await?;
-        // A message with a name of its own is told apart by that.
-        let posted = match &message.client_key {
-            None => {
-                let posted = self.posted_a_moment_ago(chat.id, &message.text, self.clock.now());
+        // A client key tells two messages of the same text apart.
+        let posted = match draft.has_client_key() {
+            false => {
+                let posted = self.posted_a_moment_ago(chat.id, draft.text(), self.clock.now());
                 posted.await?
             }
-            Some(_) => None,
+            true => None,
         };
-        let to_answer = posted.map_or(ToAnswer::New(message), ToAnswer::Stored);
+        let to_answer = match posted {
+            Some(posted) => ToAnswer::Stored(posted),
+            None => ToAnswer::New(self.prompt_of(draft)),
+        };
         let exchange = self.exchange(viewer, &by, to_answer, prompt.while_replying, manner);
         let sent = exchange.await?;
         if !sent.joins {
@@ -143,17 +148,25 @@ impl Service {
         Ok(sent)
     }
 
-    /// The message of a prompt, before it is stored.
-    async fn prompt_of(&self, prompt: &Prompt) -> Result<Message, Error> {
+    /// The message of a prompt, checked and counted.
+    async fn draft_of(&self, prompt: &Prompt) -> Result<Draft, Error> {
         let new = NewMessage {
             chat_id: prompt.chat_id,
             author: Author::User,
             text: prompt.text.clone(),
             kind: None,
             token_count: None,
+            reaction: None,
+            is_edited: false,
             client_key: prompt.client_key.clone(),
         };
-        self.new_message(new, Some(MessageId(self.ids.next()))).await
+        self.draft(new).await
+    }
+
+    /// The message of a prompt, which names its reply. Called while the chat is locked.
+    fn prompt_of(&self, draft: Draft) -> Message {
+        let reply = MessageId(self.ids.next());
+        self.new_message(draft, Some(reply))
     }
 
     /// Begins the reply to a message, or finds the one that was begun before.
@@ -316,25 +329,13 @@ impl Service {
     fn new_reply(&self, chat_id: ChatId, id: MessageId, in_reply_to: Option<MessageId>) -> Message {
         let now = self.clock.now();
         Message {
-            id,
-            chat_id,
-            author: Author::Bot,
-            text: String::new(),
-            kind: Message::TEXT.to_owned(),
-            reaction: None,
-            token_count: None,
-            is_edited: false,
-            citation: None,
-            created_at: now,
-            updated_at: now,
-            client_key: None,
-            reply_id: None,
             reply: Some(Reply {
                 in_reply_to,
                 model: Some(self.engine.model().to_owned()),
-                // The store says until when, by its own clock.
+                // The store sets the lease, by its own clock.
                 ..Reply::begun(self.engine.owner().to_owned(), now)
             }),
+            ..Message::plain(id, chat_id, Author::Bot, String::new(), now)
         }
     }
 }

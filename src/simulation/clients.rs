@@ -155,6 +155,8 @@ async fn try_call(world: &World, server: &Server, call: Call) -> Result<Answer, 
                 text: format!("m{label} says"),
                 kind: None,
                 token_count: None,
+                reaction: None,
+                is_edited: false,
                 client_key,
             };
             let message = service.create_message(&viewer, new).await?.id;

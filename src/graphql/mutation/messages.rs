@@ -108,6 +108,8 @@ impl MessageMutation {
             text: input.text,
             kind: input.kind,
             token_count: input.token_count,
+            reaction: None,
+            is_edited: false,
             client_key: input.client_key,
         };
         Ok(CreateMessagePayload {

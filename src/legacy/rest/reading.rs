@@ -8,7 +8,7 @@ use super::input::Fields;
 use super::refusal::Refusal;
 use super::request;
 use crate::domain::{ChatChange, ChatId, Viewer};
-use crate::service::{MessageEdit, NewChat, NumberedPage, PostedMessage};
+use crate::service::{MessageEdit, NewChat, NewMessage, NumberedPage};
 
 /// The body of `POST /chat/`, said to be JSON, of a caller whom nobody asked for a token.
 pub fn new_chat(body: &[u8]) -> Result<NewChat, Value> {
@@ -22,7 +22,7 @@ pub fn chat_change(body: &[u8]) -> Result<ChatChange, Value> {
 }
 
 /// The body of `POST /chat/{chat_id}/messages`.
-pub fn new_message(chat: ChatId, body: &[u8]) -> Result<PostedMessage, Value> {
+pub fn new_message(chat: ChatId, body: &[u8]) -> Result<NewMessage, Value> {
     let posted = fields(body).and_then(request::message).map_err(told)?;
     Ok(posted(chat))
 }

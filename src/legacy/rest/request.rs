@@ -13,7 +13,7 @@ use super::input::Fields;
 use super::refusal::Refusal;
 use super::wire::User;
 use crate::domain::{Author, ChatChange, ChatId, ChatStatus, MessageId, UserId, Viewer};
-use crate::service::{MessageEdit, NewChat, NumberedPage, PostedMessage, Subject};
+use crate::service::{MessageEdit, NewChat, NewMessage, NumberedPage, Subject};
 
 /// A chat to make.
 #[derive(ToSchema)]
@@ -128,7 +128,7 @@ pub fn chat_change(mut body: Fields) -> Result<ChatChange, Refusal> {
 }
 
 /// The message of a body, which is the same for every chat: where it names one, the path counts.
-pub fn message(mut body: Fields) -> Result<impl FnOnce(ChatId) -> PostedMessage, Refusal> {
+pub fn message(mut body: Fields) -> Result<impl FnOnce(ChatId) -> NewMessage, Refusal> {
     let text = body.required("message", coerce::text);
     let is_bot = body.given("is_bot", coerce::flag).unwrap_or_default();
     let reaction = body.optional("reaction", coerce::text);
@@ -136,7 +136,7 @@ pub fn message(mut body: Fields) -> Result<impl FnOnce(ChatId) -> PostedMessage,
     let kind = body.optional("type", coerce::text);
     let is_edited = body.given("is_edited", coerce::flag).unwrap_or_default();
     let text = body.finish(text)?;
-    Ok(move |chat_id| PostedMessage {
+    Ok(move |chat_id| NewMessage {
         chat_id,
         author: Author::from_is_bot(is_bot),
         text,
@@ -144,6 +144,7 @@ pub fn message(mut body: Fields) -> Result<impl FnOnce(ChatId) -> PostedMessage,
         token_count,
         reaction,
         is_edited,
+        client_key: None,
     })
 }
 
