@@ -141,7 +141,8 @@ impl Schema {
         }
     }
 
-    /// Executes a mutation on a task of its own: what began runs to its end, whether or not its client waits for it.
+    /// Executes a mutation on a task of its own, so that it runs to its end, whether or not its client waits. The service
+    /// finishes each change that began; this task also runs the root fields after it, and holds the permit until then.
     fn execute_to_its_end(&self, mut prepared: Prepared, viewer: Viewer) -> BoxStream<'static, Response> {
         let schema = self.clone();
         let permit = prepared.permit.take();

@@ -108,7 +108,9 @@ impl Service {
         }
     }
 
-    /// Runs a change to its end even if whoever asked for it goes away: half of one would be told to nobody.
+    /// Runs a change to its end even if its caller goes away: otherwise a change could be stored and never published. This
+    /// covers one change, for every API; GraphQL also runs the other root fields of a mutation to their end, and only
+    /// these tasks are counted for [`Service::changes_published`].
     async fn to_its_end<T: Send + 'static>(
         &self,
         change: impl Future<Output = Result<T, Error>> + Send + 'static,

@@ -300,7 +300,7 @@ fn stream(
 
 /// Answers with the one result there is.
 async fn once(prepared: Prepared, faces: Faces, session: Session, kind: Answer) -> Response {
-    // On a task of its own, so that a client that leaves does not cut a mutation in half.
+    // On a task of its own, so that every root field of a mutation runs, also if the client leaves.
     let execution = async move { faces.schema.execute(prepared, session.viewer).await };
     let executed = tokio::spawn(execution.in_current_span()).await;
     match executed {
