@@ -17,12 +17,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use super::RETAINED_MS;
 use super::missed_chats::MissedChats;
 use super::outage::Outage;
 use super::presence::HEARTBEAT_EVERY;
 use super::run::KnownRun;
+use super::shared::Shared;
 use super::wire::{self, encode};
-use super::{RETAINED_MS, Shared};
 use crate::domain::{ChatEvent, ChatId, MessageId, Typing};
 use crate::feed::CONTENT_WAIT_MAX;
 use crate::feed::ring::EVENTS_MAX;

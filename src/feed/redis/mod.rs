@@ -17,22 +17,20 @@ mod probe;
 mod rooms;
 mod run;
 mod scripts;
+mod shared;
 mod wire;
 
-use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream::{self, BoxStream, StreamExt};
-use redis::aio::MultiplexedConnection;
-use redis::{Client, IntoConnectionInfo, ProtocolVersion, Value};
+use redis::{Client, IntoConnectionInfo, ProtocolVersion};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::ring::{Placed, RETAINED_FOR, Rings, lock};
+use super::ring::{RETAINED_FOR, lock};
 use super::{Away, FLUSH_WAIT_MAX, Feed, Fleet, Follower, Heard, Hearing};
 use crate::domain::{ChatEvent, ChatId, FeedPosition, MessageId, Typing};
 use crate::telemetry::feed::{failed, operation};
@@ -40,10 +38,8 @@ pub use probe::RedisProbed;
 
 use link::{Link, Op};
 use missed_chats::MissedChats;
-use names::{Channel, Names};
-use rooms::Rooms;
 use run::KnownRun;
-use scripts::Scripts;
+use shared::Shared;
 
 /// The most operations that wait. An event for which there is no room shows as a gap.
 const OPS_MAX: usize = 8_192;
@@ -51,8 +47,6 @@ const OPS_MAX: usize = 8_192;
 const OPEN_WAIT_MAX: Duration = Duration::from_secs(2);
 /// Pieces of a reply that are heard and not taken yet; more show as missed.
 const PIECES_MAX: usize = 64;
-/// Stops that are heard and not heeded yet; more are found by the next checkpoint.
-const WAKES_MAX: usize = 1_024;
 /// How long the events of a chat, and the text of a growing reply, are kept after the last, in milliseconds.
 const RETAINED_MS: u64 = RETAINED_FOR.as_millis() as u64;
 /// How long the text of a reply is kept after its end, in milliseconds: until the last who hears has read the store.
@@ -74,46 +68,12 @@ pub struct RedisFeed {
     ops: mpsc::Sender<Op>,
 }
 
-/// What the feed and its connection share.
-struct Shared {
-    /// What this server is called.
-    name: String,
-    names: Names,
-    scripts: Scripts,
-    rings: Rings,
-    next_epoch: AtomicU64,
-    /// Chats whose streams are to be read, because their rings lack events.
-    backfills: Mutex<HashSet<ChatId>>,
-    backfill_requested: Notify,
-    /// Chats that lost an event because too many operations waited.
-    overrun: Mutex<MissedChats>,
-    flush_requested: Notify,
-    listeners: Mutex<HashMap<MessageId, broadcast::Sender<Heard>>>,
-    woken: broadcast::Sender<MessageId>,
-    rooms: Rooms,
-    connection: watch::Sender<Option<MultiplexedConnection>>,
-}
-
 impl RedisFeed {
     /// A feed over the Redis at `address`, all of whose keys begin with `prefix`, for the server called `name`; `seed` is
     /// random. Where Redis cannot be reached in time, it goes on without, and tries until it can.
     pub async fn connect(address: &str, prefix: &str, name: &str, seed: u64) -> Result<Self, RedisFeedError> {
         let client = open_client(address)?;
-        let shared = Arc::new(Shared {
-            name: name.to_owned(),
-            names: Names::new(prefix),
-            scripts: Scripts::new(),
-            rings: Rings::new(),
-            next_epoch: AtomicU64::new(seed),
-            backfills: Mutex::default(),
-            backfill_requested: Notify::new(),
-            overrun: Mutex::default(),
-            flush_requested: Notify::new(),
-            listeners: Mutex::default(),
-            woken: broadcast::Sender::new(WAKES_MAX),
-            rooms: Rooms::default(),
-            connection: watch::Sender::default(),
-        });
+        let shared = Arc::new(Shared::new(prefix, name, seed));
         let (ops, asked) = mpsc::channel(OPS_MAX);
         let link = Link {
             shared: shared.clone(),
@@ -295,108 +255,5 @@ impl Fleet for RedisFeed {
         }
         let counted = operation("connections", counts.query_async(&mut connection));
         counted.await.unwrap_or_default()
-    }
-}
-
-impl Shared {
-    fn connection(&self) -> Option<MultiplexedConnection> {
-        self.connection.borrow().clone()
-    }
-
-    fn set_connection(&self, connection: Option<MultiplexedConnection>) {
-        self.connection.send_replace(connection);
-    }
-
-    /// A position that no other server knows.
-    fn local_position(&self) -> FeedPosition {
-        FeedPosition {
-            epoch: self.next_epoch.fetch_add(1, Ordering::Relaxed),
-            sequence: 0,
-        }
-    }
-
-    /// Takes a message of a channel. Called by the connection itself, so it never waits.
-    fn heard(&self, data: &[Value]) {
-        let [Value::BulkString(channel), Value::BulkString(told)] = data else {
-            return;
-        };
-        match (self.names.channel(channel), wire::split(told)) {
-            (Some(Channel::Chat(chat)), Some((wire::TYPING, state))) => {
-                if let (Some(ring), Some(typing)) = (self.rings.find(chat), wire::decode_typing(state)) {
-                    ring.show_typing(typing);
-                }
-            }
-            (Some(Channel::Chat(chat)), Some((id, event))) => self.heard_event(chat, id, event),
-            (Some(Channel::Reply(reply)), Some((offset, text))) => {
-                let heard = match offset.parse() {
-                    Ok(offset) => Heard::Piece {
-                        offset,
-                        text: text.to_owned(),
-                    },
-                    Err(_) => Heard::Ended,
-                };
-                if let Some(listeners) = lock(&self.listeners).get(&reply) {
-                    // Nobody hears any more.
-                    let _ = listeners.send(heard);
-                }
-            }
-            (Some(Channel::Own), Some((_, reply))) => {
-                if let Ok(reply) = MessageId::parse(reply) {
-                    // Before the engine heeds anything, nothing is there to stop.
-                    let _ = self.woken.send(reply);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn heard_event(&self, chat: ChatId, id: &str, event: &str) {
-        let (Some(ring), Some(position)) = (self.rings.find(chat), wire::position(id)) else {
-            return;
-        };
-        let Some(event) = wire::decode(event) else {
-            // The stream was reset, or the event is of a later version.
-            return ring.renew(position);
-        };
-        if ring.place(position, event) == Placed::Incomplete {
-            self.request_backfill(chat);
-        }
-    }
-
-    fn request_backfill(&self, chat: ChatId) {
-        lock(&self.backfills).insert(chat);
-        self.backfill_requested.notify_one();
-    }
-
-    fn take_backfills(&self) -> Vec<ChatId> {
-        lock(&self.backfills).drain().collect()
-    }
-
-    /// Waits before Redis is tried again; a flush ends the wait.
-    async fn pause(&self, wait: Duration) {
-        let _ = tokio::time::timeout(wait, self.flush_requested.notified()).await;
-    }
-
-    fn listened(&self) -> std::vec::IntoIter<MessageId> {
-        let replies: Vec<_> = lock(&self.listeners).keys().copied().collect();
-        replies.into_iter()
-    }
-
-    fn mark_listeners_missed(&self) {
-        for listeners in lock(&self.listeners).values() {
-            let _ = listeners.send(Heard::Missed);
-        }
-    }
-
-    fn remove_idle_listeners(&self) -> Vec<MessageId> {
-        let mut gone = Vec::new();
-        lock(&self.listeners).retain(|reply, listeners| {
-            let stays = listeners.receiver_count() > 0;
-            if !stays {
-                gone.push(*reply);
-            }
-            stays
-        });
-        gone
     }
 }

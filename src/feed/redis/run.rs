@@ -7,10 +7,11 @@
 use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, RedisResult};
 
+use super::RETAINED_MS;
 use super::link::is_refusal;
 use super::probe::field;
 use super::scripts::Run;
-use super::{RETAINED_MS, Shared};
+use super::shared::Shared;
 
 /// The run of Redis that this server knows.
 #[derive(Default)]

@@ -142,10 +142,14 @@ impl Redis {
 
     /// A figure of its own account, such as `connected_clients`.
     pub async fn figure(&self, name: &str) -> u64 {
-        let mut connection = self.connection().await;
+        Self::figure_over(&mut self.connection().await, name).await
+    }
+
+    /// [`Redis::figure`] over a connection that is there, which makes none.
+    pub async fn figure_over(connection: &mut MultiplexedConnection, name: &str) -> u64 {
         let told: String = redis::cmd("INFO")
             .arg("everything")
-            .query_async(&mut connection)
+            .query_async(connection)
             .await
             .unwrap();
         let figure = told
