@@ -129,7 +129,7 @@ async fn reply(service: &Arc<Service>, chat: ChatId) -> Cost {
         client_key: None,
         while_replying: WhileReplying::default(),
         manner: Manner::default(),
-        is_documented: false,
+        is_legacy: false,
     };
     let sent = service.send_message(&Viewer::Anonymous, prompt).await.unwrap();
     let mut reader = service

@@ -1,6 +1,6 @@
 //! The composition root: the only place that names concrete stores, feeds and bots.
 
-pub(crate) mod descent;
+pub(crate) mod shutdown;
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::store::recount::{RecountProgress, Recounted};
 use crate::store::{Claim, EmbeddedStore, MeteredStore, MongoStore, ScratchDatabase, Store, StoreError};
 use crate::telemetry::recorder;
 
-use descent::Descent;
+use shutdown::Shutdown;
 
 /// Why the server could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -41,17 +41,17 @@ pub enum RunError {
     /// The bot could not be set up.
     #[error("the bot could not be set up")]
     Bot(#[from] OpenAiSetupError),
-    /// The keys of tokens could not be set up.
+    /// The JWT keys could not be set up.
     #[error("tokens cannot be proven")]
     Auth(#[from] AuthSetupError),
-    /// Who was revoked could not be read, so nobody can be let in.
+    /// The revoked users could not be read, so no token can be accepted.
     #[error("revoked users cannot be read")]
     Revocations(#[source] service::Error),
-    /// The faces could not be served.
+    /// The APIs could not be served.
     #[error("nothing can be served")]
     Serve(#[from] ServeError),
-    /// The server has ended, and the store was away: so many replies have kept the text of their last checkpoint, and
-    /// are closed by another server or the next one.
+    /// The server has ended while the store was unavailable: this many replies keep the text of their last checkpoint, and
+    /// another server or the next start closes them.
     #[error("the ends of {0} replies could not be stored")]
     Unstored(usize),
 }
@@ -61,7 +61,7 @@ pub async fn open_store(config: &StoreConfig) -> Result<Arc<dyn Store>, StoreErr
     open_store_counting(config, CountsConfig::default()).await
 }
 
-/// [`open_store`], for messages to be counted so.
+/// [`open_store`], with this way of counting messages.
 pub async fn open_store_counting(
     config: &StoreConfig,
     counts: CountsConfig,
@@ -76,7 +76,7 @@ pub async fn open_store_counting(
     Ok(Arc::new(MeteredStore::new(store)))
 }
 
-/// Counts everything again that the store keeps sums of. An embedded store must not be open elsewhere.
+/// Recomputes every count that the store keeps. No other process may have an embedded store open.
 pub async fn recount(
     config: &StoreConfig,
     progress: &(dyn Fn(RecountProgress) + Send + Sync),
@@ -87,7 +87,7 @@ pub async fn recount(
     }
 }
 
-/// Looks at the store, and changes nothing.
+/// Inspects the store without changing it.
 pub async fn inspect_store(config: &StoreConfig) -> Result<StoreInspection, StoreError> {
     Ok(match config {
         StoreConfig::Embedded(folder) => StoreInspection::Folder(EmbeddedStore::inspect(folder).await?),
@@ -95,27 +95,27 @@ pub async fn inspect_store(config: &StoreConfig) -> Result<StoreInspection, Stor
     })
 }
 
-/// Looks at every document of a MongoDB database, and changes nothing.
+/// Reads every document of a MongoDB database without changing any.
 pub async fn survey_database(uri: &str, progress: &(dyn Fn(SurveyProgress) + Send + Sync)) -> Surveyed {
     MongoStore::survey(uri, progress).await
 }
 
-/// A database of MongoDB for a trial, beside the one that `uri` names; `id` tells it apart from those of other trials.
+/// A MongoDB database for a trial run, next to the one that `uri` names; `id` keeps it apart from those of other trials.
 pub async fn scratch_database(uri: &str, id: &str) -> Result<ScratchDatabase, StoreError> {
     ScratchDatabase::beside(uri, id).await
 }
 
-/// Asks a bot's service whether it is there and knows us.
+/// Checks that a bot's upstream answers and accepts the API key.
 pub async fn probe_service(config: &OpenAiConfig) -> Result<Probed, OpenAiSetupError> {
     OpenAiBot::probe(config).await
 }
 
-/// Tries the keys of tokens, and asks where some are published.
+/// Loads the JWT keys, and fetches those that are published.
 pub async fn probe_tokens(config: &AuthConfig) -> Result<KeysProbed, AuthSetupError> {
     auth::probe(config).await
 }
 
-/// Looks at the Redis of the feed, and changes nothing.
+/// Inspects the Redis of the feed without changing it.
 pub async fn probe_feed(config: &RedisConfig) -> Result<RedisProbed, RedisFeedError> {
     RedisFeed::probe(&config.url).await
 }
@@ -143,21 +143,21 @@ fn make_bot(config: &BotConfig) -> Result<Arc<dyn Bot>, OpenAiSetupError> {
     })
 }
 
-/// Serves on `listeners`, a single one if `/metrics` needs none of its own, until `shutdown` says something: then it drains ([`Config::drain`]), and ends replies and
-/// connections in order. Told a second time, it ends them at once. [`futures_util::stream::once`] makes such a stream of
-/// any future. `docs/shutdown.md` has the whole course.
+/// Serves on `listeners` (a single one if `/metrics` needs none of its own) until the first item of `shutdown`; then drains
+/// ([`Config::drain`]), and ends replies and connections in order. A second item ends them at once.
+/// [`futures_util::stream::once`] makes such a stream of any future. `docs/shutdown.md` describes the whole sequence.
 pub async fn run(
     config: Config,
     listeners: impl Into<Listeners>,
     shutdown: impl Stream<Item = ()>,
 ) -> Result<(), RunError> {
     let store = open_store_counting(&config.store, config.counts).await?;
-    // One process owns the embedded store: whatever streams in it, nobody generates any more.
+    // One process owns the embedded store, so at a start nobody generates the replies that it holds as streaming.
     let is_alone = matches!(config.store, StoreConfig::Embedded(_));
     run_on(store, is_alone, config, listeners, shutdown).await
 }
 
-/// [`run`] over a store that is open already; `is_alone` says that no other process uses it.
+/// [`run`] over an open store; `is_alone` says that no other process uses it.
 pub async fn run_on(
     store: Arc<dyn Store>,
     is_alone: bool,
@@ -181,14 +181,14 @@ pub async fn run_on(
         config.engine,
         owner,
     );
-    // Where no other server can be, what this one does not generate is left over.
+    // Without other servers, every streaming reply that this one does not generate is abandoned.
     let left_over = if is_alone { Claim::Alone } else { Claim::Lapsed };
     if is_alone {
         engine.recover(left_over).await?;
     }
     engine.keep_recovering(left_over);
     engine.keep_sweeping();
-    engine.heed_wakes();
+    engine.watch_stop_requests();
 
     let authenticator = config.auth.as_ref();
     let authenticator = authenticator
@@ -209,7 +209,7 @@ pub async fn run_on(
         let service = service.clone();
         AbortOnDropHandle::new(tokio::spawn(async move { service.keep_watch().await }))
     };
-    let descent = Descent {
+    let sequence = Shutdown {
         engine,
         service: service.clone(),
         drain: Drain::new(!is_alone),
@@ -221,10 +221,10 @@ pub async fn run_on(
         config.legacy,
         config.browsers,
         config.trusted_documents,
-        descent.drain.clone(),
+        sequence.drain.clone(),
     );
-    let going = async { Ok(descent.go(shutdown).await) };
-    let ((), left) = tokio::try_join!(descent.serve(serving), going)?;
+    let going = async { Ok(sequence.run(shutdown).await) };
+    let ((), left) = tokio::try_join!(sequence.serve(serving), going)?;
     match left {
         0 => Ok(()),
         left => Err(RunError::Unstored(left)),

@@ -277,7 +277,7 @@ impl Drop for Place {
         self.leave();
         // On the way down its readers go to other servers, which look at what is stored.
         if !self.live.has_ended() && !self.engine.shutdown.is_cancelled() {
-            self.engine.let_go(&self.live);
+            self.engine.continue_as_mirror(&self.live);
         }
     }
 }

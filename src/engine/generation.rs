@@ -30,7 +30,9 @@ impl Engine {
         let (leased_at, leases) = watch::channel(ask.leased_at);
         {
             let (engine, live, id) = (self.clone(), live.clone(), reply.id);
-            tokio::spawn(async move { engine.beat(id, &live, &leased_at, done).await }.in_current_span());
+            tokio::spawn(
+                async move { engine.keep_checkpointing(id, &live, &leased_at, done).await }.in_current_span(),
+            );
         }
         let mut outcome = ReplyOutcome::bare(EndState::Interrupted, reply.created_at);
         // What panics must end its reply like anything else that fails.

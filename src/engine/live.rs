@@ -23,19 +23,19 @@ use crate::engine::watch;
 /// one of them, however long the reply.
 pub const UPDATE_BYTES_MAX: usize = 16 * 1024;
 
-/// The most readers that whoever changes a reply wakes by itself: about as many as cost as much as a task that does it.
+/// The most readers that a change wakes on the caller's own task: waking more costs more than spawning a task for it.
 const READERS_WOKEN_HERE_MAX: usize = 16;
 
-/// What a reader is told.
+/// What a reader receives.
 #[derive(Clone, Debug)]
 pub enum ReplyUpdate {
-    /// The text so far, or the beginning of a long one, whose rest follows: it replaces whatever the reader had.
+    /// The text so far, or the beginning of a long one, whose rest follows. It replaces what the reader had.
     Snapshot {
         /// The message as it was when the reply began, or as it is stored if it has ended.
         message: Arc<Message>,
         /// The text, at most [`UPDATE_BYTES_MAX`] bytes.
         text: String,
-        /// The place behind it.
+        /// The cursor after it.
         cursor: ReplyCursor,
     },
     /// Text to append.
@@ -44,26 +44,26 @@ pub enum ReplyUpdate {
         id: MessageId,
         /// The text; never empty, at most [`UPDATE_BYTES_MAX`] bytes.
         text: String,
-        /// The place behind it.
+        /// The cursor after it.
         cursor: ReplyCursor,
     },
     /// The reply has ended; nothing follows.
     Finished {
         /// The message as it is stored.
         message: EndedMessage,
-        /// The place behind its text.
+        /// The cursor after its text.
         cursor: ReplyCursor,
     },
     /// The reply was deleted; nothing follows.
     Deleted {
-        /// The message as one that was stopped, with the text that the reader has. It is stored no more.
+        /// The message as one that was stopped, with the text that the reader has. The store no longer has it.
         message: EndedMessage,
-        /// The place behind that text.
+        /// The cursor after that text.
         cursor: ReplyCursor,
     },
 }
 
-/// What became of a reply.
+/// How a reply ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// It ended, as this message.
@@ -82,7 +82,7 @@ impl Ended {
     }
 }
 
-/// A reply that grows, or has grown, on this server.
+/// A reply with its text, which readers follow while it grows.
 pub struct LiveReply {
     id: MessageId,
     chat: ChatId,
@@ -90,8 +90,8 @@ pub struct LiveReply {
     changes: Arc<Changes>,
     is_stopped: CancellationToken,
     stop: OnceLock<StopRequest>,
-    beat_wanted: Notify,
-    /// Given back when nobody reads any more.
+    checkpoint_wanted: Notify,
+    /// Released when the last reader is gone.
     _counted: Option<TaskTrackerToken>,
 }
 
@@ -102,23 +102,23 @@ pub enum Applied {
     New,
     /// All of it was there already.
     Known,
-    /// It does not fit: something before it is missing, or what is there says otherwise. Nothing was changed, and the
-    /// text must be healed by [`LiveReply::heal`].
+    /// It does not fit: text before it is missing, or differs. Nothing was changed, and [`LiveReply::heal`] has to fill the
+    /// gap.
     Gap,
 }
 
 /// Wakes the readers.
 struct Changes {
     sender: watch::Sender<()>,
-    /// A task is going to wake the readers, and has not begun to: whatever changes until then, they will see.
+    /// A task is scheduled to wake the readers and has not begun. They will see every change until it does.
     is_announced: AtomicBool,
 }
 
-/// Wakes the readers when it is dropped, so also where its task never runs.
+/// Wakes the readers when it is dropped, so even if its task never runs.
 struct Announcement(Arc<Changes>);
 
 struct State {
-    /// Readers of an older edition have read a text that is not a beginning of this one.
+    /// Readers of an older edition have read text that is not a prefix of this one.
     edition: u64,
     /// While it grows, or as far as it had grown when it was deleted.
     text: String,
@@ -152,12 +152,12 @@ impl LiveReply {
             }),
             is_stopped: CancellationToken::new(),
             stop: OnceLock::new(),
-            beat_wanted: Notify::new(),
+            checkpoint_wanted: Notify::new(),
             _counted: None,
         }
     }
 
-    /// The same, which counts as long as anybody reads it.
+    /// The same, holding `counted` until the last reader is gone.
     pub(super) fn counted_as(self, counted: TaskTrackerToken) -> Self {
         Self {
             _counted: Some(counted),
@@ -170,13 +170,13 @@ impl LiveReply {
         self.chat
     }
 
-    /// Appends a piece and has the readers woken. O(piece), amortised, however many they are.
+    /// Appends a piece and wakes the readers. O(piece), amortised, for any number of readers.
     pub fn append(&self, piece: &str) {
         self.change(|state| state.text.push_str(piece));
     }
 
-    /// Applies a piece that begins at byte `offset` of the reply, as its owner told it: in whatever order pieces come
-    /// and however often, each byte enters the text once. O(piece).
+    /// Applies a piece that begins at byte `offset` of the reply, as its generating server published it. Pieces may come in
+    /// any order and more than once: each byte enters the text once. O(piece).
     pub fn apply(&self, offset: usize, piece: &str) -> Applied {
         let mut applied = Applied::Known;
         self.change(|state| {
@@ -196,8 +196,7 @@ impl LiveReply {
         applied
     }
 
-    /// Takes over what the store or the feed's history has of the text: what is longer wins, and what contradicts
-    /// replaces.
+    /// Takes over the text that the store or Redis has: a longer one extends this one, and a different one replaces it.
     pub fn heal(&self, text: &str) {
         self.change(|state| {
             if !state.text.starts_with(text) {
@@ -236,8 +235,8 @@ impl LiveReply {
         self.read(|state| state.end.is_some())
     }
 
-    /// At most [`UPDATE_BYTES_MAX`] bytes of the text behind byte `offset`, once there are any; `None` at the end. An
-    /// offset that is past the text or within a character becomes the next smaller one that is not.
+    /// At most [`UPDATE_BYTES_MAX`] bytes of the text after byte `offset`, once there are any; `None` at the end. An offset
+    /// past the text or within a character moves down to the nearest one that is not.
     pub async fn piece_behind(&self, offset: &mut usize) -> Option<String> {
         let mut changes = self.changes.sender.subscribe();
         loop {
@@ -259,14 +258,14 @@ impl LiveReply {
         }
     }
 
-    /// Asks the owner to look at once at what is stored of the reply.
-    pub fn ask_for_beat(&self) {
-        self.beat_wanted.notify_one();
+    /// Has a checkpoint stored at once, which also finds a stop request in the store.
+    pub fn request_checkpoint(&self) {
+        self.checkpoint_wanted.notify_one();
     }
 
-    /// Completes when somebody asked for that.
-    pub async fn beat_asked_for(&self) {
-        self.beat_wanted.notified().await;
+    /// Completes when [`LiveReply::request_checkpoint`] was called.
+    pub async fn checkpoint_requested(&self) {
+        self.checkpoint_wanted.notified().await;
     }
 
     /// Whether the reply has ended as exactly this message.
@@ -274,7 +273,7 @@ impl LiveReply {
         self.read(|state| state.end.is_some() && *state.message == *message)
     }
 
-    /// What became of the reply, once it has ended.
+    /// How the reply ended, once it has.
     pub async fn ended(&self) -> Ended {
         let mut changes = self.changes.sender.subscribe();
         loop {
@@ -287,17 +286,16 @@ impl LiveReply {
         }
     }
 
-    /// Ends the reply as deleted, and has whoever generates it stop.
+    /// Ends the reply as deleted, and stops its generation.
     pub fn abandon(&self) {
         self.end(Ended::Deleted);
         self.stop(None);
     }
 
-    /// Asks whoever generates the reply to stop. Of several who ask, the first is remembered; `None` leaves it to the
-    /// store to know who it was.
+    /// Stops the generation of the reply. Only the first request is kept; `None` means that the store has the request.
     pub fn stop(&self, request: Option<StopRequest>) {
         if let Some(request) = request {
-            // It was set before: that one came first.
+            // Fails if there is an earlier request, which is kept.
             let _ = self.stop.set(request);
         }
         self.is_stopped.cancel();
@@ -308,12 +306,12 @@ impl LiveReply {
         self.is_stopped.cancelled().await;
     }
 
-    /// Who asked for a stop, if it was asked for here.
+    /// The stop request, if it was made on this server.
     pub fn stop_request(&self) -> Option<StopRequest> {
         self.stop.get().cloned()
     }
 
-    /// A reader that continues behind `cursor` if its checksum fits, and begins with a snapshot otherwise.
+    /// A reader that continues after `cursor` if its checksum fits, and begins with a snapshot otherwise.
     pub fn read_from(self: &Arc<Self>, cursor: Option<ReplyCursor>) -> ReplyReader {
         ReplyReader {
             changes: self.changes.sender.subscribe(),
@@ -342,8 +340,8 @@ impl LiveReply {
 }
 
 impl Changes {
-    /// Has the readers woken, at a cost that does not grow with them: many are woken by a task of its own, and one
-    /// task does for all changes until it runs.
+    /// Wakes the readers, at a cost that does not grow with their number: many are woken by a separate task, and one task
+    /// covers all changes until it runs.
     fn announce(self: &Arc<Self>) {
         let handle = Handle::try_current().ok();
         match handle.filter(|_| self.sender.receiver_count() > READERS_WOKEN_HERE_MAX) {
@@ -361,7 +359,7 @@ impl Changes {
 
 impl Drop for Announcement {
     fn drop(&mut self) {
-        // Before the readers look: a change that comes while they are woken is announced anew.
+        // Before the readers are woken, so that a change during their wake-up schedules another one.
         self.0.is_announced.swap(false, Ordering::AcqRel);
         self.0.sender.send_replace(());
     }
@@ -375,8 +373,7 @@ impl State {
         }
     }
 
-    /// Of a reply that is stored, its text is that of the message from now on: readers share it with whoever is shown
-    /// the message.
+    /// Once the end is stored, the text is that of the message, which readers and queries share.
     fn end(&mut self, end: Ended) {
         if let Ended::As(ended) = &end {
             if !ended.message().text.starts_with(self.text.as_str()) {
@@ -388,7 +385,7 @@ impl State {
         self.end = Some(end);
     }
 
-    /// The message as one that was stopped where a reader stands.
+    /// The message as one that was stopped at a reader's cursor.
     fn stopped_at(&self, cursor: ReplyCursor) -> EndedMessage {
         let offset = usize::try_from(cursor.offset).ok();
         let text = offset.and_then(|offset| self.text().get(..offset));
@@ -396,7 +393,7 @@ impl State {
             text: Some(text.unwrap_or_default().to_owned()),
             ..ReplyOutcome::bare(EndState::Stopped, self.message.updated_at)
         };
-        // The tokens of an end that was known before the deletion are those of its whole text.
+        // A known token count is that of the whole text, of which the reader may have only a part.
         let message = Message {
             token_count: None,
             ..Message::clone(&self.message)
@@ -415,14 +412,14 @@ impl State {
     }
 }
 
-/// One subscriber: an offset, a running checksum, and a wake-up. Constant in size; a slow one finds the pieces that
-/// it missed merged into one.
+/// One subscriber: an offset, a running checksum, and a wake-up. Constant in size; a slow one receives the pieces that it
+/// missed merged into one.
 pub struct ReplyReader {
     live: Arc<LiveReply>,
     changes: watch::Receiver<()>,
-    /// What the client says it has, until the text has confirmed or refuted it.
+    /// The client's cursor, until it was compared with the text.
     cursor: Option<ReplyCursor>,
-    /// Until when a text that does not reach to that cursor yet may still do so.
+    /// Until when to wait for a text that is shorter than that cursor.
     patience: Option<Instant>,
     place: Option<Place>,
     is_done: bool,
@@ -439,14 +436,14 @@ impl ReplyReader {
         self.live.chat
     }
 
-    /// The same, where the text comes from elsewhere and may lag behind what the client has seen there: a snapshot that
-    /// takes something back waits so long for it.
+    /// The same, for a text that another server generates and that may lag behind what the client has seen there: a
+    /// snapshot that takes text back is delayed this long.
     pub fn patient(mut self, patience: Duration) -> Self {
         self.patience = Some(Instant::now() + patience);
         self
     }
 
-    /// The next update, or `None` after the end. Cancel-safe: a call that is dropped takes nothing with it.
+    /// The next update, or `None` after the end. Cancel-safe: dropping the call loses no update.
     pub async fn next(&mut self) -> Option<ReplyUpdate> {
         while !self.is_done {
             self.changes.borrow_and_update();
@@ -531,8 +528,8 @@ impl ReplyReader {
         Some(ReplyUpdate::Finished { message, cursor })
     }
 
-    /// Of a deleted reply: what takes back the text that the client says it has, where that was not confirmed before and
-    /// cannot be any more. So its end has the text that the client has.
+    /// Of a deleted reply: an empty snapshot if the client's cursor was never confirmed and does not fit the text. Without
+    /// it, the text of the end would not be the text that the client has.
     fn take_back(&mut self, state: &State) -> Option<ReplyUpdate> {
         let claimed = self.cursor.take().filter(|_| self.place.is_none())?;
         let confirmed = claimed.verify(state.text());

@@ -1,7 +1,7 @@
 //! A reply that another server generates, or one that nobody generates any more.
 //!
-//! Its text comes as its owner carries it, and from the store's checkpoints where nothing is heard. Either is a beginning
-//! of the same text, so it does not matter which of them comes first, twice, or late.
+//! Its text arrives as its generating server publishes it, and from checkpoints in the store while nothing arrives. Both
+//! are prefixes of the same text, so it does not matter which of them comes first, twice, or late.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -10,23 +10,23 @@ use futures_util::{StreamExt, stream};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::{Applied, BEAT_EVERY, Engine, LiveReply};
+use super::{Applied, CHECKPOINT_EVERY, Engine, LiveReply};
 use crate::domain::{Message, MessageId};
 use crate::feed::{Fleet, Heard, Hearing};
 
-/// How long nothing may be heard of a reply before the store is looked at; where nothing can be heard, it is looked at
-/// with each beat.
+/// How long a reply may be silent before its mirror reads the store. Without a connection to other servers, it reads the
+/// store as often as checkpoints are stored.
 const SILENCE_MAX: Duration = Duration::from_secs(2);
 
 impl Engine {
-    /// A live reply that follows what is known of `message`, shared by all its readers on this server: however many read
-    /// slowly, there is one text.
+    /// A live reply that mirrors `message`. All its readers on this server share it, so that there is one text, however
+    /// many read slowly.
     pub(super) fn mirror(self: &Arc<Self>, message: Message) -> Arc<LiveReply> {
         let id = message.id;
         let has_ended = !message.is_under_way();
         let mut registry = self.registry();
         let found = registry.mirrors.get(&id);
-        // One that has ended may have been edited since.
+        // A mirror that has ended may show the message as it was before an edit.
         if let Some(mirror) = found.filter(|mirror| !has_ended || mirror.ended_as(&message)) {
             return mirror;
         }
@@ -41,9 +41,9 @@ impl Engine {
         mirror
     }
 
-    /// Has a reply that this server does not generate after all follow what is known of it, if somebody reads it.
-    pub(super) fn let_go(self: &Arc<Self>, live: &Arc<LiveReply>) {
-        // Whoever was given it before it left its place has a share of it.
+    /// Turns a reply that this server failed to store or to end into a mirror, if somebody reads it.
+    pub(super) fn continue_as_mirror(self: &Arc<Self>, live: &Arc<LiveReply>) {
+        // Every reader holds a reference.
         let is_read = Arc::strong_count(live) > 1;
         let Some(runtime) = Handle::try_current().ok().filter(|_| is_read) else {
             return;
@@ -54,13 +54,13 @@ impl Engine {
             .spawn_on(async move { engine.reflect(id, &reflection).await }, &runtime);
     }
 
-    /// The mirror of a reply that grows elsewhere, if somebody reads it here.
+    /// The mirror of a reply that is generated elsewhere, if somebody reads it here.
     pub(super) fn growing_mirror(&self, id: MessageId) -> Option<Arc<LiveReply>> {
         let found = self.registry().mirrors.get(&id);
         found.filter(|mirror| !mirror.has_ended())
     }
 
-    /// Copies what is heard and what is stored until the reply has ended, nobody reads any more, or the server shuts down.
+    /// Copies the published and the stored text until the reply has ended, nobody reads it, or the server shuts down.
     async fn reflect(&self, id: MessageId, mirror: &Weak<LiveReply>) {
         let fleet = self.feed.fleet();
         let mut hearing = self.hearing(fleet.as_ref(), id).await;
@@ -88,9 +88,9 @@ impl Engine {
                 _ => true,
             };
             if is_to_be_looked_at {
-                // Where its owner is heard, one that says nothing has nothing to say.
+                // While the feed is up, silence means that there is no new text.
                 let is_heard = fleet.is_some() && self.feed.is_up();
-                look_at = Instant::now() + if is_heard { SILENCE_MAX } else { BEAT_EVERY };
+                look_at = Instant::now() + if is_heard { SILENCE_MAX } else { CHECKPOINT_EVERY };
                 if self.look(id, &mirror).await {
                     return;
                 }
@@ -105,7 +105,7 @@ impl Engine {
         }
     }
 
-    /// Copies what is stored; whether that was the end.
+    /// Copies the stored text; returns whether the reply has ended.
     async fn look(&self, id: MessageId, mirror: &LiveReply) -> bool {
         let found = match self.store.messages(&[id]).await {
             Ok(mut found) => found.pop(),

@@ -45,23 +45,23 @@ pub use live::{Applied, Ended, LiveReply, ReplyReader, ReplyUpdate, UPDATE_BYTES
 pub use stopping::STOP_WAIT_MAX;
 pub use waits::{Waits, look_for};
 
-/// How long an owner vouches for a reply at each beat. A reply whose server died is closed at most this long plus
-/// [`SWEEP_EVERY`] after its last beat, where another server looked meanwhile; else after the next one's start.
+/// How long a lease lasts, which each checkpoint renews. A reply whose server died is closed at most this long plus
+/// [`SWEEP_EVERY`] after its last checkpoint if another server runs; else after the next one's start.
 pub const LEASE: Duration = Duration::from_secs(8);
-/// How often an owner writes the text so far, while it grows: a good half of what a crash may lose, so that a slow write
-/// still keeps to that.
-pub const BEAT_EVERY: Duration = Duration::from_millis(600);
-/// How often an owner renews the lease of a reply that does not grow, and so learns of a stop that another server
-/// noted.
+/// How often the text so far is stored while it grows: a little over half of what a crash may lose, so that a slow write
+/// still stays within that.
+pub const CHECKPOINT_EVERY: Duration = Duration::from_millis(600);
+/// How often the lease of a reply that does not grow is renewed, which also finds a stop request that another server
+/// stored.
 pub const RENEW_EVERY: Duration = Duration::from_secs(2);
-/// How often each server looks for replies whose lease has lapsed.
+/// How often each server looks for replies whose lease has expired.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(3);
-/// How long the text of a reply that another server generates may lag behind what a client has seen there, before the
-/// client is put back to it: more than the time between two checkpoints.
+/// How long a reader waits for the text of a reply that another server generates to reach the client's cursor, before a
+/// snapshot takes the client back: more than the time between two checkpoints.
 pub const MIRROR_LAG_MAX: Duration = Duration::from_secs(2);
 /// The longest text of one reply, in bytes; a longer one ends as `LENGTH`.
 pub const REPLY_BYTES_MAX: usize = 1024 * 1024;
-/// The most of a model's reasoning that is kept, in bytes; what comes after it is let go.
+/// The most of a model's reasoning that is kept, in bytes; the rest is discarded.
 pub const REASONING_BYTES_MAX: usize = 256 * 1024;
 
 /// The replies of this server.
@@ -80,7 +80,7 @@ pub struct Engine {
     tasks: TaskTracker,
     /// Replies from the moment they are admitted until they have ended.
     replies: TaskTracker,
-    /// Replies that somebody still follows, also behind their end.
+    /// Replies that somebody reads, also after their end.
     followed: TaskTracker,
     shutdown: CancellationToken,
 }
@@ -88,7 +88,7 @@ pub struct Engine {
 #[derive(Default)]
 struct Registry {
     live: HashMap<MessageId, Running>,
-    /// Those that somebody reads.
+    /// Replies of other servers that somebody reads here.
     mirrors: WeakValueHashMap<MessageId, Weak<LiveReply>>,
     is_draining: bool,
 }
@@ -101,16 +101,16 @@ struct Running {
     user: Option<UserId>,
 }
 
-/// What a reply is asked for with.
+/// How a reply was requested.
 #[derive(Debug)]
 struct Ask {
-    /// The last place of the chat that the bot is shown, and the message there to answer.
+    /// Where the history ends, and which message is to be answered.
     until: HistoryEnd,
     /// How to answer.
     manner: Manner,
-    /// Whose chat it is, and so who is billed.
+    /// The chat's owner, who is billed.
     user: UserId,
-    /// When its lease was asked for.
+    /// When its lease was requested.
     leased_at: Instant,
 }
 
@@ -153,12 +153,12 @@ impl Engine {
         self.bot.model()
     }
 
-    /// How the bot has done lately.
+    /// The recent health of the bot.
     pub fn bot_health(&self) -> BotHealth {
         self.bot_record.health()
     }
 
-    /// Whether a message may say what goes wrong in its own answer.
+    /// Whether a message may carry a fault script for its reply.
     pub fn heeds_faults(&self) -> bool {
         self.bot.heeds_faults()
     }
@@ -188,20 +188,19 @@ impl Engine {
         }
     }
 
-    /// The replies of a chat that are under way on any server, in the order in which they were asked for. What is not
-    /// stored yet is not among them.
+    /// The stored active replies of a chat, on any server, in the order in which they were requested.
     pub async fn active_replies(&self, chat: ChatId) -> Result<Vec<Message>, StoreError> {
         let mut active = self.store.active_replies(&[chat]).await?;
         Ok(active.remove(&chat).unwrap_or_default())
     }
 
-    /// The user in whose chat this server generates a reply.
+    /// The chat and its owner, of a reply that this server generates.
     pub fn user_of(&self, id: MessageId) -> Option<(ChatId, UserId)> {
         let running = self.registry().live.get(&id).cloned()?;
         Some((running.live.chat(), running.user?))
     }
 
-    /// Lets go of replies that are deleted, alone or with their chat, wherever they are generated.
+    /// Stops generating replies that were deleted, alone or with their chat, on any server.
     pub async fn abandon(&self, replies: &[Message]) {
         for message in replies {
             match self.live(message.id) {
@@ -211,7 +210,7 @@ impl Engine {
         }
     }
 
-    /// Lets go of the replies of a deleted chat that this server generates.
+    /// Stops this server's replies of a deleted chat.
     pub fn abandon_chat(&self, chat: ChatId) {
         let running: Vec<_> = self.registry().live.values().cloned().collect();
         for running in running.iter().filter(|running| running.live.chat() == chat) {
@@ -219,7 +218,7 @@ impl Engine {
         }
     }
 
-    /// Admits no more replies; those that were go on.
+    /// Admits no more replies; those that were admitted continue.
     pub fn drain(&self) {
         self.registry().is_draining = true;
     }
@@ -235,8 +234,8 @@ impl Engine {
         self.replies.wait().await;
     }
 
-    /// Waits, once all replies have ended, until everyone who follows one has been told so.
-    pub async fn told(&self) {
+    /// Waits, once all replies have ended, until every reader has received the end of its reply.
+    pub async fn readers_finished(&self) {
         self.followed.close();
         self.followed.wait().await;
     }
@@ -256,7 +255,7 @@ impl Engine {
         self.registry().live.get(&id).map(|running| running.live.clone())
     }
 
-    /// What became of a message that is stored, or not any more: of a reply that goes on, nothing yet.
+    /// How a reply ended, by what the store has of it; `None` while it is streaming.
     fn ended(message: Option<Message>) -> Option<Ended> {
         match message {
             None => Some(Ended::Deleted),

@@ -1,4 +1,4 @@
-//! What deleted chats leave behind is removed in pieces, by whichever server comes to it.
+//! Removes the messages of deleted chats in batches, on any server.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,31 +10,30 @@ use tokio::time::Instant;
 use super::{Engine, SWEEP_EVERY};
 use crate::domain::{ChatEvent, ChatId};
 
-/// Messages of one piece: few enough that nobody who writes meanwhile waits for long.
-const PIECE_MESSAGES: usize = 100;
-/// The shortest pause between two pieces; a piece that takes longer is followed by a pause as long as it.
+/// Messages of one batch: few enough that no other write waits long for it.
+const BATCH_MESSAGES: usize = 100;
+/// The shortest pause between two batches; a batch that takes longer is followed by a pause as long as itself.
 const PAUSE_MIN: Duration = Duration::from_millis(5);
 
-/// The most chats that are remembered as told to be deleted.
-const TOLD_MAX: usize = 256;
+/// The most chats that are remembered because their deletion was published.
+const PUBLISHED_MAX: usize = 256;
 
-/// Says that a chat was deleted on this server.
+/// Signals that a chat was deleted on this server.
 #[derive(Default)]
 pub(super) struct Sweeps(Notify);
 
 impl Engine {
-    /// Has what a deleted chat left behind removed soon.
+    /// Has the messages of a deleted chat removed soon.
     pub fn sweep_soon(&self) {
         self.sweeps.0.notify_one();
     }
 
-    /// Removes what deleted chats left behind, whoever deleted them, until the engine shuts down, and tells followers that
-    /// these chats are deleted: whoever deleted them may have died before it could. Half of the time is left to everybody
-    /// else.
+    /// Removes the messages of chats that any server deleted, until the engine shuts down, and publishes these deletions:
+    /// the deleting server may have died before it could. Pauses half of the time, so that other work gets its share.
     pub fn keep_sweeping(self: &Arc<Self>) {
         let engine = self.clone();
         self.tasks.spawn(async move {
-            let (mut pause, mut told) = (Duration::ZERO, VecDeque::new());
+            let (mut pause, mut published) = (Duration::ZERO, VecDeque::new());
             loop {
                 let waited = async {
                     tokio::select! {
@@ -47,11 +46,11 @@ impl Engine {
                     return;
                 }
                 let begun = Instant::now();
-                let swept = engine.store.sweep_deleted(PIECE_MESSAGES).await;
+                let swept = engine.store.sweep_deleted(BATCH_MESSAGES).await;
                 pause = match swept {
                     Ok(Some(chat)) => {
                         let pause = begun.elapsed().max(PAUSE_MIN);
-                        engine.tell_deleted(chat, &mut told).await;
+                        engine.publish_deletion(chat, &mut published).await;
                         pause
                     }
                     Ok(None) => SWEEP_EVERY,
@@ -65,15 +64,15 @@ impl Engine {
         });
     }
 
-    /// Says once, as far as is remembered, that a chat is deleted.
-    async fn tell_deleted(&self, chat: ChatId, told: &mut VecDeque<ChatId>) {
-        if told.contains(&chat) {
+    /// Publishes that a chat is deleted, unless it is among those that were `published` last.
+    async fn publish_deletion(&self, chat: ChatId, published: &mut VecDeque<ChatId>) {
+        if published.contains(&chat) {
             return;
         }
-        if told.len() == TOLD_MAX {
-            told.pop_front();
+        if published.len() == PUBLISHED_MAX {
+            published.pop_front();
         }
-        told.push_back(chat);
+        published.push_back(chat);
         self.abandon_chat(chat);
         self.feed.publish(chat, ChatEvent::ChatDeleted).await;
     }

@@ -1,6 +1,5 @@
-//! One message after the other is stored and published in each chat of this server: so subscribers of this server receive
-//! them in the order in which they are stored, and the same text that a documented client sends by two ways is seen to be
-//! the same.
+//! One write at a time per chat and server: subscribers receive messages in stored order, and a legacy client's duplicate
+//! is detected.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -12,19 +11,19 @@ use super::{Error, Service};
 use crate::domain::{ChatId, UserId, Viewer};
 use crate::store::StoreError;
 
-/// How long a call waits for those before it: as long as the store may take to answer one of them.
+/// How long a call waits for earlier ones: as long as the store may take to answer one of them.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
 type Lock = tokio::sync::Mutex<()>;
-/// Whose chat the caller takes it for: whose it is, is found by the store. So nobody waits for a stranger.
+/// The caller's user is part of the key, so nobody waits for a stranger who names the same chat id.
 type Key = (ChatId, Option<UserId>);
 
-/// The locks of the chats that somebody holds or waits for.
+/// The locks that a call holds or waits for.
 #[derive(Clone, Default)]
 pub(super) struct ChatLocks(Arc<Mutex<WeakValueHashMap<Key, Weak<Lock>>>>);
 
 impl Service {
-    /// Waits until nobody else writes in the chat on this server, or for too long.
+    /// Waits until no other call writes in the chat on this server; fails after [`WAIT_MAX`].
     pub(super) async fn lock(&self, viewer: &Viewer, chat: ChatId) -> Result<OwnedMutexGuard<()>, Error> {
         let lock = self.chat_locks.lock((chat, viewer.user().cloned()));
         let locked = tokio::time::timeout(WAIT_MAX, lock).await;

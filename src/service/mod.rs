@@ -1,12 +1,12 @@
-//! Every use case and every permission check, once, for all faces.
+//! Every use case and every permission check, once, for all APIs.
 
 mod chat_locks;
 mod chats;
-mod documented;
 mod error;
-mod habits;
 mod health;
 mod input;
+mod legacy;
+mod legacy_clients;
 mod messages;
 mod pages;
 mod prompts;
@@ -43,10 +43,10 @@ use sessions::Entrance;
 
 pub use crate::engine::{BotHealth, ReplyUpdate};
 pub use chats::NewChat;
-pub use documented::{MessageEdit, Numbered, NumberedPage};
 pub use error::{Error, Subject};
 pub use follow::{ChatFollower, ChatUpdate};
 pub use health::Health;
+pub use legacy::{MessageEdit, Numbered, NumberedPage};
 pub use messages::NewMessage;
 pub use pages::PageArguments;
 pub use prompts::{Manner, Prompt, Regeneration, Sent};
@@ -57,7 +57,7 @@ pub use sessions::Session;
 pub use streams::{RETRY_AFTER_SECONDS, StreamKind, StreamPlace};
 pub use usage::{UsagePeriod, UsageReport};
 
-/// The use cases. Cheap to clone: each face has one of its own, with its own bounds on what it takes.
+/// The use cases. Cheap to clone: each API has its own, with its own limits.
 #[derive(Clone)]
 pub struct Service {
     store: Arc<dyn Store>,
@@ -73,13 +73,13 @@ pub struct Service {
     tallies: Tallies,
     pulse: Pulse,
     chat_locks: ChatLocks,
-    /// Changes that began and have not ended.
+    /// Changes that began and have not finished.
     changes: TaskTracker,
 }
 
 impl Service {
-    /// The use cases over a store and an engine, for callers whose tokens `authenticator` believes; for everybody without
-    /// one.
+    /// The use cases over a store and an engine, for callers whose tokens `authenticator` accepts; without one, for
+    /// everybody.
     pub fn new(
         store: Arc<dyn Store>,
         feed: Arc<dyn Feed>,
@@ -121,15 +121,15 @@ impl Service {
         }
     }
 
-    /// Waits until every change that began has ended, and followers on all servers were told, as far as they can be. More
-    /// can begin after that, and be waited for by calling this again.
-    pub async fn settled(&self) {
+    /// Waits until every change that began has finished and is published to all servers, if they can be reached. More can
+    /// begin after that: call this again to wait for them.
+    pub async fn changes_published(&self) {
         self.changes.close();
         self.changes.wait().await;
         self.feed.flush().await;
     }
 
-    /// The same use cases over the same store and engine, for a face with other bounds.
+    /// The same use cases over the same store and engine, with other limits.
     pub fn with_limits(&self, limits: Limits) -> Self {
         Self {
             limits,

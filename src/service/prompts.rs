@@ -1,4 +1,4 @@
-//! Asking the bot: a prompt and its reply, or a reply once more.
+//! Asking the bot: a prompt with its reply, or another reply to the same prompt.
 
 use super::messages::Draft;
 use super::{Error, NewMessage, Service, Subject};
@@ -17,15 +17,15 @@ pub struct Prompt {
     pub chat_id: ChatId,
     /// What the user says.
     pub text: String,
-    /// The sender's name for the message, so that sending it again neither stores nor answers it twice.
+    /// The sender's idempotency key: sending the message again neither stores nor answers it twice.
     pub client_key: Option<String>,
     /// What to do while another reply of the chat is under way.
     pub while_replying: WhileReplying,
     /// How the sender wants to be answered.
     pub manner: Manner,
-    /// Whether a documented client sends it: then it answers the same text if that was posted a moment ago, and
-    /// names a chat that was made [`crate::domain::ChatStatus::PENDING`].
-    pub is_documented: bool,
+    /// Whether a legacy client sends it. If so, the reply is to the same text posted a moment ago, if there is one, and a
+    /// chat that was created as [`crate::domain::ChatStatus::PENDING`] is named.
+    pub is_legacy: bool,
 }
 
 /// How a sender wants to be answered.
@@ -35,16 +35,16 @@ pub struct Manner {
     pub language: Option<String>,
     /// Where the sender is, as an IANA time zone.
     pub timezone: Option<String>,
-    /// What shall go wrong in the answer, as a fault script, where the server allows it.
+    /// A fault script for the reply, where the server allows it.
     pub faults: Option<String>,
 }
 
-/// A reply to make once more.
+/// A request for another reply in place of one that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Regeneration {
-    /// The bot's message to make another in place of.
+    /// The bot's message to replace.
     pub message_id: MessageId,
-    /// The sender's name for the new reply, so that asking again does not make two.
+    /// The sender's idempotency key for the new reply: asking again does not make two.
     pub client_key: Option<String>,
     /// What to do while another reply of the chat is under way.
     pub while_replying: WhileReplying,
@@ -52,7 +52,7 @@ pub struct Regeneration {
     pub manner: Manner,
 }
 
-/// What came of a prompt.
+/// A stored prompt and its reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
     /// The user's message.
@@ -79,15 +79,15 @@ impl Service {
         let manner = self.manner(&prompt.manner)?;
         let (service, viewer) = (self.clone(), viewer.clone());
         self.to_its_end(async move {
-            match prompt.is_documented {
-                true => service.send_documented(&viewer, prompt, manner).await,
+            match prompt.is_legacy {
+                true => service.send_legacy(&viewer, prompt, manner).await,
                 false => service.send(&viewer, prompt, manner).await,
             }
         })
         .await
     }
 
-    /// Makes another reply in place of one that has ended, whichever way it did.
+    /// Makes another reply in place of one that has ended, in any state.
     pub async fn regenerate_reply(&self, viewer: &Viewer, again: Regeneration) -> Result<Message, Error> {
         let manner = self.manner(&again.manner)?;
         let (service, viewer) = (self.clone(), viewer.clone());
@@ -96,8 +96,8 @@ impl Service {
     }
 
     async fn send(&self, viewer: &Viewer, prompt: Prompt, manner: engine::Manner) -> Result<Sent, Error> {
-        // A user's own chat is found by the store as it begins the exchange; of anybody else's it has to be known whose it
-        // is, where that matters.
+        // The store checks that the chat is the user's when it begins the exchange. The chat is read here only if its owner
+        // has to be known before that.
         let is_owner_needed =
             prompt.while_replying == WhileReplying::Interrupt || matches!(viewer, Viewer::Service(_));
         let by = match (viewer.user(), is_owner_needed) {
@@ -115,8 +115,8 @@ impl Service {
         exchange.await
     }
 
-    /// A documented client's prompt. It may have been posted a moment ago by the other way, and then is that message.
-    pub(super) async fn send_documented(
+    /// A legacy client's prompt. If its text was posted over REST a moment ago, that message is answered.
+    pub(super) async fn send_legacy(
         &self,
         viewer: &Viewer,
         prompt: Prompt,
@@ -142,7 +142,7 @@ impl Service {
         let exchange = self.exchange(viewer, &by, to_answer, prompt.while_replying, manner);
         let sent = exchange.await?;
         if !sent.joins {
-            // With its reply.
+            // Two: the message and its reply.
             self.name_pending_chat(&chat, &sent.message, 2).await;
         }
         Ok(sent)
@@ -169,7 +169,7 @@ impl Service {
         self.new_message(draft, Some(reply))
     }
 
-    /// Begins the reply to a message, or finds the one that was begun before.
+    /// Begins the reply to a message, or finds the one that an earlier call began.
     async fn exchange(
         &self,
         viewer: &Viewer,
@@ -180,7 +180,7 @@ impl Service {
     ) -> Result<Sent, Error> {
         let admission = match (self.admit_prompt(viewer, by).await, &to_answer) {
             (Ok(admission), _) => admission,
-            // Whoever sends again what was stored before asks for nothing new.
+            // Over its limits, a caller may still send again what is stored: that is no new prompt.
             (Err(refused), ToAnswer::New(message)) if message.client_key.is_some() => {
                 self.chat(viewer, message.chat_id).await?;
                 return self.sent_before(message).await?.ok_or(refused);
@@ -221,7 +221,7 @@ impl Service {
         }
     }
 
-    /// What was stored for this sending before, if it was.
+    /// The exchange that an earlier attempt with this message's client key stored, if any.
     async fn sent_before(&self, message: &Message) -> Result<Option<Sent>, Error> {
         let Some(key) = &message.client_key else {
             return Ok(None);
@@ -243,7 +243,7 @@ impl Service {
         }))
     }
 
-    /// Lets a viewer ask for one more reply.
+    /// Admits one more reply of a viewer, within their rate, quota and number of active replies.
     async fn admit_prompt(&self, viewer: &Viewer, by: &UserId) -> Result<Admission, Error> {
         let admission = self.engine.admit()?;
         let share = self.count_prompt(viewer, by).await?;
@@ -290,7 +290,7 @@ impl Service {
             reply.regenerates = Some(replaced.id);
         }
         let request = engine::Request {
-            // A prompt that is gone, or was never known, leaves what was said before the reply.
+            // Without its prompt, the history ends where the replaced reply is.
             asked: Asked::Stored(match &prompt {
                 Some(prompt) => HistoryEnd::at(prompt),
                 None => HistoryEnd {
@@ -309,7 +309,7 @@ impl Service {
         }
     }
 
-    /// What a manner stands for.
+    /// Parses a manner.
     fn manner(&self, manner: &Manner) -> Result<engine::Manner, Error> {
         let language = manner.language.as_deref();
         let language = language.map(|tag| LanguageTag::parse(tag).ok_or(Error::InvalidLanguage));
@@ -325,7 +325,7 @@ impl Service {
         })
     }
 
-    /// A bot's message before its first piece. The store gives it its place.
+    /// A bot's message before its first chunk. The store sets its date.
     fn new_reply(&self, chat_id: ChatId, id: MessageId, in_reply_to: Option<MessageId>) -> Message {
         let now = self.clock.now();
         Message {
@@ -340,7 +340,7 @@ impl Service {
     }
 }
 
-/// What a reply does while others of its chat are under way; whom it stops, it stops in the name of `by`.
+/// What a reply does while others of its chat are active. `by` is the user in whose name it stops them.
 fn meanwhile(wish: WhileReplying, by: &UserId) -> Meanwhile {
     match wish {
         WhileReplying::Queue => Meanwhile::Waits,

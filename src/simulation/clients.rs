@@ -140,7 +140,7 @@ async fn try_call(world: &World, server: &Server, call: Call) -> Result<Answer, 
                 client_key,
                 while_replying: wish,
                 manner: Manner::default(),
-                is_documented: false,
+                is_legacy: false,
             };
             let sent = service.send_message(&viewer, prompt).await?;
             Answer::Sent {

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use super::history::{ENDED, ENDED_HURT, ENDED_UNSTORED, Note};
 use super::world::{Server, World};
-use crate::app::descent::Descent;
+use crate::app::shutdown::Shutdown;
 
 pub fn hurt(world: &World, slot: usize, what: &str, how: impl FnOnce(&Server)) {
     let server = world.server(slot);
@@ -45,7 +45,7 @@ pub async fn shut_down(world: &Arc<World>, slot: usize, grace: Duration) {
         server.again.notify_one();
         return;
     }
-    let descent = Descent {
+    let shutdown = Shutdown {
         engine: server.engine.clone(),
         service: server.service.clone(),
         drain: server.drain.clone(),
@@ -65,7 +65,7 @@ pub async fn shut_down(world: &Arc<World>, slot: usize, grace: Duration) {
         server.drain.ended().await;
         Ok::<_, Infallible>(())
     };
-    let (Ok(()), left) = tokio::join!(descent.serve(serving), descent.go(signals));
+    let (Ok(()), left) = tokio::join!(shutdown.serve(serving), shutdown.run(signals));
     // Unless it was killed meanwhile, and another run is in its place.
     if Arc::ptr_eq(&server, &world.server(slot)) && !server.gate.is_dead() {
         let how = match server.gate.was_hurt() || server.gate.is_flushing() || !world.had_good_store() {

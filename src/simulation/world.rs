@@ -241,7 +241,7 @@ impl World {
         let engine = Engine::new(store.clone(), feed.clone(), bot, clock.clone(), config, owner);
         engine.keep_recovering(Claim::Lapsed);
         engine.keep_sweeping();
-        engine.heed_wakes();
+        engine.watch_stop_requests();
         let limits = Limits {
             prompts_per_minute: 1_000_000,
             replies_per_viewer: 100_000,

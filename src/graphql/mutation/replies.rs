@@ -129,7 +129,7 @@ impl ReplyMutation {
                 timezone: input.timezone,
                 faults: input.faults,
             },
-            is_documented: false,
+            is_legacy: false,
         };
         let sent = context.service.send_message(&context.viewer, prompt).await?;
         Ok(SendMessagePayload {

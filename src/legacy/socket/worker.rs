@@ -195,7 +195,7 @@ impl Worker {
                 timezone: TimeZone::parse(&upload.timezone).map(|zone| zone.name().to_owned()),
                 faults: None,
             },
-            is_documented: true,
+            is_legacy: true,
         };
         self.tell(Told::Sending).await;
         let sent = self.service.send_message(&self.session.viewer, prompt).await;

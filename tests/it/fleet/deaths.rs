@@ -150,7 +150,7 @@ async fn a_redis_that_is_frozen_holds_nobody_up() {
     while resyncs == 0 {
         resyncs += u32::from(on_a.next_but_pieces().await["__typename"] == "ChatResync");
     }
-    // By the store: the owner finds it with its next beat.
+    // By the store: the owner finds it with its next checkpoint.
     let stopped = b.data(STOP, json!({ "id": reply })).await["stopReply"].take();
     assert_eq!(stopped["receipt"]["outcome"], "STOPPED", "{stopped}");
     assert_eq!(far.read_to_end().await, "STOPPED");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use colloquy::bot::BuiltinBot;
 use colloquy::config::{EngineConfig, Limits};
 use colloquy::domain::{IdSource, MessageId, SystemClock, Viewer};
-use colloquy::engine::{BEAT_EVERY, Engine};
+use colloquy::engine::{CHECKPOINT_EVERY, Engine};
 use colloquy::feed::LocalFeed;
 use colloquy::graphql::Schema;
 use colloquy::service::Service;
@@ -18,8 +18,8 @@ use crate::support::make;
 use crate::support::scratch::Scratch;
 
 const COMMANDS_MAX: usize = 6;
-/// Replies beat first at one of several moments that many share.
-const FIRST_BEAT_EARLIER_MAX: Duration = Duration::from_millis(100);
+/// The first checkpoint of a reply is on a grid that many replies share, so it may be this much earlier.
+const FIRST_CHECKPOINT_EARLIER_MAX: Duration = Duration::from_millis(100);
 
 /// What answers GraphQL requests over a store, and the engine behind it.
 fn schema_over(store: &Arc<MongoStore>, bot: BuiltinBot) -> (Schema, Arc<Engine>) {
@@ -94,7 +94,8 @@ async fn a_mutation_costs_as_few_commands_as_is_promised() {
     let begun = Instant::now();
     end_of(data(&schema, send, input.clone()).await).await;
     // One of them for each checkpoint of a reply that takes longer; the first may come so much earlier than the others.
-    let checkpoints = (begun.elapsed() + FIRST_BEAT_EARLIER_MAX).as_millis() / BEAT_EVERY.as_millis();
+    let checkpoints =
+        (begun.elapsed() + FIRST_CHECKPOINT_EARLIER_MAX).as_millis() / CHECKPOINT_EVERY.as_millis();
     costs(5 + usize::try_from(checkpoints).unwrap());
 
     let sent = data(&schema, send, input).await;

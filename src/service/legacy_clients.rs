@@ -1,5 +1,5 @@
-//! What documented clients are used to: to say the same thing by two ways at once, and to leave the naming of a chat to
-//! its first message.
+//! Workarounds for legacy clients: some send each text over the socket and over REST at once, and some rely on a chat's
+//! being named after its first message.
 
 use super::{Error, Service};
 use crate::domain::{
@@ -7,20 +7,20 @@ use crate::domain::{
     Position, Timestamp,
 };
 
-/// How long the same text in the same chat that comes by the other way is taken for the same sending, in milliseconds:
-/// an early browser client sends each text over the socket and posts it as well.
+/// For how long the same text in the same chat that arrives over the other API counts as a duplicate, in milliseconds: an
+/// early browser client sends each text over the socket and posts it as well.
 const SAME_SENDING_MS: i64 = 2_000;
 /// How much later than the second of its id a message is dated at most, in milliseconds, if nothing in its chat is dated in
 /// the future: the rest of that second, and the later date that the store may give it.
 const DATED_LATER_MS_MAX: i64 = 2_000;
-/// How many of the latest messages such a text is looked for in.
+/// How many of the latest messages are searched for such a duplicate.
 const SAME_SENDING_MESSAGES_MAX: usize = 50;
-/// The characters of a message that become the title of a chat.
+/// How many characters of a message become the title of a chat.
 const TITLE_CHARS: usize = 50;
 
 impl Service {
-    /// A user's message of this text that was sent for a reply a moment ago. Messages that were posted ask for none,
-    /// so whoever posts one twice on purpose has two.
+    /// A user's message with this text that was sent with a reply a moment ago. Posted messages have no reply and do not
+    /// count: a client that posts a text twice on purpose has two messages.
     pub(super) async fn sent_a_moment_ago(
         &self,
         chat: ChatId,
@@ -33,7 +33,7 @@ impl Service {
         }))
     }
 
-    /// A user's message of this text that was posted a moment ago, and that nobody answered since.
+    /// A user's message with this text that was posted a moment ago and has no reply yet.
     pub(super) async fn posted_a_moment_ago(
         &self,
         chat: ChatId,
@@ -58,7 +58,7 @@ impl Service {
         Ok(recent.iter().find(posted).cloned())
     }
 
-    /// The latest messages of a chat that may have come a moment ago: none is dated before it came.
+    /// The latest messages of a chat that may have arrived a moment ago: no message is dated before its arrival.
     async fn recent(&self, chat: ChatId, now: Timestamp) -> Result<Vec<Message>, Error> {
         let request = PageRequest {
             after: Some(Position {
@@ -72,10 +72,9 @@ impl Service {
         Ok(pages.remove(&chat).map(|page| page.items).unwrap_or_default())
     }
 
-    /// Makes the beginning of a user's first message, which is stored, the title of a chat that was made
-    /// [`ChatStatus::PENDING`], and the chat active: late documented clients give a new chat no title of its own. A
-    /// failure costs only the title and is not the sender's.
-    /// `stored_with` is how many messages were stored with it, itself included.
+    /// Makes a chat that was created as [`ChatStatus::PENDING`] active, with the beginning of a user's first message, which
+    /// is stored, as its title: later legacy clients give a new chat no title. A failure is only logged. `stored_with` is
+    /// the number of messages that were stored with it, itself included.
     pub(super) async fn name_pending_chat(&self, chat: &Chat, first: &Message, stored_with: u64) {
         if chat.status.0 != ChatStatus::PENDING {
             return;
@@ -106,15 +105,15 @@ fn is_of_user(message: &Message, text: &str) -> bool {
     message.author == Author::User && message.text == text
 }
 
-/// Whether a message came a moment ago, or a moment ahead by the clock of another server.
+/// Whether a message arrived a moment ago, or a moment from now by the clock of another server.
 fn came_a_moment_ago(message: &Message, now: Timestamp) -> bool {
     let age = now.millis().saturating_sub(came_at(message).millis());
     age.saturating_abs() <= SAME_SENDING_MS
 }
 
-/// When a message came. In a chat whose latest message has a date in the future, later messages are dated right after it,
-/// hours ahead perhaps; their ids say when they came. Ids know the second only, and its beginning is taken: to store a text
-/// twice is better than to lose one.
+/// When a message arrived. In a chat whose latest message has a date in the future, later messages are dated right after
+/// it, possibly hours ahead; then their ids tell when they arrived. An id has the second only, and its beginning is used:
+/// storing a text twice is better than losing one.
 fn came_at(message: &Message) -> Timestamp {
     let minted_at = message.id.0.minted_at();
     let dated_later = message.created_at.millis().saturating_sub(minted_at.millis());
@@ -124,7 +123,7 @@ fn came_at(message: &Message) -> Timestamp {
     }
 }
 
-/// The title that a text makes; `None` if it says nothing.
+/// The title made from a text; `None` if the text is blank.
 fn title_of(text: &str) -> Option<String> {
     let mut title: String = text.chars().take(TITLE_CHARS).collect();
     if title.len() < text.len() {

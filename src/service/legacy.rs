@@ -1,5 +1,5 @@
-//! The use cases as the documented REST API has them: lists by number, messages by way of their chat, and one change
-//! of several fields.
+//! The use cases as the legacy REST API has them: numbered pages, messages addressed through their chat, and several
+//! fields in one change.
 
 use super::messages::Draft;
 use super::{Error, NewMessage, Service, Subject};
@@ -12,17 +12,17 @@ use crate::store::Writing;
 /// A page of a list by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NumberedPage {
-    /// Which page, from 1 on; 0 is taken for 1.
+    /// The number of the page, from 1; 0 counts as 1.
     pub number: u64,
     /// How many items a page has.
     pub size: usize,
 }
 
-/// More rows than any list has; with those of a page it is still a number that stores know.
+/// More rows than any list has, and small enough that adding a page does not overflow in a store.
 const ROWS_MAX: u64 = i64::MAX as u64 / 2;
 
 impl NumberedPage {
-    /// The rows of the page, of however long a list.
+    /// The rows of the page, whatever the length of the list.
     fn rows(self) -> Slice {
         let size = u64::try_from(self.size).unwrap_or(u64::MAX);
         let skip = self.number.saturating_sub(1).saturating_mul(size);
@@ -39,12 +39,12 @@ impl NumberedPage {
     }
 }
 
-/// A part of a list, and how long the list is.
+/// A page of a list, and the length of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Numbered<T> {
     /// The items of the page.
     pub items: Vec<T>,
-    /// How many there are on all pages.
+    /// The number of items on all pages.
     pub total: u64,
 }
 
@@ -60,7 +60,7 @@ pub struct MessageEdit {
 }
 
 impl Service {
-    /// A page of a user's chats, the last made first.
+    /// A page of a user's chats, the newest first.
     pub async fn chats_by_number(
         &self,
         viewer: &Viewer,
@@ -77,8 +77,8 @@ impl Service {
         Ok(Numbered { items, total })
     }
 
-    /// A page of a chat's messages, the oldest first. How many there are is not counted: that costs more, the longer the
-    /// chat is.
+    /// A page of a chat's messages, the oldest first. The messages are not counted, because that can cost more the longer
+    /// the chat is.
     pub async fn messages_by_number(
         &self,
         viewer: &Viewer,
@@ -108,7 +108,7 @@ impl Service {
         Ok((chat, Numbered { items, total }))
     }
 
-    /// Changes a chat's title or status; whether there was anything to change.
+    /// Changes a chat's title or status; returns false if the change was empty.
     pub async fn edit_chat(&self, viewer: &Viewer, id: ChatId, change: &ChatChange) -> Result<bool, Error> {
         if *change == ChatChange::default() {
             self.chat(viewer, id).await?;
@@ -118,7 +118,7 @@ impl Service {
         Ok(true)
     }
 
-    /// The message of that id in that chat; one of another chat is not found.
+    /// The message with this id, if it is in this chat.
     pub async fn message_of_chat(
         &self,
         viewer: &Viewer,
@@ -132,8 +132,8 @@ impl Service {
             .ok_or(Error::NotFound(Subject::Message))
     }
 
-    /// Stores a message and asks for no reply; the chat keeps its place in its owner's list. A user's text that came
-    /// by another way a moment ago is that message.
+    /// Stores a message without asking for a reply; the chat keeps its rank in its owner's list. If a legacy client sent
+    /// the same text over its socket a moment ago, returns that message instead.
     pub async fn post_message(&self, viewer: &Viewer, new: NewMessage) -> Result<Message, Error> {
         let chat_id = new.chat_id;
         let draft = self.draft(new).await?;
@@ -165,7 +165,7 @@ impl Service {
         Ok(message)
     }
 
-    /// Changes a message's text, reaction and edited mark in one; `None` if there was nothing to change.
+    /// Changes a message's text, reaction and edited mark at once; `None` if the edit was empty.
     pub async fn edit_message(
         &self,
         viewer: &Viewer,
@@ -187,7 +187,7 @@ impl Service {
         if edit.text.is_some() && message.is_under_way() {
             return Err(Error::Conflict);
         }
-        // A figure that somebody reported stays, as it always did here; an estimate follows the text.
+        // A reported count stays, as it always did in this API; an estimate follows the text.
         let is_counted_anew =
             message.author == Author::User && message.token_count.is_none_or(|count| count.is_estimated);
         let token_count = match edit.text.as_deref().filter(|_| is_counted_anew) {
@@ -203,7 +203,7 @@ impl Service {
         self.change_message(message, change).await.map(Some)
     }
 
-    /// Gives a message of a chat its one reaction, or takes it away.
+    /// Sets or removes the reaction of a message of a chat.
     pub async fn react(
         &self,
         viewer: &Viewer,

@@ -1,5 +1,5 @@
-//! The way down, from the wish that a server end to its end: what is done in which order, and how long each step may
-//! take. Behind the grace it is six seconds altogether.
+//! The shutdown sequence, from the first signal to the end of the process: what is done in which order, and how long each
+//! step may take. After the grace period, shutdown takes at most six more seconds.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,32 +12,33 @@ use crate::drain::Drain;
 use crate::engine::Engine;
 use crate::service::Service;
 
-/// How long the ends of replies that had no more time may take to be stored. Those that are not are found by another
-/// server, or the next one, which knows their last checkpoint only.
+/// How long it may take to store the ends of the replies that are cut off. What is not stored by then is closed by
+/// another server, or by the next start, with the text of its last checkpoint.
 const STORE_WAIT_MAX: Duration = Duration::from_secs(3);
-/// How long those who follow these replies and chats may take to hear of their ends, on all servers.
-const TELL_WAIT_MAX: Duration = Duration::from_secs(1);
-/// How long connections may take to end then.
+/// How long it may take until the subscribers of these replies and chats, on all servers, have received their ends.
+const PUBLISH_WAIT_MAX: Duration = Duration::from_secs(1);
+/// How long connections may take to close after that.
 const LEAVE_WAIT_MAX: Duration = Duration::from_millis(1_500);
-/// How long the events of the last requests may take after that to reach the other servers.
-const LAST_TELL_WAIT_MAX: Duration = Duration::from_millis(500);
-/// How often the log says what is left.
+/// How long the events of the last requests may take, after the connections, to reach the other servers.
+const LAST_PUBLISH_WAIT_MAX: Duration = Duration::from_millis(500);
+/// How often the log says how many replies and streams are left.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 
-pub(crate) struct Descent {
+/// What a shutdown ends.
+pub(crate) struct Shutdown {
     pub(crate) engine: Arc<Engine>,
     pub(crate) service: Arc<Service>,
     pub(crate) drain: Drain,
     pub(crate) grace: Duration,
 }
 
-impl Descent {
-    /// Ends all replies once the first wish has come, after the grace or at the second wish: how many are left whose
-    /// ends are not stored. Streams are told to go on the way.
-    pub(crate) async fn go(&self, wishes: impl Stream<Item = ()>) -> usize {
-        // When nobody is left to wish for anything, nobody does.
-        let mut wishes = pin!(wishes.chain(stream::pending()));
-        wishes.next().await;
+impl Shutdown {
+    /// Waits for the first signal, drains, and ends all replies after the grace period or at the second signal; closes
+    /// streams meanwhile. Returns the number of replies whose ends are not stored.
+    pub(crate) async fn run(&self, signals: impl Stream<Item = ()>) -> usize {
+        // A closed signal stream means no further signal.
+        let mut signals = pin!(signals.chain(stream::pending()));
+        signals.next().await;
         self.engine.drain();
         self.drain.begin();
         let grace_seconds = self.grace.as_secs();
@@ -49,19 +50,20 @@ impl Descent {
             () = self.replies() => {}
             () = self.reports() => {}
             () = sleep(self.grace) => self.report("the time to drain is over"),
-            _ = wishes.next() => self.report("told to end at once"),
+            _ = signals.next() => self.report("told to end at once"),
         }
         let is_stored = timeout(STORE_WAIT_MAX, self.engine.shut_down()).await.is_ok();
         let left = if is_stored { 0 } else { self.engine.replies_left() };
         // Before streams are closed, so that their subscribers receive the ends of their replies.
-        let told = async { tokio::join!(self.engine.told(), self.service.settled()) };
-        let _ = timeout(TELL_WAIT_MAX, told).await;
+        let published =
+            async { tokio::join!(self.engine.readers_finished(), self.service.changes_published()) };
+        let _ = timeout(PUBLISH_WAIT_MAX, published).await;
         self.drain.end();
         left
     }
 
-    /// Serves to the end of every connection, which behind [`Descent::go`] must come soon. Requests are taken until then, so
-    /// only after it is it waited until all changes are made and their events have reached the other servers.
+    /// Serves until every connection has closed, which has to be soon after [`Shutdown::run`]. Requests are taken until
+    /// then, so only after that this waits until all changes are stored and published to the other servers.
     pub(crate) async fn serve<E>(&self, serving: impl Future<Output = Result<(), E>>) -> Result<(), E> {
         let connections = async {
             serving.await?;
@@ -78,12 +80,12 @@ impl Descent {
                 served = connections => served?,
                 () = patience => tracing::warn!("some connections did not end in time"),
             }
-            self.service.settled().await;
+            self.service.changes_published().await;
             Ok(())
         };
         let last = async {
             self.drain.ended().await;
-            sleep(LEAVE_WAIT_MAX + LAST_TELL_WAIT_MAX).await;
+            sleep(LEAVE_WAIT_MAX + LAST_PUBLISH_WAIT_MAX).await;
         };
         tokio::select! {
             biased;
@@ -95,7 +97,7 @@ impl Descent {
         }
     }
 
-    /// Waits until all replies have ended, and until nobody who was on the way here is turned away unheard.
+    /// Waits until all replies have ended, and at least until load balancers have stopped sending requests here.
     async fn replies(&self) {
         tokio::join!(self.engine.drained(), sleep(self.drain.lead()));
     }
