@@ -50,8 +50,8 @@ pub enum RunError {
     /// The APIs could not be served.
     #[error("nothing can be served")]
     Serve(#[from] ServeError),
-    /// The server has ended while the store was unavailable: this many replies keep the text of their last checkpoint, and
-    /// another server or the next start closes them.
+    /// The server has ended while the store was unavailable: this many replies keep the text of their last checkpoint,
+    /// and another server or the next start closes them.
     #[error("the ends of {0} replies could not be stored")]
     Unstored(usize),
 }
@@ -100,7 +100,8 @@ pub async fn survey_database(uri: &str, progress: &(dyn Fn(SurveyProgress) + Sen
     MongoStore::survey(uri, progress).await
 }
 
-/// A MongoDB database for a trial run, next to the one that `uri` names; `id` keeps it apart from those of other trials.
+/// A MongoDB database for a trial run, next to the one that `uri` names; `id` keeps it apart from those of other
+/// trials.
 pub async fn scratch_database(uri: &str, id: &str) -> Result<ScratchDatabase, StoreError> {
     ScratchDatabase::beside(uri, id).await
 }
@@ -143,8 +144,8 @@ fn make_bot(config: &BotConfig) -> Result<Arc<dyn Bot>, OpenAiSetupError> {
     })
 }
 
-/// Serves on `listeners` (a single one if `/metrics` needs none of its own) until the first item of `shutdown`; then drains
-/// ([`Config::drain`]), and ends replies and connections in order. A second item ends them at once.
+/// Serves on `listeners` (a single one if `/metrics` needs none of its own) until the first item of `shutdown`; then
+/// drains ([`Config::drain`]), and ends replies and connections in order. A second item ends them at once.
 /// [`futures_util::stream::once`] makes such a stream of any future. `docs/shutdown.md` describes the whole sequence.
 pub async fn run(
     config: Config,

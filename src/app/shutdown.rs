@@ -1,5 +1,5 @@
-//! The shutdown sequence, from the first signal to the end of the process: what is done in which order, and how long each
-//! step may take. After the grace period, shutdown takes at most six more seconds.
+//! The shutdown sequence, from the first signal to the end of the process: what is done in which order, and how long
+//! each step may take. After the grace period, shutdown takes at most six more seconds.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -97,7 +97,7 @@ impl Shutdown {
         }
     }
 
-    /// Waits until all replies have ended, and at least until load balancers have stopped sending requests here.
+    /// Waits until all replies have ended, and long enough to answer requests that were on their way here.
     async fn replies(&self) {
         tokio::join!(self.engine.drained(), sleep(self.drain.lead()));
     }

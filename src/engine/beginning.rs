@@ -15,10 +15,11 @@ use crate::domain::{Chat, ChatEvent, LanguageTag, Message, MessageId, Position, 
 use crate::store::{ACTIVE_REPLIES_MAX, Asking, Begun, Exchange, StoreError};
 use crate::telemetry::{replies, spans};
 
-/// How long a caller whose prompt interrupts waits until earlier replies were asked to stop. That goes on afterwards.
+/// How long a caller whose prompt interrupts waits until earlier replies were asked to stop. The new reply goes on
+/// asking after that.
 const INTERRUPTS_WITHIN: Duration = Duration::from_secs(5);
 
-/// Why a reply could not begin. Nothing was stored, unless the store did not say.
+/// Why a reply could not begin. Nothing was stored, unless the store did not confirm it.
 #[derive(Debug, thiserror::Error)]
 pub enum BeginError {
     /// There is no such chat, or it is another user's.
@@ -27,29 +28,30 @@ pub enum BeginError {
     /// The client key belongs to a message with other content.
     #[error("the client key belongs to another message")]
     KeyReused,
-    /// The chat has [`ACTIVE_REPLIES_MAX`] replies under way.
+    /// The chat has [`ACTIVE_REPLIES_MAX`] active replies.
     #[error("too many replies wait in this chat")]
     QueueFull,
-    /// A reply of the chat is under way, and the caller would not wait for it.
+    /// The chat has an active reply, and the caller does not want to wait for it.
     #[error("a reply is under way in this chat")]
     UnderWay,
     /// The server is shutting down.
     #[error("the server is shutting down")]
     ShuttingDown,
-    /// The store failed. If it is not available, the exchange may be stored, and is then generated all the same.
+    /// The store failed. If it is unavailable, it may have stored the exchange; then the reply is generated all the
+    /// same.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// A promise that the server stays until a reply has ended.
+/// Keeps the server from shutting down until a reply has ended.
 pub struct Admission {
     _counted: TaskTrackerToken,
-    /// What the caller wants released with it.
+    /// What the caller wants dropped with it.
     _share: Option<Box<dyn Send + Sync>>,
 }
 
 impl Admission {
-    /// The same, with something that is released when the reply has ended.
+    /// The same, with something that is dropped when the reply has ended.
     pub fn holding(mut self, share: impl Send + Sync + 'static) -> Self {
         self._share = Some(Box::new(share));
         self
@@ -63,32 +65,32 @@ pub struct Manner {
     pub language: Option<LanguageTag>,
     /// Where the sender is, if known.
     pub timezone: Option<TimeZone>,
-    /// What shall go wrong, for the bot that can be told.
+    /// A fault script, for a bot that takes one.
     pub faults: Option<FaultScript>,
 }
 
-/// What a reply does while others of its chat are under way.
+/// What a reply does while others of its chat are active.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Meanwhile {
     /// It waits for its turn.
     Waits,
-    /// It is refused because of them.
+    /// It is rejected.
     IsRefused,
-    /// It has those stopped that were asked for before it, in the name of this user, and then has its turn.
+    /// It stops the earlier ones, in the name of this user, and then has its turn.
     StopsThem(UserId),
 }
 
-/// Where the history ends that a bot is asked with: what comes later is none of its business.
+/// Where the history ends that the bot receives. Later messages are left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HistoryEnd {
-    /// The last place in the chat.
+    /// The position of the last message.
     pub position: Position,
-    /// The message there, if it is the one to answer: without it the bot is not asked.
+    /// The message there, if it is the one to answer: if it is missing, the bot is not asked.
     pub prompt: Option<MessageId>,
 }
 
 impl HistoryEnd {
-    /// A bot is asked to answer this message, and shown what was said before.
+    /// The bot answers this message, and receives those before it.
     pub fn at(prompt: &Message) -> Self {
         Self {
             position: prompt.position(),
@@ -97,25 +99,25 @@ impl HistoryEnd {
     }
 }
 
-/// What a reply is to.
+/// What a reply answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// A new prompt, stored together with its reply.
     New(Box<Message>),
-    /// What is stored already.
+    /// A history that is stored already.
     Stored(HistoryEnd),
 }
 
 /// A reply to begin.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
-    /// What it is to.
+    /// What it answers.
     pub asked: Asked,
     /// The reply, as [`Exchange::reply`].
     pub reply: Message,
     /// The user whose chat it has to be; `None` for anybody's.
     pub chat_of: Option<UserId>,
-    /// What to do while others of the chat are under way.
+    /// What to do while others of the chat are active.
     pub meanwhile: Meanwhile,
     /// How to answer.
     pub manner: Manner,
@@ -141,10 +143,10 @@ pub enum Started {
 }
 
 impl Engine {
-    /// Admits one more reply, unless the server is on its way down.
+    /// Admits one more reply, unless the server is draining.
     pub fn admit(&self) -> Result<Admission, BeginError> {
         let registry = self.registry();
-        // Under the same lock as the beginning of the drain, which waits for whatever is counted.
+        // Checked under the lock that [`Engine::drain`] takes: the drain waits for every token given out before it.
         if registry.is_draining {
             return Err(BeginError::ShuttingDown);
         }
@@ -154,8 +156,8 @@ impl Engine {
         })
     }
 
-    /// Stores a prompt and its reply, and starts to generate it. If the store does not say whether it stored them, it is
-    /// looked for them, also after the caller was answered: what is stored is generated.
+    /// Stores a prompt and its reply, and starts to generate the reply. If the store does not confirm, the caller gets
+    /// an error, and a task looks for both in the store: if they are there, it generates the reply.
     pub async fn begin(
         self: &Arc<Self>,
         admission: Admission,
@@ -164,7 +166,7 @@ impl Engine {
         let (chat, meanwhile) = (request.reply.chat_id, request.meanwhile.clone());
         let mut beginning = self.beginning(admission, request)?;
         let mut begun = self.store.begin_exchange(&beginning.exchange).await;
-        // Of a full chat those make room that would be stopped afterwards.
+        // In a full chat, stopping the earlier replies first makes room.
         if let (Ok(Begun::Full(_)), Meanwhile::StopsThem(by)) = (&begun, &meanwhile) {
             self.stop_all(chat, by.clone()).await?;
             beginning.leased_at = Instant::now();
@@ -191,7 +193,7 @@ impl Engine {
                 }
                 Ok(Started::Now { prompt, reply })
             }
-            // An earlier call did what there was to do, and its reply stops whom there is to stop.
+            // The earlier call's reply also stops the replies before it.
             Ok(Begun::Joined { prompt, reply }) => Ok(Started::Before { prompt, reply }),
             Ok(Begun::KeyReused) => Err(BeginError::KeyReused),
             Ok(Begun::NoChat) => Err(BeginError::NoChat),
@@ -208,11 +210,11 @@ impl Engine {
         }
     }
 
-    /// Registers a reply before it is stored: whoever finds it in the store finds it here.
+    /// Registers a reply before it is stored, so that a caller who finds it in the store also finds it here.
     fn beginning(self: &Arc<Self>, admission: Admission, request: Request) -> Result<Beginning, BeginError> {
         let live = LiveReply::new(request.reply.clone()).counted_as(self.followed.token());
         let mut registry = self.registry();
-        // Under the same lock as the close, which waits for whatever is counted.
+        // Checked under the lock that [`Engine::shut_down`] takes: it waits for every token given out before it.
         if self.shutdown.is_cancelled() {
             return Err(BeginError::ShuttingDown);
         }
@@ -258,8 +260,8 @@ impl Engine {
     }
 }
 
-/// A reply's place among those of this server, which it leaves when this is dropped, whatever else went wrong: readers that
-/// were not told an end are told what the store says, as those of a reply that another server generates.
+/// A reply's entry in the registry, removed when this is dropped, even after a panic. Readers that have received no end
+/// then follow what the store says, like readers of a reply that another server generates.
 pub(super) struct Place {
     pub(super) engine: Arc<Engine>,
     pub(super) live: Arc<LiveReply>,
@@ -275,18 +277,18 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.leave();
-        // On the way down its readers go to other servers, which look at what is stored.
+        // During shutdown its readers reconnect to other servers, which read the store.
         if !self.live.has_ended() && !self.engine.shutdown.is_cancelled() {
             self.engine.continue_as_mirror(&self.live);
         }
     }
 }
 
-/// A reply between its admission and its beginning.
+/// A reply that is admitted and registered, but not yet known to be stored.
 pub(super) struct Beginning {
     pub(super) place: Place,
     pub(super) exchange: Exchange,
-    /// When its lease was asked for.
+    /// When its lease was requested.
     pub(super) leased_at: Instant,
     /// Where the history ends, unless the prompt is new.
     stored: Option<HistoryEnd>,
@@ -296,12 +298,12 @@ pub(super) struct Beginning {
 }
 
 impl Beginning {
-    /// Where the history ends; `None` where the new prompt is not stored.
+    /// Where the history ends; `None` if the new prompt is not stored.
     pub(super) fn history_end(&self, prompt: Option<&Message>) -> Option<HistoryEnd> {
         self.stored.or_else(|| prompt.map(HistoryEnd::at))
     }
 
-    /// Tells the followers of the chat, and starts to generate.
+    /// Publishes the prompt and the reply to the chat's subscribers, and starts to generate.
     pub(super) async fn start(
         self,
         chat: &Chat,
@@ -345,9 +347,9 @@ impl Beginning {
                     .spawn(async move { Engine::relay(&fleet, id, &live).await });
             }
             let ended = engine.generate(&reply, &live, ask).await;
-            // The end is stored before the reply leaves the registry: whoever misses it here finds it there.
+            // The reply leaves the registry after its end is stored, so it is always found in one of the two.
             place.leave();
-            // Before its readers are told, so that who waited for the end finds the place free.
+            // Before its readers receive the end: a caller that waited for it can then begin another reply.
             drop(admission);
             if let Some(ended) = ended {
                 live.end(ended);

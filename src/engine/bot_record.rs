@@ -1,15 +1,15 @@
-//! How the bot has done lately, learnt from the replies themselves: nobody is asked for it, and nothing is paid.
+//! The bot's recent health, learnt from the replies themselves: no probe is sent, so it costs nothing.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::bot::BotError;
 use crate::domain::{EndState, ReplyOutcome};
 
-/// So many replies in a row that fail are more than bad luck.
+/// This many failed replies in a row are more than bad luck.
 const FAILURES_MIN: u32 = 3;
 
-/// Failures that say something of the service rather than of one prompt.
-const OF_THE_SERVICE: [BotError; 6] = [
+/// Failures of the upstream, not of one prompt.
+const OF_THE_UPSTREAM: [BotError; 6] = [
     BotError::UNAUTHORIZED,
     BotError::RATE_LIMITED,
     BotError::UNAVAILABLE,
@@ -18,12 +18,12 @@ const OF_THE_SERVICE: [BotError; 6] = [
     BotError::PROTOCOL,
 ];
 
-/// How the bot has done lately.
+/// The bot's recent health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BotHealth {
-    /// Not every one of the latest replies failed, or none was asked for.
+    /// Fewer than three replies failed because of the upstream since the last complete one.
     Healthy,
-    /// The last three replies and more failed because of the bot's service.
+    /// At least three replies failed because of the upstream since the last complete one.
     Failing,
 }
 
@@ -32,12 +32,12 @@ pub enum BotHealth {
 pub(super) struct BotRecord(AtomicU32);
 
 impl BotRecord {
-    /// Notes how a reply ended. What says nothing of the bot changes nothing.
+    /// Notes how a reply ended. Ends that say nothing about the upstream are ignored.
     pub(super) fn note(&self, outcome: &ReplyOutcome) {
         let code = outcome.error.as_ref().map(|error| error.code.as_str());
         match outcome.state {
             EndState::Complete | EndState::Length => self.0.store(0, Ordering::Relaxed),
-            EndState::Failed if OF_THE_SERVICE.iter().any(|error| Some(error.code) == code) => {
+            EndState::Failed if OF_THE_UPSTREAM.iter().any(|error| Some(error.code) == code) => {
                 self.0.fetch_add(1, Ordering::Relaxed);
             }
             EndState::Truncated => {

@@ -12,8 +12,8 @@ use crate::domain::MessageId;
 use crate::store::Checkpointed;
 use crate::telemetry::replies;
 
-/// The longest wait after a failed checkpoint, which jitter at most doubles. Much shorter than [`LEASE`]: when the store is
-/// back, the lease is renewed before any server may treat it as expired.
+/// The longest wait after a failed checkpoint, which jitter at most doubles. Much shorter than [`LEASE`]: when the
+/// store is back, the lease is renewed before any server may treat it as expired.
 const WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// Checkpoints fall on a grid of this step, so that the store can write those of many replies in one command, and all
@@ -28,8 +28,8 @@ impl Engine {
         Instant::now() + CHECKPOINT_EVERY - behind_last
     }
 
-    /// Stores checkpoints until `done`, and keeps in `leased_at` when the current lease was requested. A checkpoint that
-    /// arrives after the terminal write changes nothing: it requires that the reply is still streaming.
+    /// Stores checkpoints until `done`, and keeps in `leased_at` when the current lease was requested. A checkpoint
+    /// that arrives after the terminal write changes nothing: it requires that the reply is still streaming.
     pub(super) async fn keep_checkpointing(
         &self,
         id: MessageId,

@@ -1,16 +1,16 @@
-//! Counting tokens without holding up a thread that others wait for.
+//! Counting tokens without blocking a thread of the async runtime.
 
 use tokio::task::spawn_blocking;
 
 use crate::domain::TokenCount;
 use crate::domain::tokens::{is_vocabulary_loaded, rule_of_thumb};
 
-/// Texts up to here, in bytes, are counted where they are: that takes about a millisecond, no more than the way to
-/// another thread may.
+/// Texts up to this length, in bytes, are counted on the caller's thread: that takes about a millisecond, no more than
+/// handing them to another thread can take.
 const AT_ONCE_BYTES_MAX: usize = 4 * 1024;
 
-/// [`TokenCount::estimate`], on a thread that may block where the text is long or the vocabulary not loaded yet. It is
-/// loaded for the first text, for it is large, and a server that nobody writes to does without.
+/// [`TokenCount::estimate`], on a blocking thread if the text is long or the vocabulary is not loaded yet. The
+/// vocabulary is large, so it is loaded only when there is a first text.
 pub async fn count_tokens(text: &str) -> TokenCount {
     if text.is_empty() || (text.len() <= AT_ONCE_BYTES_MAX && is_vocabulary_loaded()) {
         return TokenCount::estimate(text);

@@ -1,4 +1,4 @@
-//! The end of a reply is stored, however long the store takes.
+//! Storing the end of a reply, while the store may be unavailable.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use crate::domain::{Bill, Message, ReplyOutcome};
 use crate::store::{Checkpointed, Claim, StoreError};
 use crate::telemetry::replies;
 
-/// How long the terminal write is tried again while the store is away.
+/// How long the terminal write is retried while the store is unavailable.
 const TRIED_FOR: Duration = Duration::from_secs(300);
-/// The same from the moment on in which the server shuts down.
+/// The same, once the server is shutting down.
 const TRIED_IN_SHUTDOWN_FOR: Duration = Duration::from_secs(2);
-/// For how long after its lease was asked for a reply is surely this server's to end. Well less than the lease: what is
-/// written then is carried out before it is over.
+/// For how long after its lease was requested this server may end a reply without renewing the lease. Well below the
+/// lease, so that the terminal write is carried out before the lease expires.
 const SURE_FOR: Duration = Duration::from_secs(4);
-/// The first and the longest wait between two tries, before chance doubles them at most.
+/// The first and the longest wait between two attempts; jitter at most doubles them.
 const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 impl Engine {
-    /// Writes the end, again and again while the store is away, and returns it as it is stored: if somebody else ended the
-    /// reply before, theirs is the end. `None` if it could not be written. Readers are told no end before: another server
-    /// may end the reply otherwise as soon as its lease is over.
+    /// Stores the end, retrying while the store is unavailable, and returns the end that the store has: if another
+    /// server ended the reply first, that server's end counts. `None` if it could not be stored. Readers receive the
+    /// end only after this, because another server may end the reply differently as soon as the lease has expired.
     pub(super) async fn finish(
         &self,
         reply: &Message,
@@ -39,7 +39,8 @@ impl Engine {
         loop {
             match self.try_to_end(reply, leased_at, outcome, bill).await {
                 Ok(Some(ended)) => return Some(ended),
-                // It streams under another's name: somebody closes it, or the store was restored from a backup.
+                // It is streaming under another owner: another server closes it, or the store was restored from a
+                // backup.
                 Ok(None) => return None,
                 Err(error) => {
                     unstored.get_or_insert_with(replies::unstored);
@@ -52,7 +53,7 @@ impl Engine {
                 return None;
             }
             tokio::select! {
-                // The shutdown first: it shortens what is waited for, whatever else is ready.
+                // The shutdown first: it shortens the deadline, even if another attempt is due.
                 biased;
                 () = self.shutdown.cancelled(), if !is_shutting_down => {
                     is_shutting_down = true;
@@ -75,7 +76,7 @@ impl Engine {
         let is_sure = leased_at.borrow().elapsed() < SURE_FOR;
         if !is_sure && self.is_lost(reply, outcome).await? {
             let message = self.store.messages(&[id]).await?.pop();
-            // Whoever ended it has entered a bill. Of one that is deleted nobody else does.
+            // The server that ended it has also billed it. A deleted reply is billed by nobody else, so go on.
             if message.is_some() {
                 return Ok(Self::ended(message));
             }
@@ -90,7 +91,7 @@ impl Engine {
         Ok(Self::ended(message))
     }
 
-    /// Whether the reply is no more this server's to end; if it is, its lease is renewed.
+    /// Renews the lease. Returns whether this server has lost the reply and may not end it.
     async fn is_lost(&self, reply: &Message, outcome: &ReplyOutcome) -> Result<bool, StoreError> {
         let text = outcome.text.as_deref().unwrap_or_default();
         let renew = self

@@ -17,14 +17,14 @@ use crate::domain::{Bill, EndState, FinishReason, Message, ReplyError, ReplyOutc
 use crate::telemetry::{replies, spans};
 
 impl Engine {
-    /// Generates the reply and returns what became of it in the store; `None` if that is not known.
+    /// Generates the reply and stores its end. Returns the end that the store has; `None` if it is not known.
     pub(super) async fn generate(
         self: &Arc<Self>,
         reply: &Message,
         live: &Arc<LiveReply>,
         ask: Ask,
     ) -> Option<Ended> {
-        // Ends with this function, whichever way that ends.
+        // Ends the checkpoints when this function returns, even by a panic.
         let done = CancellationToken::new();
         let _done = done.clone().drop_guard();
         let (leased_at, leases) = watch::channel(ask.leased_at);
@@ -35,7 +35,7 @@ impl Engine {
             );
         }
         let mut outcome = ReplyOutcome::bare(EndState::Interrupted, reply.created_at);
-        // What panics must end its reply like anything else that fails.
+        // A panic ends the reply as failed, like any other error.
         let answering = self.answer(reply, live, &ask, &mut outcome);
         if AssertUnwindSafe(answering).catch_unwind().await.is_err() {
             tracing::error!(message.id = %reply.id, "a reply panicked");
@@ -52,10 +52,10 @@ impl Engine {
             outcome.error = None;
         }
         if outcome.state != EndState::Stopped {
-            // It came too late, and whoever asked is told so.
+            // The request came too late: the reply had ended otherwise.
             outcome.stop = None;
         }
-        // A reply that never had its turn cost nothing, and that is no estimate.
+        // A reply that never had its turn cost nothing, which is exact and no estimate.
         let usage = *outcome.usage.get_or_insert(Usage {
             prompt: TokenCount::reported(0),
             completion: TokenCount::reported(0),
@@ -72,7 +72,7 @@ impl Engine {
         self.finish(reply, &leases, &outcome, &bill).await
     }
 
-    /// Waits for the turn and has the bot speak; `outcome` says how that went.
+    /// Waits for the turn and has the bot answer; the result goes into `outcome`.
     async fn answer(
         self: &Arc<Self>,
         reply: &Message,
@@ -91,7 +91,7 @@ impl Engine {
                 self.converse(live, turns, tokens, &ask.manner, since, outcome)
                     .await;
             }
-            // Whoever ended or deleted it decides what it is; this is what is told where the store cannot say.
+            // The stored end counts, if another server has ended the reply.
             Awaited::Stopped | Awaited::Gone => outcome.state = EndState::Stopped,
             Awaited::NoPrompt => {
                 outcome.state = EndState::Failed;
@@ -139,7 +139,8 @@ impl Engine {
         outcome.overhead_us = i64::try_from(watch.own().as_micros()).ok();
     }
 
-    /// Appends what the bot says until it has said all, and closes its stream. Returns the usage that it reported.
+    /// Appends the bot's text to the reply until its stream ends or is stopped. Returns the usage that the bot
+    /// reported.
     async fn listen(
         &self,
         prompt: Prompt,
@@ -197,13 +198,13 @@ impl Engine {
     }
 }
 
-/// As much of the beginning of a text as has at most `bytes_max` bytes and ends with a whole character.
+/// The longest prefix of a text that has at most `bytes_max` bytes and ends with a whole character.
 fn head(text: &str, bytes_max: usize) -> &str {
     text.get(..text.floor_char_boundary(bytes_max))
         .unwrap_or_default()
 }
 
-/// Tells the time that passes here from the time that is spent waiting for the bot.
+/// Measures the time of this server, without the time spent waiting for the bot.
 struct Stopwatch {
     own: Duration,
     running_since: Option<Instant>,

@@ -102,8 +102,8 @@ pub enum Applied {
     New,
     /// All of it was there already.
     Known,
-    /// It does not fit: text before it is missing, or differs. Nothing was changed, and [`LiveReply::heal`] has to fill the
-    /// gap.
+    /// It does not fit: text before it is missing, or differs. Nothing was changed, and [`LiveReply::heal`] has to fill
+    /// the gap.
     Gap,
 }
 
@@ -175,8 +175,8 @@ impl LiveReply {
         self.change(|state| state.text.push_str(piece));
     }
 
-    /// Applies a piece that begins at byte `offset` of the reply, as its generating server published it. Pieces may come in
-    /// any order and more than once: each byte enters the text once. O(piece).
+    /// Applies a piece that begins at byte `offset` of the reply, as its generating server published it. Pieces may
+    /// come in any order and more than once: each byte enters the text once. O(piece).
     pub fn apply(&self, offset: usize, piece: &str) -> Applied {
         let mut applied = Applied::Known;
         self.change(|state| {
@@ -235,8 +235,8 @@ impl LiveReply {
         self.read(|state| state.end.is_some())
     }
 
-    /// At most [`UPDATE_BYTES_MAX`] bytes of the text after byte `offset`, once there are any; `None` at the end. An offset
-    /// past the text or within a character moves down to the nearest one that is not.
+    /// At most [`UPDATE_BYTES_MAX`] bytes of the text after byte `offset`, once there are any; `None` at the end. An
+    /// offset past the text or within a character moves down to the nearest one that is not.
     pub async fn piece_behind(&self, offset: &mut usize) -> Option<String> {
         let mut changes = self.changes.sender.subscribe();
         loop {
@@ -340,8 +340,8 @@ impl LiveReply {
 }
 
 impl Changes {
-    /// Wakes the readers, at a cost that does not grow with their number: many are woken by a separate task, and one task
-    /// covers all changes until it runs.
+    /// Wakes the readers, at a cost that does not grow with their number: many are woken by a separate task, and one
+    /// task covers all changes until it runs.
     fn announce(self: &Arc<Self>) {
         let handle = Handle::try_current().ok();
         match handle.filter(|_| self.sender.receiver_count() > READERS_WOKEN_HERE_MAX) {
@@ -412,8 +412,8 @@ impl State {
     }
 }
 
-/// One subscriber: an offset, a running checksum, and a wake-up. Constant in size; a slow one receives the pieces that it
-/// missed merged into one.
+/// One subscriber: an offset, a running checksum, and a wake-up. Constant in size; a slow one receives the pieces that
+/// it missed merged into one.
 pub struct ReplyReader {
     live: Arc<LiveReply>,
     changes: watch::Receiver<()>,
@@ -528,8 +528,8 @@ impl ReplyReader {
         Some(ReplyUpdate::Finished { message, cursor })
     }
 
-    /// Of a deleted reply: an empty snapshot if the client's cursor was never confirmed and does not fit the text. Without
-    /// it, the text of the end would not be the text that the client has.
+    /// Of a deleted reply: an empty snapshot if the client's cursor was never confirmed and does not fit the text.
+    /// Without it, the text of the end would not be the text that the client has.
     fn take_back(&mut self, state: &State) -> Option<ReplyUpdate> {
         let claimed = self.cursor.take().filter(|_| self.place.is_none())?;
         let confirmed = claimed.verify(state.text());

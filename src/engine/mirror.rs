@@ -1,7 +1,7 @@
 //! A reply that another server generates, or one that nobody generates any more.
 //!
-//! Its text arrives as its generating server publishes it, and from checkpoints in the store while nothing arrives. Both
-//! are prefixes of the same text, so it does not matter which of them comes first, twice, or late.
+//! Its text arrives as its generating server publishes it, and from checkpoints in the store while nothing arrives.
+//! Both are prefixes of the same text, so it does not matter which of them comes first, twice, or late.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -14,8 +14,8 @@ use super::{Applied, CHECKPOINT_EVERY, Engine, LiveReply};
 use crate::domain::{Message, MessageId};
 use crate::feed::{Fleet, Heard, Hearing};
 
-/// How long a reply may be silent before its mirror reads the store. Without a connection to other servers, it reads the
-/// store as often as checkpoints are stored.
+/// How long a reply may be silent before its mirror reads the store. Without a connection to other servers, it reads
+/// the store as often as checkpoints are stored.
 const SILENCE_MAX: Duration = Duration::from_secs(2);
 
 impl Engine {

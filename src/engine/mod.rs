@@ -48,8 +48,8 @@ pub use waits::{Waits, look_for};
 /// How long a lease lasts, which each checkpoint renews. A reply whose server died is closed at most this long plus
 /// [`SWEEP_EVERY`] after its last checkpoint if another server runs; else after the next one's start.
 pub const LEASE: Duration = Duration::from_secs(8);
-/// How often the text so far is stored while it grows: a little over half of what a crash may lose, so that a slow write
-/// still stays within that.
+/// How often the text so far is stored while it grows: a little over half of what a crash may lose, so that a slow
+/// write still stays within that.
 pub const CHECKPOINT_EVERY: Duration = Duration::from_millis(600);
 /// How often the lease of a reply that does not grow is renewed, which also finds a stop request that another server
 /// stored.

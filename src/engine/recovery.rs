@@ -1,4 +1,4 @@
-//! Replies whose server died are closed by any other, or by the next one.
+//! Closing abandoned replies: if a server dies, another one closes its replies, or the next one that starts.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,16 +12,16 @@ use crate::domain::{Bill, ChatEvent, EndState, Message, MessageId, ReplyOutcome,
 use crate::store::{Claim, StoreError};
 use crate::telemetry::replies;
 
-/// The most replies that one look closes before it looks again.
+/// The most replies that are read from the store at once.
 const REPLIES_PER_LOOK_MAX: usize = 200;
-/// How many are closed side by side.
+/// How many are closed concurrently.
 const CLOSED_AT_ONCE: usize = 16;
-/// A store that takes longer to answer a write was away in between: several of these fit into a lease.
+/// A store that takes longer for a write counts as unavailable meanwhile. Several of these fit into a lease.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// Since when the store has answered without a break, also when it was written to. While it does not, or takes long,
-/// nobody can renew a lease, so none is judged until it has answered for as long as one lasts: by then whoever lives has
-/// renewed.
+/// Since when the store has answered reads and writes without a break. During a break no server can renew a lease, so
+/// an expired lease means nothing until the store has answered for the length of a lease: by then every live server has
+/// renewed its leases.
 pub(super) struct Answers(Mutex<Instant>);
 
 impl Answers {
@@ -29,12 +29,12 @@ impl Answers {
         Self(Mutex::new(Instant::now()))
     }
 
-    /// Whether a lease that has lapsed says that its owner is dead.
+    /// Whether an expired lease means that its owner is dead.
     pub(super) fn may_judge(&self) -> bool {
         self.since().elapsed() >= LEASE
     }
 
-    /// The store was away until now.
+    /// Notes that the store was unavailable until now.
     fn restart(&self) {
         *self.since() = Instant::now();
     }
@@ -54,8 +54,8 @@ enum Prompt<'a> {
 }
 
 impl Engine {
-    /// Closes every streaming reply of which the claim holds as interrupted, with the text of its last checkpoint, or as
-    /// stopped if a stop was noted; how many it closed. One that cannot be closed holds up no other.
+    /// Closes every streaming reply that meets the claim: as stopped if a stop request is stored, and else as
+    /// interrupted. Returns how many it closed. A reply that cannot be closed does not keep it from closing the others.
     pub async fn recover(&self, claim: Claim<'_>) -> Result<usize, StoreError> {
         let mut closed = 0;
         loop {
@@ -72,7 +72,8 @@ impl Engine {
         }
     }
 
-    /// Whether the store has carried out writes for so long that a lapsed lease says that its owner is dead.
+    /// Whether the store has answered for so long that an expired lease means that its owner is dead. Tries a write
+    /// first: a store that only answers reads lets no server renew its leases.
     async fn is_store_sound(&self) -> Result<bool, StoreError> {
         let begun = Instant::now();
         self.store.ping().await?;
@@ -82,7 +83,7 @@ impl Engine {
         Ok(self.answers.may_judge())
     }
 
-    /// Closes those of these replies of which the claim holds; how many.
+    /// Closes those of these replies that meet the claim. Returns how many it closed.
     pub(super) async fn close_all(
         &self,
         claim: Claim<'_>,
@@ -129,8 +130,8 @@ impl Engine {
         }
     }
 
-    /// Closes an abandoned reply, or removes it: one in a chat that is gone, and the half of an exchange whose prompt was
-    /// never stored, or deleted before the reply had text.
+    /// Closes an abandoned reply, or removes it: one in a chat that is gone, and the half of an exchange whose prompt
+    /// was never stored, or deleted before the reply had text.
     async fn close_or_remove(
         &self,
         message: Message,
@@ -154,7 +155,8 @@ impl Engine {
         };
         replies::recovered();
         if !has_begun {
-            // Its server may have died before it published these events. To subscribers that have them, they change nothing.
+            // Its server may have died before it published these events. To subscribers that have them, they change
+            // nothing.
             if let Prompt::There(prompt) = prompt {
                 self.feed.publish(chat, ChatEvent::message_added(prompt)).await;
             }
@@ -163,9 +165,9 @@ impl Engine {
         Ok(true)
     }
 
-    /// Closes a reply of which the claim holds, with the longest text that is known of it: what was carried to other
-    /// servers, or the last checkpoint; `None` if the claim does not hold, or somebody else closed it first. `user` is billed
-    /// for what is there.
+    /// Closes a reply that meets the claim, with the longest text that is known: what was published to other servers,
+    /// or the last checkpoint. Bills `user` for that text. `None` if the claim does not hold, or another server closed
+    /// it first.
     async fn close(
         &self,
         message: &Message,
@@ -177,7 +179,7 @@ impl Engine {
             Some(fleet) => fleet.text(message.id).await,
             None => None,
         };
-        // Of one reply, so either begins with the other, unless what was carried is none of its text at all.
+        // Both are prefixes of one text, unless Redis has something else under this name, which is ignored.
         let text = carried.filter(|text| text.starts_with(&message.text));
         let outcome = ReplyOutcome {
             text,
@@ -188,7 +190,7 @@ impl Engine {
             at: outcome.finished_at,
             model: message.reply.as_ref().and_then(|reply| reply.model.clone()),
             usage: Usage {
-                // What its server gave the bot is not known here.
+                // Only the dead server knew what it sent to the bot.
                 prompt: TokenCount {
                     tokens: 0,
                     is_estimated: true,
@@ -205,8 +207,7 @@ impl Engine {
         Ok(closed)
     }
 
-    /// Looks for replies of which the claim holds, and that this server does not generate, from now on until the engine
-    /// shuts down.
+    /// Closes the replies of other servers that meet the claim, again and again until the engine shuts down.
     pub fn keep_recovering(self: &Arc<Self>, claim: Claim<'static>) {
         let engine = self.clone();
         self.tasks.spawn(async move {

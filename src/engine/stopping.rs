@@ -1,10 +1,9 @@
-//! How replies are stopped, on whatever server they are generated.
+//! Stopping replies, on any server.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -19,22 +18,22 @@ const INTERRUPTION_TRIED_FOR: Duration = Duration::from_secs(30);
 /// The first and the longest wait between two tries, before chance doubles them at most.
 const INTERRUPTION_WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
-/// What came of the wish that a reply stop.
+/// How far a stop request got.
 enum Stopping {
     /// There is no such message.
     Gone,
     /// It has ended.
     Ended(Message),
-    /// It is generated here, and will end soon.
+    /// It is generated on this server, and will end soon.
     Here(Arc<LiveReply>),
-    /// The same on another server.
+    /// It is generated on another server, and the request is stored.
     Elsewhere(Message),
 }
 
-/// That a reply stops those of its chat that were asked for earlier.
+/// Makes a reply stop the earlier ones of its chat.
 #[derive(Debug)]
 pub(super) struct Interruption {
-    /// In whose name.
+    /// The user in whose name it stops them.
     pub by: UserId,
     /// Cancelled once they were asked to stop.
     pub is_done: CancellationToken,
@@ -57,14 +56,15 @@ impl Engine {
         self.await_stop(noted, &request).await
     }
 
-    /// Has a reply stop, wherever it is generated.
+    /// Requests a stop: from the reply itself if it is generated here, or else through the store.
     async fn note_stop(
         self: &Arc<Self>,
         chat: ChatId,
         id: MessageId,
         request: &StopRequest,
     ) -> Result<Stopping, StoreError> {
-        // A reply of this server is stopped before anybody is asked: the request is stored together with the end.
+        // A reply of this server stops at once, without a call to the store: the request is stored together with the
+        // end.
         if let Some(live) = self.live(id) {
             live.stop(Some(request.clone()));
             return Ok(Stopping::Here(live));
@@ -89,7 +89,7 @@ impl Engine {
             Stopping::Ended(message) => Ok(Some(message)),
             Stopping::Here(live) => match tokio::time::timeout(STOP_WAIT_MAX, live.ended()).await {
                 Ok(ended) => Ok(ended.into_message()),
-                // Stored before the caller is told so: should this server die now, the reply ends as stopped all the same.
+                // Stored before the caller is answered: if this server dies now, the reply still ends as stopped.
                 Err(_) => {
                     let noted = self.store.request_stop(live.chat(), live.id(), request).await?;
                     Ok(noted.map(|message| match message.is_under_way() {
@@ -106,7 +106,7 @@ impl Engine {
                 match tokio::time::timeout(STOP_WAIT_MAX, mirror.ended()).await {
                     Ok(ended) => Ok(ended.into_message()),
                     Err(_) if !self.answers.may_judge() => Ok(Some(message)),
-                    // Its server may have died: then it is closed here.
+                    // Its server may have died: if its lease has expired, it is closed here.
                     Err(_) => {
                         let id = message.id;
                         self.close_all(Claim::Lapsed, vec![message]).await?;
@@ -117,7 +117,7 @@ impl Engine {
         }
     }
 
-    /// [`Engine::stop`] for every reply of a chat that is under way, on any server: those messages as they then are.
+    /// [`Engine::stop`] for every active reply of a chat, on any server. Returns the messages as they then are.
     pub async fn stop_all(self: &Arc<Self>, chat: ChatId, by: UserId) -> Result<Vec<Message>, StoreError> {
         let active = self.active_replies(chat).await?;
         self.stop_each(chat, &active, by).await
@@ -135,7 +135,7 @@ impl Engine {
             by,
         };
         let mut stopping = Vec::new();
-        // One after the other, from the end of the queue: one that waits must not have its turn when the one before it
+        // One after the other, from the end of the queue: a queued reply must not get its turn when the one before it
         // stops.
         for reply in replies.iter().rev() {
             stopping.push(self.note_stop(chat, reply.id, &request).await?);
@@ -173,7 +173,7 @@ impl Engine {
         stopped.await.map(drop)
     }
 
-    /// Has the server that generates a reply look at what is stored of it.
+    /// Has the server that generates a reply read its stop request from the store.
     pub(super) async fn wake_owner(&self, message: &Message) {
         if let (Some(fleet), Some(reply)) = (self.feed.fleet(), &message.reply) {
             fleet.wake(&reply.owner, message.id).await;

@@ -28,8 +28,9 @@ impl Engine {
         self.sweeps.0.notify_one();
     }
 
-    /// Removes the messages of chats that any server deleted, until the engine shuts down, and publishes these deletions:
-    /// the deleting server may have died before it could. Pauses half of the time, so that other work gets its share.
+    /// Removes the messages of chats that any server deleted, until the engine shuts down, and publishes these
+    /// deletions: the deleting server may have died before it could. Pauses half of the time, so that other work gets
+    /// its share.
     pub fn keep_sweeping(self: &Arc<Self>) {
         let engine = self.clone();
         self.tasks.spawn(async move {

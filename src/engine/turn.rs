@@ -1,5 +1,5 @@
-//! When a reply has its turn: the replies of a chat run one after the other, in the order in which they were asked for,
-//! on whatever servers. The store alone says which are under way.
+//! When a reply has its turn: the replies of a chat run one after the other, in the order in which they were requested,
+//! on any servers. The store alone knows which are active.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,39 +14,38 @@ use crate::store::{Checkpointed, HistoryBounds, StoreError};
 
 /// The most messages that are read for a bot's history.
 const HISTORY_MESSAGES_MAX: usize = 100;
-/// No text has more bytes for each token, by far.
+/// Far more bytes per token than any text has.
 const BYTES_PER_TOKEN_MAX: usize = 16;
-/// How long the store is asked again what stands before a reply.
+/// How long the store is asked again, after an error, which replies are before this one.
 const ASKED_FOR: Duration = Duration::from_secs(20);
 /// The first and the longest wait between two of these questions, before jitter.
 const ASKED_AFTER: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
-
-/// How long one reply is waited for before it is looked again which ones are in the way.
+/// How long to wait for one earlier reply before the store is asked again which ones there are.
 const LOOKED_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
-/// What came of waiting.
+/// How waiting for the turn ended.
 pub(super) enum Awaited {
     /// It is the reply's turn.
     Turn {
-        /// What to ask the bot with: the last one is the message to answer.
+        /// The history for the bot. The last message is the one to answer.
         turns: Vec<Turn>,
-        /// What that is estimated to cost.
+        /// The estimated cost of the history.
         tokens: TokenCount,
-        /// When the history was asked for.
+        /// When the history was requested.
         since: Instant,
     },
     /// The message to answer is gone.
     NoPrompt,
     /// The reply was ended or deleted meanwhile, alone or with its chat.
     Gone,
-    /// Somebody asked for it to stop before its turn came.
+    /// It was stopped before its turn came.
     Stopped,
-    /// The store does not say.
+    /// The store did not answer.
     Unknown(StoreError),
 }
 
 impl Engine {
-    /// Waits for the end of every reply of the chat that was asked for earlier, and reads the history.
+    /// Waits for the end of every earlier reply of the chat, and reads the history.
     pub(super) async fn turn(self: &Arc<Self>, reply: &Message, live: &LiveReply, ask: &Ask) -> Awaited {
         let tokens_max = self.config.history_tokens_max;
         let bytes_max = usize::try_from(tokens_max).unwrap_or(usize::MAX);
@@ -71,15 +70,15 @@ impl Engine {
                     continue;
                 }
             };
-            // The one just before it ends last, unless it is stopped while it waits: so look again.
+            // The reply just before this one ends last, unless it is stopped while it is queued: so ask again after it.
             if let Some(earlier) = before.earlier.pop() {
                 has_waited = true;
                 let earlier = self.live(earlier.id).unwrap_or_else(|| self.mirror(earlier));
                 if earlier.has_ended() {
-                    // Since the store was asked, or its deletion is on its way.
+                    // It ended after the store was asked, or its deletion is not stored yet.
                     waits.wait().await;
                 } else {
-                    // Looked at again now and then: another one may have been let go first.
+                    // Not for ever: another reply may have been allowed to go first meanwhile.
                     let _ = tokio::time::timeout(LOOKED_AGAIN_AFTER, earlier.ended()).await;
                     waits.reset();
                 }
@@ -101,8 +100,8 @@ impl Engine {
         }
     }
 
-    /// Whether a stop of a reply that waited for its turn was noted, by whichever server. If the store does not say, the
-    /// next checkpoint will.
+    /// Whether any server stored a stop request of a reply that waited for its turn. If the store does not answer, the
+    /// next checkpoint finds the request.
     async fn is_to_stop(&self, reply: &Message, live: &LiveReply) -> bool {
         let (chat, id) = (reply.chat_id, reply.id);
         let text = live.text();
@@ -119,7 +118,7 @@ impl Engine {
     }
 }
 
-/// The history without what the bot said after the last question: a bot is asked a user's words, never its own.
+/// The history up to the last message of a user: a bot is never asked to answer its own message.
 fn up_to_a_question(messages: Vec<Message>) -> Vec<Message> {
     let mut arranged = arrange(messages);
     while arranged
@@ -131,7 +130,7 @@ fn up_to_a_question(messages: Vec<Message>) -> Vec<Message> {
     arranged
 }
 
-/// Puts each reply that was made in place of another into that one's place, and leaves out replies that say nothing.
+/// Puts each regenerated reply where the reply that it replaces was, and leaves out empty replies.
 fn arrange(messages: Vec<Message>) -> Vec<Message> {
     let said = messages
         .into_iter()
@@ -155,7 +154,7 @@ fn arrange(messages: Vec<Message>) -> Vec<Message> {
     arranged
 }
 
-/// The latest messages that cost at most `tokens_max` together, and always the last one.
+/// The latest messages that together cost at most `tokens_max`; always the last one, whatever it costs.
 async fn within_budget(messages: Vec<Message>, tokens_max: i64) -> (Vec<Turn>, TokenCount) {
     let mut turns = Vec::new();
     let mut total = 0_i64;
@@ -178,8 +177,8 @@ async fn within_budget(messages: Vec<Message>, tokens_max: i64) -> (Vec<Turn>, T
     (turns, total)
 }
 
-/// What a message costs. A client may have said anything of its own messages, so only what was counted here or by the
-/// model's service decides; and no token has less than a byte.
+/// The tokens of a message. A client may have reported any count for its own messages, so only a count of this server
+/// or of the upstream is used, and never more than one token per byte.
 async fn tokens_of(message: &Message) -> i64 {
     let is_known = |count: &TokenCount| count.is_estimated || message.reply.is_some();
     let count = match message.token_count.filter(is_known) {

@@ -1,4 +1,4 @@
-//! An exchange that the store did not confirm: it is looked for, and what is stored of it is carried on.
+//! Exchanges that the store did not confirm: a task looks for them, and generates the reply if both halves are stored.
 
 use std::time::Duration;
 
@@ -10,23 +10,23 @@ use super::{LEASE, look_for};
 use crate::domain::{Chat, ChatEvent, Message};
 use crate::store::{Checkpointed, Claim, StoreError};
 
-/// How long an exchange is looked for once the store answers but does not show both halves. After that its lease
-/// expires.
+/// How long to look for an exchange once the store answers but does not show both halves. Shorter than the lease, after
+/// which another server closes the reply.
 const SETTLED_AFTER: Duration = Duration::from_secs(7);
 
-/// What became of an exchange.
+/// What the store has of an exchange.
 enum Found {
-    /// All of it, and its reply goes on.
+    /// Both halves, and the lease of the reply was renewed.
     Whole {
         chat: Box<Chat>,
         prompt: Option<Box<Message>>,
         reply: Box<Message>,
-        /// When its lease was asked for once more.
+        /// When this renewal was requested.
         leased_at: Instant,
     },
-    /// The prompt, whose reply somebody deleted meanwhile.
+    /// The prompt only: its reply was deleted meanwhile.
     Prompt(Box<Message>),
-    /// The reply, which another server has ended meanwhile, and told of.
+    /// The reply, which another server has ended and published meanwhile.
     Ended,
     /// The reply is stored, without its prompt.
     Half,
@@ -35,13 +35,13 @@ enum Found {
 }
 
 impl Beginning {
-    /// Looks whether an unconfirmed exchange was stored, and if so generates its reply. Stores nothing new: the caller was
-    /// told that nothing may be.
+    /// Looks whether the exchange was stored, and if so generates its reply. Stores no exchange that is missing: the
+    /// caller got an error, and may have sent the prompt again.
     pub(super) async fn find_out(mut self) {
         let engine = self.place.engine.clone();
         let is_final = |found: &Found| !matches!(found, Found::Half | Found::Nothing);
         let looking = look_for(SETTLED_AFTER, is_final, || self.look().boxed());
-        // On the way down it is left to its lease.
+        // During shutdown the reply is left to another server, which closes it when its lease has expired.
         let Some(found) = engine.shutdown.run_until_cancelled(looking).await else {
             return;
         };
@@ -71,7 +71,7 @@ impl Beginning {
         }
     }
 
-    /// What became of the exchange; its lease is renewed if it is whole.
+    /// Reads what is stored of the exchange, and renews the reply's lease if it is whole.
     async fn look(&self) -> Result<Found, StoreError> {
         let (store, sent) = (&self.place.engine.store, &self.exchange.reply);
         let asked = self.exchange.prompt().map(|prompt| prompt.id);
@@ -107,8 +107,8 @@ impl Beginning {
         }))
     }
 
-    /// Removes a reply whose prompt is not there: never stored, or deleted before it was known here that it was. If that
-    /// fails, the reply ends with its lease.
+    /// Removes a reply whose prompt is missing: it was never stored, or was deleted already. If that fails, another
+    /// server removes the reply when its lease has expired.
     pub(super) async fn remove_half(&self) {
         let (engine, reply) = (&self.place.engine, &self.exchange.reply);
         let claim = Claim::Owner(&engine.owner);

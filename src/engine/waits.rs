@@ -1,4 +1,4 @@
-//! Trying again: how long to wait in between, and looking for what a store did not confirm.
+//! Retries: how long to wait in between, and how to look for a write that a store did not confirm.
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use tokio::time::Instant;
 
 use crate::store::StoreError;
 
-/// Waits that grow from try to try, up to a bound; chance doubles each at most, so that not all come back at once.
+/// Waits that grow from attempt to attempt, up to a bound. Jitter at most doubles each, so that not all callers return
+/// at once.
 pub struct Waits {
     builder: ExponentialBuilder,
     next: ExponentialBackoff,
@@ -16,7 +17,7 @@ pub struct Waits {
 }
 
 impl Waits {
-    /// From `shortest` to `longest`, before chance.
+    /// Waits from `shortest` to `longest`, before jitter.
     pub fn between(shortest: Duration, longest: Duration) -> Self {
         let builder = ExponentialBuilder::default()
             .with_min_delay(shortest)
@@ -41,15 +42,15 @@ impl Waits {
     }
 }
 
-/// The longest time that an unconfirmed write is looked for.
+/// How long to look for an unconfirmed write, at most.
 const LOOKED_FOR: Duration = Duration::from_secs(30);
-/// The first and the longest wait between two looks, before chance doubles them at most.
+/// The first and the longest wait between two looks; jitter at most doubles them.
 const LOOKED_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
-/// Looks, again and again, for what a store may have written without saying so, until `is_final` says that nothing else can
-/// come. Returns the last that was seen; `None` if the store never answered. Once it answers this ends after
-/// `settled_after`: whatever was sent to it is carried out by then. Until it does, half a minute is waited. Any other error
-/// than that it is not available ends it at once.
+/// Looks repeatedly for a write that a store may have carried out without confirming it, until `is_final` accepts what
+/// it saw. Looks for half a minute while the store is unavailable, and for at most `settled_after` once it answers: by
+/// then it has carried out everything that it received. Returns what it saw last; `None` if the store never answered.
+/// Any error other than [`StoreError::Unavailable`] is returned at once.
 pub async fn look_for<'a, T>(
     settled_after: Duration,
     is_final: impl Fn(&T) -> bool,

@@ -1,5 +1,5 @@
 //! The part of `tokio::sync::watch` that live replies use, for unit tests: receivers are woken in the order in which
-//! they began to wait. Tokio's own channel spreads them over eight lists by chance, which cannot be seeded.
+//! they began to wait. Tokio's own channel spreads them over eight lists at random, which cannot be seeded.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ impl<T> Receiver<T> {
         self.seen = self.shared.version.load(Ordering::SeqCst);
     }
 
-    /// Waits for a change since the last look. It never fails here: whoever waits holds the sender.
+    /// Waits for a change since the last look. It never fails, because every waiting task holds the sender.
     pub async fn changed(&mut self) -> Result<(), std::convert::Infallible> {
         loop {
             let changed = self.shared.changes.notified();

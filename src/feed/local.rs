@@ -8,20 +8,20 @@ use super::ring::{RETAINED_FOR, Rings};
 use super::{Feed, Follower};
 use crate::domain::{ChatEvent, ChatId, FeedPosition, Typing};
 
-/// Rings below which nobody looks for those that can go.
+/// With fewer rings than this, idle ones are not looked for.
 const RINGS_SWEPT_FROM: usize = 64;
 
-/// Rings in memory. An event in a chat without a ring is nobody's to hear and costs a look-up.
+/// Rings in memory. A chat without a ring has no subscribers, and its events cost a look-up.
 pub struct LocalFeed {
     rings: Rings,
     next_epoch: AtomicU64,
-    /// How many rings there may be before the idle ones are looked for: twice those that stayed the last time, so
-    /// that looking costs each new ring a constant.
+    /// How many rings there may be before idle ones are removed: twice those that stayed last time, so that the removal
+    /// has a constant amortised cost for each new ring.
     sweep_at: AtomicUsize,
 }
 
 impl LocalFeed {
-    /// A feed that has heard nothing. `seed` is random, so that a place in the feed of another process is none here.
+    /// An empty feed. `seed` is random, so that a position of another process's feed is unknown here.
     pub fn new(seed: u64) -> Self {
         Self {
             rings: Rings::new(),

@@ -1,9 +1,9 @@
-//! What happens in each chat, in order: a bounded, forgetful log that followers read from a place on. And what the
-//! servers of one installation tell each other besides: the text of replies as it grows, stops, and who is connected.
+//! The recent events of each chat, in order: a bounded log that subscribers read from a position on. And what the
+//! servers on one store send each other besides: growing reply text, stop requests, and connection counts.
 //!
-//! The store is the truth and the feed a hint: an event carries what changed where that is small, or else its id, and
-//! whoever receives it reads it in the store.
-//! A follower whose place is forgotten is told so and reads everything again; nothing is ever dropped unseen.
+//! The store is authoritative, and the feed is a hint: an event has the content that changed if that is small, or else
+//! its id, and its receiver reads the store. A subscriber whose position has expired receives a gap and reads
+//! everything again: no event is lost silently.
 
 pub mod fleet;
 pub mod local;
@@ -25,46 +25,47 @@ pub use local::LocalFeed;
 pub(crate) use ring::is_latest;
 pub use ring::{EVENTS_MAX, RETAINED_FOR, TYPISTS_MAX};
 
-/// How long an event may have waited and still be published with its content, to other servers.
+/// How long an event may wait and still be published with its content to other servers.
 pub(crate) const CONTENT_WAIT_MAX: Duration = Duration::from_millis(500);
 /// How long a flush may take: several times what a Redis that works needs.
 pub(crate) const FLUSH_WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// What a follower is told.
+/// What a subscriber receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Followed {
-    /// What happened before this place is not told: the follower is new, or its place is forgotten.
+    /// Events before this position are unavailable: the subscriber is new, or its position has expired.
     Gap(FeedPosition),
-    /// An event, and the place behind it.
+    /// An event, and the position after it.
     Event(FeedPosition, ChatEvent),
     /// A user began or stopped typing. It has no position: a subscriber that resumes does not receive it again.
     Typing(Typing),
 }
 
-/// The events of one chat from a place on. It never ends by itself, and dropping it ends the following.
+/// The events of one chat from a position on. It never ends by itself; dropping it unsubscribes.
 pub type Follower = BoxStream<'static, Followed>;
 
-/// Carries events to whoever follows a chat.
+/// Publishes the events of chats to their subscribers.
 #[async_trait]
 pub trait Feed: Send + Sync {
-    /// Tells the followers of a chat. Waits for nobody and never fails: an event that cannot be carried shows as a gap.
+    /// Publishes an event to the subscribers of a chat. Waits for nothing and never fails: in place of an event that
+    /// cannot be published, subscribers receive a gap.
     async fn publish(&self, chat: ChatId, event: ChatEvent);
 
-    /// Sends a typing state to those who follow the chat at this moment, on every server. Nothing is kept, and a lost
-    /// state is no gap: it expires by itself.
+    /// Sends a typing state to the current subscribers of a chat, on every server. Nothing is stored, and a lost state
+    /// is no gap, because it expires by itself.
     async fn publish_typing(&self, chat: ChatId, typing: Typing);
 
-    /// Follows a chat from the place `after` on. Where that place is not known, or none is given, a gap comes first,
-    /// and then what happens from this moment on.
+    /// Follows a chat from the position `after` on. If that position is unknown or missing, a gap comes first, and then
+    /// the events from this moment on.
     async fn follow(&self, chat: ChatId, after: Option<FeedPosition>) -> Follower;
 
-    /// Waits until every event that was published before has reached the other servers, or the subscribers there receive a
-    /// gap in its place; for about a second at most. Returns whether that is so. Called before a server ends.
+    /// Waits until every event that was published before has reached the other servers, or the subscribers there
+    /// receive a gap in its place; for about a second at most. Returns whether that is so. Called before a server ends.
     async fn flush(&self) -> bool {
         true
     }
 
-    /// Whether what is published here is heard wherever it should be.
+    /// Whether published events reach the subscribers on all servers.
     fn is_up(&self) -> bool {
         true
     }

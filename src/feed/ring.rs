@@ -1,4 +1,4 @@
-//! A chat's latest events in memory, and those who follow them: each a place, and a wake-up.
+//! A chat's latest events in memory, and its subscribers: each is a position and a wake-up.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,17 +11,17 @@ use tokio::time::Instant;
 use super::{CONTENT_WAIT_MAX, Followed, Follower};
 use crate::domain::{ChatEvent, ChatId, FeedPosition, MessageId, Timestamp, Typing};
 
-/// Events that a chat's ring holds. A follower that lags by more is told of a gap.
+/// Events that a chat's ring holds. A subscriber that lags by more receives a gap.
 pub const EVENTS_MAX: usize = 256;
 /// Users of a chat whose latest typing state a subscriber that is behind still receives; of more, the last to change.
 pub const TYPISTS_MAX: usize = 16;
 /// Two changes of one message or chat that are nearer than this may be published in another order than they were
 /// stored, on two servers whose clocks differ. In milliseconds.
 const REORDERED_WITHIN_MS: i64 = 1_000;
-/// How long a chat's events outlive its last follower, so that one who was cut off finds its place again.
+/// How long a chat's events outlive its last subscriber, so that a client that reconnects can resume.
 pub const RETAINED_FOR: Duration = Duration::from_secs(300);
 
-/// The rings of the chats that somebody follows or just followed.
+/// The rings of the chats that have subscribers, or had some recently.
 pub(super) struct Rings {
     by_chat: Mutex<HashMap<ChatId, Arc<Ring>>>,
 }
@@ -33,12 +33,12 @@ pub(super) struct Ring {
     changes: watch::Sender<()>,
 }
 
-/// What came of an event that carries its place.
+/// What happened to an event that came with its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Placed {
-    /// It is in the ring, now or before.
+    /// It is in the ring, or was.
     Held,
-    /// Events before it are missing, and until they are backfilled no more are added.
+    /// Events before it are missing, and no more are added until a backfill.
     Incomplete,
     /// The ring waits for a backfill.
     Awaited,
@@ -67,7 +67,7 @@ struct Log {
 /// An event of the log.
 struct Held {
     event: ChatEvent,
-    /// When what it came with was last changed, also where that is not kept.
+    /// When its content was last changed, even if the content was dropped.
     changed_at: Option<Timestamp>,
 }
 
@@ -92,7 +92,7 @@ impl Rings {
         lock(&self.by_chat).get(&chat).cloned()
     }
 
-    /// The chat's ring; one that begins at `start` is made if there is none.
+    /// The chat's ring. If there is none, makes one that begins at `start`.
     pub(super) fn open(&self, chat: ChatId, start: impl FnOnce() -> FeedPosition) -> Arc<Ring> {
         let mut rings = lock(&self.by_chat);
         rings
@@ -109,16 +109,16 @@ impl Rings {
             .collect()
     }
 
-    /// How many there are.
+    /// The number of rings.
     pub(super) fn len(&self) -> usize {
         lock(&self.by_chat).len()
     }
 
-    /// Removes the rings that nobody has followed and no event has reached for so long.
+    /// Removes the rings that had no subscriber and no event for this long. Returns their chats.
     pub(super) fn remove_idle(&self, idle: Duration) -> Vec<ChatId> {
         let mut gone = Vec::new();
         lock(&self.by_chat).retain(|chat, ring| {
-            // One more than ours is a follower.
+            // A second reference is a subscriber's.
             let stays = Arc::strong_count(ring) > 1 || lock(&ring.log).touched.elapsed() < idle;
             if !stays {
                 gone.push(*chat);
@@ -128,7 +128,7 @@ impl Rings {
         gone
     }
 
-    /// The chats that somebody follows.
+    /// The chats that have subscribers.
     pub(super) fn followed(&self) -> Vec<ChatId> {
         let rings = lock(&self.by_chat);
         let followed = rings.iter().filter(|(_, ring)| Arc::strong_count(ring) > 1);
@@ -155,19 +155,19 @@ impl Ring {
         }
     }
 
-    /// Adds an event behind all others.
+    /// Appends an event.
     pub(super) fn push(&self, event: ChatEvent) {
         lock(&self.log).push(event);
         self.changes.send_replace(());
     }
 
-    /// Sends a typing state to current subscribers. It takes the place of the user's last one, and none in the log.
+    /// Sends a typing state to current subscribers. It replaces the user's last one, and is not part of the log.
     pub(super) fn show_typing(&self, typing: Typing) {
         lock(&self.log).show_typing(typing);
         self.changes.send_replace(());
     }
 
-    /// Adds an event that has its place already.
+    /// Adds an event that has its position already.
     pub(super) fn place(&self, position: FeedPosition, event: ChatEvent) -> Placed {
         let placed = lock(&self.log).place(position, event);
         if placed == Placed::Held {
@@ -213,14 +213,14 @@ impl Ring {
         lock(&self.log).is_in_sync = false;
     }
 
-    /// Follows from the place `after` on, or from now on behind a gap.
+    /// Follows from the position `after` on; if that is unknown, from now on after a gap.
     pub(super) fn follow(self: Arc<Self>, after: Option<FeedPosition>) -> Follower {
         let (place, edition, typing_seen) = {
             let mut log = lock(&self.log);
             log.touched = Instant::now();
             let place = match after.filter(|after| log.knows(*after)) {
                 Some(after) => Place::Behind(after),
-                // What is told next begins here, however late the gap itself is read.
+                // Events continue from here, however late the gap itself is read.
                 None => Place::Lost(log.position()),
             };
             (place, log.edition, log.typing_count)
@@ -251,7 +251,7 @@ pub(crate) fn is_latest(
         return true;
     };
     let id = event.message_id();
-    // Of all of them: one that came late is not the newest.
+    // All of them, because an event that arrived late is not the newest.
     let mut before = held.filter(|(other, _)| *other == id);
     before
         .all(|(_, before)| before.is_some_and(|before| before.plus_millis(REORDERED_WITHIN_MS) <= changed_at))
@@ -308,7 +308,7 @@ impl Log {
             self.push(event);
             return Placed::Held;
         }
-        // A number that was used before is the same event, or Redis has gone back to an older state.
+        // A known number means the same event, or that Redis has gone back to an older state.
         let is_known = position.epoch == tail.epoch
             && position
                 .sequence
@@ -341,8 +341,8 @@ impl Log {
         self.is_in_sync
     }
 
-    /// Whether the events behind `sequence` are those that are held, where both are known: Redis may have gone back to
-    /// an older state and used the numbers again.
+    /// Whether the events after `sequence` equal those that are held, as far as both are known: Redis may have gone
+    /// back to an older state and used the numbers again.
     fn agrees_with(&self, sequence: u64, events: &[ChatEvent]) -> bool {
         (sequence..)
             .zip(events)
@@ -354,7 +354,7 @@ impl Log {
         self.edition += 1;
         self.forgotten = position.sequence;
         self.events.clear();
-        // The numbers of before mean nothing any more.
+        // Earlier sequence numbers mean nothing in the new edition.
         self.typing.iter_mut().for_each(|change| change.behind = 0);
         if self.edition > 1 {
             self.reset_at = Some(Instant::now());
@@ -369,39 +369,39 @@ impl Log {
         }
     }
 
-    /// Whether everything behind this place is held.
+    /// Whether every event after this position is held.
     fn knows(&self, place: FeedPosition) -> bool {
         let held = self.forgotten..=self.position().sequence;
         place.epoch == self.epoch && held.contains(&place.sequence)
     }
 
-    /// The event behind this many others, or `None` if it has not happened yet. The place is held.
+    /// The event after this many others; `None` if there is none yet, or it is no longer held.
     fn event(&self, sequence: u64) -> Option<&ChatEvent> {
         let index = usize::try_from(sequence.checked_sub(self.forgotten)?).ok()?;
         self.events.get(index).map(|held| &held.event)
     }
 }
 
-/// Whether an event that is held is this one; its content may have been left out.
+/// Whether a held event is this one. The held one may lack its content.
 fn is_same(held: &ChatEvent, event: &ChatEvent) -> bool {
     held == event || *held == event.without_content()
 }
 
-/// One follower: a place, and a wake-up.
+/// One subscriber: a position, and a wake-up.
 struct Reader {
     ring: Arc<Ring>,
     changes: watch::Receiver<()>,
     place: Place,
-    /// Of which edition of the log the place is.
+    /// The edition of the log that the position belongs to.
     edition: u64,
     /// The number of the last typing state that was received, or that came before this subscriber.
     typing_seen: u64,
 }
 
 enum Place {
-    /// A gap up to here is still to be told.
+    /// A gap up to here is still to be sent.
     Lost(FeedPosition),
-    /// So many events of an epoch were told.
+    /// The events up to here were sent.
     Behind(FeedPosition),
 }
 
@@ -498,7 +498,7 @@ mod tests {
         let ring = Arc::new(Ring::at(position(1, 0)));
         assert!(ring.backfill(position(1, 0), (1..=3).map(event).collect()));
         let mut follower = ring.clone().follow(Some(position(1, 3)));
-        // Heard while connected.
+        // Received while connected.
         assert_eq!(ring.place(position(1, 2), event(2)), Placed::Held);
         assert_eq!(ring.place(position(1, 2), event(7)), Placed::Incomplete);
         let continued = [1, 7, 8].map(event).to_vec();
@@ -507,7 +507,7 @@ mod tests {
             follower.next().now_or_never().unwrap().unwrap(),
             Followed::Gap(position(1, 3))
         );
-        // Found after a time away.
+        // Found after a time without a connection.
         ring.mark_stale();
         assert!(ring.backfill(position(1, 0), [1, 7, 9, 10].map(event).to_vec()));
         assert_eq!(
@@ -526,7 +526,7 @@ mod tests {
         assert!(late.content_changed_at().is_some());
         let ring = Arc::new(Ring::at(position(1, 0)));
         assert!(ring.backfill(position(1, 0), vec![event(7), event(8)]));
-        // It came back with a place behind the deletion.
+        // The subscriber resumes after the deletion.
         let mut follower = ring.clone().follow(Some(position(1, 2)));
         ring.push(late.clone());
         let expected = Followed::Event(position(1, 3), late.without_content());

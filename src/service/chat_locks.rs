@@ -1,5 +1,5 @@
-//! One write at a time per chat and server: subscribers receive messages in stored order, and a legacy client's duplicate
-//! is detected.
+//! One write at a time per chat and server: subscribers receive messages in stored order, and a legacy client's
+//! duplicate is detected.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;

@@ -12,11 +12,11 @@ use crate::domain::{
 /// A chat to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewChat {
-    /// Whose it is to be; the viewer's own if not given.
+    /// The owner; the viewer if not given.
     pub user_id: Option<UserId>,
     /// The document it is about.
     pub document_id: Option<DocumentId>,
-    /// What lists show.
+    /// The title.
     pub title: String,
     /// `active` if not given.
     pub status: Option<ChatStatus>,
@@ -38,12 +38,12 @@ impl Service {
         Ok(visible.map(|chat| (chat.id, chat)).collect())
     }
 
-    /// The request that a caller's arguments for a list of chats stand for.
+    /// The page request for a caller's arguments of a list of chats.
     pub fn chat_page_request(&self, page: &PageArguments) -> Result<PageRequest, Error> {
         page.request(self.limits.chats_page_size, self.limits.page_size_max)
     }
 
-    /// A page of a user's chats, the latest written in first; the viewer's own if no user is given.
+    /// A page of a user's chats, or of the viewer's if no user is given. The most recently active chat comes first.
     pub async fn chat_page(
         &self,
         viewer: &Viewer,
@@ -109,7 +109,7 @@ impl Service {
             let active = service.engine.active_replies(id).await?;
             let deleted = service.store.delete_chat(id).await;
             let is_deleted = service.confirmed(deleted, Unconfirmed::ChatDeleted(id))?;
-            // Also where somebody else deleted it just now.
+            // Even if another caller deleted it first: that caller may have died before publishing.
             service.feed.publish(id, ChatEvent::ChatDeleted).await;
             service.engine.abandon(&active).await;
             service.engine.abandon_chat(id);
@@ -146,7 +146,7 @@ impl Service {
         Ok(oldest.collect())
     }
 
-    /// The user whom a call names, or the viewer's own, if the viewer may act for them.
+    /// The user that a call names, or else the viewer's own; an error if the viewer may not act for them.
     pub(super) fn acting_for(&self, viewer: &Viewer, user: Option<UserId>) -> Result<UserId, Error> {
         let user = user.unwrap_or_else(|| viewer.default_user());
         self.check_user_id(&user)?;

@@ -7,7 +7,7 @@ use crate::domain::SearchWords;
 use crate::engine::BeginError;
 use crate::store::StoreError;
 
-/// What a refusal is about.
+/// What was not found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// A chat.
@@ -28,37 +28,37 @@ impl std::fmt::Display for Subject {
 /// A refusal. The text is for people, [`Error::code`] for programs; `docs/errors.md` lists the codes.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No token, or none that is valid. Which it is, is not told.
+    /// The token is missing or invalid. The error does not say which.
     #[error("A valid token is required.")]
     Unauthenticated,
-    /// Only programs with the scope of services may do that.
+    /// Only tokens with the service scope may do this.
     #[error("That needs a token with the scope of services.")]
     Forbidden,
-    /// The caller acts for somebody else. Whether there is such a user, is not told.
+    /// The caller named another user. The error does not say whether that user exists.
     #[error("You may act for yourself only.")]
     OtherUser,
-    /// The keys that tokens are proven by cannot be asked for.
+    /// The JWT keys could not be fetched yet.
     #[error("Tokens cannot be checked now. Please try again.")]
     NoKeys,
     /// The caller asks too often.
     #[error("Too many requests. Please wait.")]
     RateLimited {
-        /// How long.
+        /// How long to wait.
         retry_after: Duration,
     },
     /// The user has used up the tokens of the day.
     #[error("The tokens of today are used up.")]
     QuotaExceeded {
-        /// How long it is until there are new ones.
+        /// The time until the next day begins.
         retry_after: Duration,
     },
-    /// As many streams are open as there may be.
+    /// The caller or the server has as many open streams as allowed.
     #[error("As many streams are open as this server allows.")]
     TooManyStreams,
-    /// An id that is none.
+    /// Malformed id.
     #[error("An id is 24 hexadecimal digits.")]
     InvalidId,
-    /// A user id that is none.
+    /// Malformed user id.
     #[error("A user id is a 64-bit integer or 1 to 255 bytes of text.")]
     InvalidUserId,
     /// It does not exist, or is not the viewer's: the two look the same.
@@ -84,7 +84,7 @@ pub enum Error {
         /// The bound, in characters.
         max: usize,
     },
-    /// A client key that is none.
+    /// Malformed client key.
     #[error("A client key has 1 to 128 characters of A-Z a-z 0-9 _ . : -")]
     InvalidClientKey,
     /// A page size out of bounds.
@@ -106,16 +106,16 @@ pub enum Error {
         SearchWords::QUERY_CHARS_MAX
     )]
     InvalidSearch,
-    /// A period that is none.
+    /// Invalid period.
     #[error("A period ends after it begins, and has at most {days} days.")]
     InvalidPeriod {
         /// The bound, in days.
         days: i64,
     },
-    /// A language tag that is none.
+    /// Malformed language tag.
     #[error("A language is a BCP 47 tag, such as hi or en-GB.")]
     InvalidLanguage,
-    /// A time zone that is none.
+    /// Unknown time zone.
     #[error("A time zone is a name of the IANA database, such as Asia/Kolkata.")]
     InvalidTimeZone,
     /// A fault script that cannot be read.
@@ -127,32 +127,32 @@ pub enum Error {
     /// The client key is taken by a message that says something else.
     #[error("This client key belongs to another message of the chat.")]
     Conflict,
-    /// Too many replies of the chat are under way.
+    /// The chat has too many active replies.
     #[error("Too many replies wait in this chat.")]
     TooManyReplies,
-    /// A reply is under way, and the caller would not wait for it; or it is the one that was to be made again.
+    /// A reply is active, and the caller does not want to wait for it; or it is the reply to regenerate.
     #[error("A reply is under way.")]
     ReplyUnderWay,
     /// The message is no reply.
     #[error("This message is not a bot's reply.")]
     NotAReply,
-    /// The server is on its way down.
+    /// The server is shutting down.
     #[error("The server is shutting down.")]
     ShuttingDown,
-    /// The store is away. The same call may succeed later.
+    /// The store is unavailable. The same call may succeed later.
     #[error("The store is not available. Please try again.")]
     Unavailable(#[source] StoreError),
     /// Something that should not happen.
     #[error("Something went wrong.")]
     Internal(#[source] StoreError),
-    /// A use case broke down.
+    /// A use case panicked.
     #[error("Something went wrong.")]
     Panicked(#[source] tokio::task::JoinError),
 }
 
 impl Error {
-    /// How long the caller should wait before the same is worth another try, in seconds, where that is known. Rounded up:
-    /// who comes back as soon as they are told shall be let in.
+    /// How long the caller should wait before a retry, in seconds, where that is known. Rounded up, so that a retry
+    /// right after it succeeds.
     pub fn retry_after_seconds(&self) -> Option<u64> {
         match self {
             Self::RateLimited { retry_after } | Self::QuotaExceeded { retry_after } => {

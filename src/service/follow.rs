@@ -1,4 +1,4 @@
-//! Following a chat: its events, and the text of every reply while it grows, in one stream with one cursor.
+//! Following a chat: its events and the growing text of every reply, in one stream with one cursor.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::future::{pending, poll_fn};
@@ -17,21 +17,21 @@ use crate::engine::{ReplyReader, ReplyUpdate};
 use crate::feed::{Followed, Follower};
 use crate::telemetry::{self, Counted};
 
-/// A place that no feed has: whoever follows from it is told of a gap.
+/// A position that no feed has: following from it begins with a gap.
 const NOWHERE: FeedPosition = FeedPosition {
     epoch: 0,
     sequence: 0,
 };
-/// How soon replies under way are looked for again that could not be read.
+/// How soon to look for the active replies again if they could not be read.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// Deleted messages that a subscription remembers. Another server may publish an event of a message after its deletion,
 /// but rarely so late that this many others were deleted in between.
 const DELETED_MAX: usize = 32;
 
-/// What a follower of a chat is told.
+/// What a subscriber of a chat receives.
 #[derive(Clone, Debug)]
 pub enum ChatUpdate {
-    /// What happened before is not told: the follower reads the chat, and goes on with what comes.
+    /// Earlier events are unavailable: read the chat, then apply what follows.
     Resync,
     /// A message was written, other than a reply.
     MessageAdded(Message),
@@ -43,13 +43,13 @@ pub enum ChatUpdate {
     ChatUpdated(Chat),
     /// The chat was deleted; nothing follows.
     ChatDeleted(ChatId),
-    /// Somebody began to type or ceased.
+    /// A user began or stopped typing.
     TypingChanged(Typing),
     /// A reply began, grew or ended.
     Reply(ReplyUpdate),
 }
 
-/// One who follows a chat. Its memory is constant: a place in the feed, and one in each reply under way.
+/// A subscription to a chat. Its memory is constant: a position in the feed, and a cursor in each active reply.
 pub struct ChatFollower {
     service: Arc<Service>,
     viewer: Viewer,
@@ -57,21 +57,21 @@ pub struct ChatFollower {
     feed: Follower,
     position: FeedPosition,
     replies: Vec<(MessageId, BoxStream<'static, ReplyUpdate>)>,
-    /// What was told of each reply that is followed; `None` if nothing was yet.
-    told: BTreeMap<MessageId, Option<ReplyCursor>>,
-    /// Replies that were found under way, and whose beginning the feed may still tell.
+    /// How much of each followed reply was sent; `None` if nothing was.
+    sent: BTreeMap<MessageId, Option<ReplyCursor>>,
+    /// Replies that were found active before the feed's event of their beginning, which is then skipped.
     found: HashSet<MessageId>,
     /// The messages whose deletion was sent last: later events of them are dropped.
     deleted: VecDeque<MessageId>,
-    /// When to look again for the replies under way, which could not be read; `None` if all are followed.
+    /// When to look for the active replies again, which could not be read; `None` if all are followed.
     look_at: Option<Instant>,
     is_over: bool,
     _counted: Counted,
 }
 
 impl Service {
-    /// Follows a chat from a cursor, or from this moment if there is none. Where the cursor's place is forgotten, or
-    /// there is none, the follower is told to read the chat first; of the replies under way it misses nothing.
+    /// Follows a chat from a cursor, or from this moment if there is none. Without a cursor, or with an expired one,
+    /// [`ChatUpdate::Resync`] comes first; the text of active replies continues in any case.
     pub async fn follow_chat(
         self: &Arc<Self>,
         viewer: &Viewer,
@@ -90,7 +90,7 @@ impl Service {
             feed: self.feed.follow(chat, position).await,
             position: position.unwrap_or(NOWHERE),
             replies: Vec::new(),
-            told: BTreeMap::new(),
+            sent: BTreeMap::new(),
             found: HashSet::new(),
             deleted: VecDeque::new(),
             look_at: None,
@@ -107,16 +107,17 @@ impl Service {
 }
 
 impl ChatFollower {
-    /// The next update and the cursor behind it, or `None` after the chat was deleted. To be polled to its end: what
-    /// a dropped call was told is lost.
+    /// The next update and the cursor after it, or `None` after the chat was deleted. Not cancel-safe: dropping the
+    /// call can lose an update.
     pub async fn next(&mut self) -> Option<(ChatUpdate, ChatCursor)> {
         while !self.is_over {
             let update = tokio::select! {
-                // The feed first: what it says of a message, its deletion above all, comes before more of its text.
+                // The feed first: an event of a message, above all its deletion, is sent before more of its text.
                 biased;
-                // Not while there is no room for one more reply: those that have ended make room first.
+                // Not while the cursor has no room for one more reply: replies that have ended make room first.
                 followed = self.feed.next(), if self.replies.len() < ChatCursor::REPLIES_MAX => {
-                    // Kept only while there is something to take: most chats are silent nearly all of the time.
+                    // Boxed, so that it takes memory only while there is an event: most chats are silent most of the
+                    // time.
                     Box::pin(self.take(followed?)).await
                 }
                 (id, update) = next_of(&mut self.replies) => Some(self.reply_update(id, update)),
@@ -129,24 +130,24 @@ impl ChatFollower {
         None
     }
 
-    /// What to tell of an entry of the feed, if anything is left to tell.
+    /// The update for an entry of the feed, if there is anything to send.
     async fn take(&mut self, followed: Followed) -> Option<ChatUpdate> {
-        let told = match followed {
+        let update = match followed {
             Followed::Gap(position) => {
                 self.position = position;
                 self.resync().await.map(Some)
             }
             Followed::Event(position, event) => {
                 self.position = position;
-                self.tell(event).await
+                self.update_for(event).await
             }
             Followed::Typing(typing) => Ok(Some(ChatUpdate::TypingChanged(typing))),
         };
-        match told {
-            Ok(told) => told,
-            // Gone by now; that it went is told next.
+        match update {
+            Ok(update) => update,
+            // Deleted since; its deletion event follows.
             Err(Error::NotFound(_)) => None,
-            // Not to be read now: the follower reads it by itself when it can.
+            // The store is unavailable: the client reads the chat when it can.
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(chat.id = %self.chat, error, "a follower is told to read the chat again");
@@ -156,13 +157,14 @@ impl ChatFollower {
         }
     }
 
-    async fn tell(&mut self, event: ChatEvent) -> Result<Option<ChatUpdate>, Error> {
+    async fn update_for(&mut self, event: ChatEvent) -> Result<Option<ChatUpdate>, Error> {
         let (service, viewer) = (&self.service, &self.viewer);
         if event.message_id().is_some_and(|id| self.deleted.contains(&id)) {
             return Ok(None);
         }
         Ok(Some(match event {
-            // What an event carries needs no read: the right to the chat was checked, and its owner never changes.
+            // The content of an event is sent without a check: the subscriber may read the chat, whose owner never
+            // changes.
             ChatEvent::MessageAdded(message) => {
                 ChatUpdate::MessageAdded(match message.content_in(self.chat) {
                     Ok(message) => message,
@@ -176,7 +178,7 @@ impl ChatFollower {
                 })
             }
             ChatEvent::MessageDeleted(id) => {
-                // Nothing of it is told any more.
+                // Later events of this message are dropped.
                 self.detach(id);
                 ChatUpdate::MessageDeleted(id)
             }
@@ -191,8 +193,8 @@ impl ChatFollower {
             ChatEvent::ReplyStarted(message) => {
                 let id = message.id();
                 if !self.found.remove(&id) {
-                    // Of a reply that another server generates the store is asked: the event may come so late that its
-                    // message is deleted, and then nothing more of it may be shown.
+                    // A reply of another server is read from the store: the event may arrive so late that its message
+                    // is deleted, and then nothing of it may be sent.
                     self.attach(id, None).await?;
                 }
                 return Ok(None);
@@ -206,8 +208,8 @@ impl ChatFollower {
         Ok(deleted.unwrap_or(ChatUpdate::Resync))
     }
 
-    /// Looks for the replies under way, until they can be read. One may have begun and ended meanwhile, so the follower
-    /// then reads the chat once more.
+    /// Looks for the active replies until they can be read, and then has the client read the chat again: a reply may
+    /// have begun and ended meanwhile.
     async fn look_again(&mut self) -> Option<ChatUpdate> {
         match self.resync().await {
             Ok(update) => Some(update),
@@ -218,7 +220,8 @@ impl ChatFollower {
         }
     }
 
-    /// Follows every reply under way that is not followed yet; that the chat is deleted may be among what was missed.
+    /// Follows every active reply that is not followed yet. Returns an update if the chat turns out to be deleted,
+    /// because that event may have been missed.
     async fn find_replies(&mut self) -> Result<Option<ChatUpdate>, Error> {
         match self.service.chat(&self.viewer, self.chat).await {
             Ok(_) => {}
@@ -241,7 +244,7 @@ impl ChatFollower {
         Ok(None)
     }
 
-    /// Whether the reply is followed: there may be no such message, or not yet.
+    /// Follows a reply. Returns false if the chat has no such message, or not yet.
     async fn attach(&mut self, id: MessageId, cursor: Option<ReplyCursor>) -> Result<bool, Error> {
         if self.is_attached(id) {
             return Ok(true);
@@ -249,7 +252,7 @@ impl ChatFollower {
         let Some(reader) = self.service.engine.follow(id, cursor).await? else {
             return Ok(false);
         };
-        // A cursor is what the caller says: it may name the reply of another chat, which is not theirs to read.
+        // Clients can forge cursors: this one may name a reply of a chat that the caller may not read.
         if reader.chat() != self.chat {
             return Ok(false);
         }
@@ -262,13 +265,13 @@ impl ChatFollower {
     }
 
     fn push(&mut self, id: MessageId, cursor: Option<ReplyCursor>, reader: ReplyReader) {
-        self.told.insert(id, cursor);
+        self.sent.insert(id, cursor);
         self.replies.push((id, updates(reader)));
     }
 
     fn detach(&mut self, id: MessageId) {
         self.replies.retain(|(followed, _)| *followed != id);
-        self.told.remove(&id);
+        self.sent.remove(&id);
         self.found.remove(&id);
         if self.deleted.len() == DELETED_MAX {
             self.deleted.pop_front();
@@ -276,15 +279,15 @@ impl ChatFollower {
         self.deleted.push_back(id);
     }
 
-    /// The update of the chat that an update of one of its replies is.
+    /// The update of the chat for an update of one of its replies.
     fn reply_update(&mut self, id: MessageId, update: ReplyUpdate) -> ChatUpdate {
         match update {
             ReplyUpdate::Snapshot { cursor, .. } | ReplyUpdate::Partial { cursor, .. } => {
-                self.told.insert(id, Some(cursor));
+                self.sent.insert(id, Some(cursor));
             }
-            ReplyUpdate::Finished { .. } => _ = self.told.remove(&id),
+            ReplyUpdate::Finished { .. } => _ = self.sent.remove(&id),
             ReplyUpdate::Deleted { .. } => {
-                // The feed's own event of the deletion may be lost, or was never published.
+                // The feed's deletion event may be lost, or was never published.
                 self.detach(id);
                 return ChatUpdate::MessageDeleted(id);
             }
@@ -292,14 +295,14 @@ impl ChatFollower {
         ChatUpdate::Reply(update)
     }
 
-    /// Behind what was told. Whoever comes back with it while the replies under way could not be read reads the chat again.
+    /// The cursor after what was sent. While the active replies cannot be read, it is one that begins with a resync.
     pub fn cursor(&self) -> ChatCursor {
         ChatCursor {
             position: match self.look_at {
                 Some(_) => NOWHERE,
                 None => self.position,
             },
-            replies: self.told.iter().map(|(id, told)| (*id, *told)).collect(),
+            replies: self.sent.iter().map(|(id, sent)| (*id, *sent)).collect(),
         }
     }
 }
@@ -307,14 +310,14 @@ impl ChatFollower {
 /// Completes at a moment; never, if there is none.
 async fn due(at: Option<Instant>) {
     match at {
-        // Kept only while it is waited for.
+        // Boxed, so that it takes memory only while there is something to wait for.
         Some(at) => Box::pin(sleep_until(at)).await,
         None => pending().await,
     }
 }
 
-/// The next update of any of these, of that one first which was attached first: so whoever is slow sees replies in the
-/// order of their turns, as everybody else does. Those that have ended are put away; where there is none, it never comes.
+/// The next update of any of these replies, the one attached first having priority: so slow clients also see replies in
+/// the order of their turns. Removes replies that have ended; never completes if there are none.
 async fn next_of(
     replies: &mut Vec<(MessageId, BoxStream<'static, ReplyUpdate>)>,
 ) -> (MessageId, ReplyUpdate) {

@@ -1,5 +1,5 @@
-//! How each part of the server does. A probe is answered within [`ANSWER_WAIT_MAX`] whatever the store does, and any
-//! number of probes together ask the store once at a time and at most once in [`FRESH_FOR`].
+//! The health of each part of the server. A probe is answered within [`ANSWER_WAIT_MAX`] even if the store hangs, and
+//! all probes together ask the store at most once in [`FRESH_FOR`], one call at a time.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,23 +12,23 @@ use crate::engine::BotHealth;
 use crate::store::Store;
 use crate::telemetry;
 
-/// How long a probe waits for the store. One that takes longer is not available.
+/// How long a probe waits for the store. A store that takes longer counts as unavailable.
 pub const ANSWER_WAIT_MAX: Duration = Duration::from_millis(1_500);
-/// How long the store's answer stands.
+/// How long an answer of the store is reused.
 pub const FRESH_FOR: Duration = Duration::from_secs(1);
 
-/// How the server does.
+/// The health of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Health {
     /// Whether the store can be read and written. Without it nothing can be served.
     pub is_store_up: bool,
-    /// Whether the feed carries events. Without it followers on other servers learn late, from the store.
+    /// Whether the feed publishes events. Without it, subscribers on other servers receive them late, from the store.
     pub is_feed_up: bool,
-    /// How the bot has done lately.
+    /// The bot's recent health.
     pub bot: BotHealth,
 }
 
-/// Asks the store whether it is there, once at a time.
+/// Asks the store whether it answers, one call at a time.
 #[derive(Clone)]
 pub(super) struct Pulse {
     store: Arc<dyn Store>,
@@ -81,9 +81,9 @@ impl Pulse {
         answered.is_ok() && self.beat.last().answer.is_some_and(|(is_up, _)| is_up)
     }
 
-    /// Asks once, on a task of its own: whoever wanted to know may be gone before the store has answered.
+    /// Asks once, on a task of its own, because the probe may be gone before the store answers.
     async fn ask(self) {
-        // However this ends, the next probe asks again.
+        // Dropped even after a panic, so that the next probe asks again.
         let mut asked = Asked(self.beat, false);
         match self.store.ping().await {
             Ok(()) => asked.1 = true,
@@ -115,7 +115,7 @@ impl Beat {
 }
 
 impl Service {
-    /// How the server does, within a second and a half.
+    /// The health of the server, within [`ANSWER_WAIT_MAX`].
     pub async fn health(&self) -> Health {
         let health = Health {
             is_store_up: self.pulse.is_up().await,

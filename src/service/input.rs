@@ -1,4 +1,4 @@
-//! Checks of what comes from outside, each in one place.
+//! Validation of input, each check in one place.
 
 use super::{Error, Service};
 use crate::domain::{ClientKey, UserId};

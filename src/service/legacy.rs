@@ -77,8 +77,8 @@ impl Service {
         Ok(Numbered { items, total })
     }
 
-    /// A page of a chat's messages, the oldest first. The messages are not counted, because that can cost more the longer
-    /// the chat is.
+    /// A page of a chat's messages, the oldest first. The messages are not counted, because that can cost more the
+    /// longer the chat is.
     pub async fn messages_by_number(
         &self,
         viewer: &Viewer,
@@ -132,8 +132,8 @@ impl Service {
             .ok_or(Error::NotFound(Subject::Message))
     }
 
-    /// Stores a message without asking for a reply; the chat keeps its rank in its owner's list. If a legacy client sent
-    /// the same text over its socket a moment ago, returns that message instead.
+    /// Stores a message without asking for a reply; the chat keeps its rank in its owner's list. If a legacy client
+    /// sent the same text over its socket a moment ago, returns that message instead.
     pub async fn post_message(&self, viewer: &Viewer, new: NewMessage) -> Result<Message, Error> {
         let chat_id = new.chat_id;
         let draft = self.draft(new).await?;

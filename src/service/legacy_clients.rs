@@ -7,11 +7,11 @@ use crate::domain::{
     Position, Timestamp,
 };
 
-/// For how long the same text in the same chat that arrives over the other API counts as a duplicate, in milliseconds: an
-/// early browser client sends each text over the socket and posts it as well.
+/// For how long the same text in the same chat that arrives over the other API counts as a duplicate, in milliseconds:
+/// an early browser client sends each text over the socket and posts it as well.
 const SAME_SENDING_MS: i64 = 2_000;
-/// How much later than the second of its id a message is dated at most, in milliseconds, if nothing in its chat is dated in
-/// the future: the rest of that second, and the later date that the store may give it.
+/// How much later than the second of its id a message is dated at most, in milliseconds, if nothing in its chat is
+/// dated in the future: the rest of that second, and the later date that the store may give it.
 const DATED_LATER_MS_MAX: i64 = 2_000;
 /// How many of the latest messages are searched for such a duplicate.
 const SAME_SENDING_MESSAGES_MAX: usize = 50;
@@ -19,8 +19,8 @@ const SAME_SENDING_MESSAGES_MAX: usize = 50;
 const TITLE_CHARS: usize = 50;
 
 impl Service {
-    /// A user's message with this text that was sent with a reply a moment ago. Posted messages have no reply and do not
-    /// count: a client that posts a text twice on purpose has two messages.
+    /// A user's message with this text that was sent with a reply a moment ago. Posted messages have no reply and do
+    /// not count: a client that posts a text twice on purpose has two messages.
     pub(super) async fn sent_a_moment_ago(
         &self,
         chat: ChatId,
@@ -72,9 +72,9 @@ impl Service {
         Ok(pages.remove(&chat).map(|page| page.items).unwrap_or_default())
     }
 
-    /// Makes a chat that was created as [`ChatStatus::PENDING`] active, with the beginning of a user's first message, which
-    /// is stored, as its title: later legacy clients give a new chat no title. A failure is only logged. `stored_with` is
-    /// the number of messages that were stored with it, itself included.
+    /// Makes a chat that was created as [`ChatStatus::PENDING`] active, with the beginning of a user's first message,
+    /// which is stored, as its title: later legacy clients give a new chat no title. A failure is only logged.
+    /// `stored_with` is the number of messages that were stored with it, itself included.
     pub(super) async fn name_pending_chat(&self, chat: &Chat, first: &Message, stored_with: u64) {
         if chat.status.0 != ChatStatus::PENDING {
             return;
@@ -111,9 +111,9 @@ fn came_a_moment_ago(message: &Message, now: Timestamp) -> bool {
     age.saturating_abs() <= SAME_SENDING_MS
 }
 
-/// When a message arrived. In a chat whose latest message has a date in the future, later messages are dated right after
-/// it, possibly hours ahead; then their ids tell when they arrived. An id has the second only, and its beginning is used:
-/// storing a text twice is better than losing one.
+/// When a message arrived. In a chat whose latest message has a date in the future, later messages are dated right
+/// after it, possibly hours ahead; then their ids tell when they arrived. An id has the second only, and its beginning
+/// is used: storing a text twice is better than losing one.
 fn came_at(message: &Message) -> Timestamp {
     let minted_at = message.id.0.minted_at();
     let dated_later = message.created_at.millis().saturating_sub(minted_at.millis());

@@ -28,7 +28,7 @@ pub struct NewMessage {
     pub reaction: Option<String>,
     /// Whether it was edited before.
     pub is_edited: bool,
-    /// The sender's name for it, so that sending it again does not store it twice.
+    /// The sender's idempotency key: sending the message again does not store it twice.
     pub client_key: Option<String>,
 }
 
@@ -74,7 +74,7 @@ impl Service {
         let messages = self.store.messages(ids).await?;
         let mut chats: Vec<_> = messages.iter().map(|message| message.chat_id).collect();
         if chats.is_empty() {
-            // A message that is not there takes as long as one that is somebody else's.
+            // A missing message costs the same reads as another user's, so that the two cannot be told apart.
             chats.push(ChatId(self.ids.next()));
         }
         let visible = self.chats_by_id(viewer, &chats).await?;
@@ -84,7 +84,7 @@ impl Service {
         Ok(messages.map(|message| (message.id, message)).collect())
     }
 
-    /// The request that a caller's arguments for a list of messages stand for.
+    /// The page request for a caller's arguments of a list of messages.
     pub fn message_page_request(&self, page: &PageArguments) -> Result<PageRequest, Error> {
         page.request(self.limits.messages_page_size, self.limits.page_size_max)
     }
@@ -129,7 +129,7 @@ impl Service {
         if message.is_under_way() {
             return Err(Error::Conflict);
         }
-        // What a bot's message cost stays what it cost, whoever edits it.
+        // A bot's message keeps the count that was billed.
         let token_count = match message.author {
             Author::User => Some(count_tokens(&text).await),
             Author::Bot => None,
@@ -143,7 +143,7 @@ impl Service {
         self.change_message(message, change).await
     }
 
-    /// Gives a message its one reaction; the last one wins.
+    /// Sets a message's reaction, replacing an earlier one.
     pub async fn add_reaction(
         &self,
         viewer: &Viewer,
@@ -159,7 +159,7 @@ impl Service {
         self.change_message(message, change).await
     }
 
-    /// Takes a message's reaction away, if it has one.
+    /// Removes a message's reaction, if it has one.
     pub async fn remove_reaction(&self, viewer: &Viewer, id: MessageId) -> Result<Message, Error> {
         let change = MessageChange {
             reaction: Some(None),

@@ -108,9 +108,9 @@ impl Service {
         }
     }
 
-    /// Runs a change to its end even if its caller goes away: otherwise a change could be stored and never published. This
-    /// covers one change, for every API; GraphQL also runs the other root fields of a mutation to their end, and only
-    /// these tasks are counted for [`Service::changes_published`].
+    /// Runs a change to its end even if its caller goes away: otherwise a change could be stored and never published.
+    /// This covers one change, for every API; GraphQL also runs the other root fields of a mutation to their end, and
+    /// only these tasks are counted for [`Service::changes_published`].
     async fn to_its_end<T: Send + 'static>(
         &self,
         change: impl Future<Output = Result<T, Error>> + Send + 'static,
@@ -121,8 +121,8 @@ impl Service {
         }
     }
 
-    /// Waits until every change that began has finished and is published to all servers, if they can be reached. More can
-    /// begin after that: call this again to wait for them.
+    /// Waits until every change that began has finished and is published to all servers, if they can be reached. More
+    /// can begin after that: call this again to wait for them.
     pub async fn changes_published(&self) {
         self.changes.close();
         self.changes.wait().await;

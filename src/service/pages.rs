@@ -17,7 +17,7 @@ pub struct PageArguments {
 }
 
 impl PageArguments {
-    /// The request that the arguments stand for: `default` items where they name no number, never more than `max`.
+    /// The page request: `default` items if the arguments have no number. More than `max` is an error.
     pub fn request(&self, default: usize, max: usize) -> Result<PageRequest, Error> {
         let (size, backward) = match (self.first, self.last) {
             (Some(_), Some(_)) => return Err(Error::InvalidPage),

@@ -23,8 +23,8 @@ pub struct Prompt {
     pub while_replying: WhileReplying,
     /// How the sender wants to be answered.
     pub manner: Manner,
-    /// Whether a legacy client sends it. If so, the reply is to the same text posted a moment ago, if there is one, and a
-    /// chat that was created as [`crate::domain::ChatStatus::PENDING`] is named.
+    /// Whether a legacy client sends it. If so, the reply is to the same text posted a moment ago, if there is one, and
+    /// a chat that was created as [`crate::domain::ChatStatus::PENDING`] is named.
     pub is_legacy: bool,
 }
 
@@ -96,8 +96,8 @@ impl Service {
     }
 
     async fn send(&self, viewer: &Viewer, prompt: Prompt, manner: engine::Manner) -> Result<Sent, Error> {
-        // The store checks that the chat is the user's when it begins the exchange. The chat is read here only if its owner
-        // has to be known before that.
+        // The store checks that the chat is the user's when it begins the exchange. The chat is read here only if its
+        // owner has to be known before that.
         let is_owner_needed =
             prompt.while_replying == WhileReplying::Interrupt || matches!(viewer, Viewer::Service(_));
         let by = match (viewer.user(), is_owner_needed) {
@@ -325,7 +325,7 @@ impl Service {
         })
     }
 
-    /// A bot's message before its first chunk. The store sets its date.
+    /// A bot's message before its first piece. The store sets its date.
     fn new_reply(&self, chat_id: ChatId, id: MessageId, in_reply_to: Option<MessageId>) -> Message {
         let now = self.clock.now();
         Message {

@@ -1,4 +1,4 @@
-//! How often one caller may ask, and how much one may have at once.
+//! Rate limits, and how many streams and replies a caller may have at once.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -15,12 +15,12 @@ use super::{Error, Service};
 use crate::config::Limits;
 use crate::domain::{Timestamp, UserId, Viewer};
 
-/// How often callers who have not called for long are forgotten.
+/// How often the limiters drop callers whose rate is unused.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
 /// The milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
 
-/// The rates of this server. Those of others are not known to it.
+/// The rate limiters of this server. Each server counts for itself.
 #[derive(Clone)]
 pub(super) struct Rates(Arc<Limiters>);
 
@@ -41,7 +41,7 @@ impl Rates {
         }))
     }
 
-    /// Forgets callers who may ask for all again, for ever.
+    /// Drops callers whose rate is unused, again and again.
     pub(super) async fn keep_short(&self) {
         loop {
             tokio::time::sleep(FORGET_EVERY).await;
@@ -63,8 +63,9 @@ fn per_minute(count: usize) -> Quota {
     Quota::per_minute(count.unwrap_or(NonZeroU32::MIN))
 }
 
-/// Whom an address stands for: of IPv6 a whole network, because that is what one customer is given. `None` for this
-/// machine and private networks: a proxy that nobody named as one stands there for everybody.
+/// The address that a request is counted for. Of IPv6 it is the /64 network, because providers give one to each
+/// customer. `None` for loopback and private addresses: an unconfigured proxy there would be counted for all its
+/// clients.
 fn network(address: IpAddr) -> Option<IpAddr> {
     match address.to_canonical() {
         address if address.is_loopback() => None,
@@ -78,7 +79,7 @@ fn network(address: IpAddr) -> Option<IpAddr> {
     }
 }
 
-/// How many of something each caller has.
+/// Counts something for each caller.
 #[derive(Clone)]
 pub(super) struct Tally<K>(Arc<Mutex<HashMap<K, usize>>>);
 
@@ -89,11 +90,11 @@ impl<K> Default for Tally<K> {
 }
 
 impl<K: Hash + Eq + Clone> Tally<K> {
-    /// One more of `caller`, until it is dropped; `None` if there are `max`.
+    /// Counts one more of `caller` until the result is dropped; `None` if they have `max`.
     pub(super) fn one_more(&self, caller: K, max: usize) -> Option<Counted<K>> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(caller.clone()).or_default();
-        // What is there is never zero, so nothing is left behind where there is no room.
+        // Entries are never zero unless `max` is, so a rejected caller leaves no entry behind.
         if *count >= max {
             return None;
         }
@@ -105,7 +106,7 @@ impl<K: Hash + Eq + Clone> Tally<K> {
     }
 }
 
-/// One of those that are counted.
+/// One that is counted until it is dropped.
 pub(super) struct Counted<K: Hash + Eq> {
     tally: Tally<K>,
     caller: K,
@@ -123,7 +124,7 @@ impl<K: Hash + Eq> Drop for Counted<K> {
     }
 }
 
-/// What each caller has at once.
+/// What each caller has open at once.
 #[derive(Clone, Default)]
 pub(super) struct Tallies {
     streams: Tally<UserId>,
@@ -131,17 +132,17 @@ pub(super) struct Tallies {
     replies: Tally<UserId>,
 }
 
-/// A caller's part of the streams that may be open.
+/// One stream, counted for its user and its address.
 pub struct StreamShare {
     _viewer: Option<Counted<UserId>>,
     _address: Option<Counted<IpAddr>>,
 }
 
-/// A caller's part of the replies that may be under way.
+/// One active reply, counted for its user.
 pub(super) type ReplyShare = Option<Counted<UserId>>;
 
 impl Service {
-    /// Counts one request of a session's address, before anything is known of the caller but that.
+    /// Counts one request of an address, before the caller is authenticated.
     pub fn count_request(&self, address: Option<IpAddr>) -> Result<(), Error> {
         match address.and_then(network) {
             Some(address) => self.rates.take(&self.rates.0.requests, &address),
@@ -149,7 +150,7 @@ impl Service {
         }
     }
 
-    /// Counts one operation of a session: whatever a face does for it at once.
+    /// Counts one operation of a session.
     pub fn count_operation(&self, session: &Session) -> Result<(), Error> {
         match session.viewer.user() {
             Some(user) => self.rates.take(&self.rates.0.operations, user),
@@ -163,8 +164,8 @@ impl Service {
         self.count_operation(session)
     }
 
-    /// Counts one prompt of a user, and looks at what they used today. Where nobody is asked for a token, a user is what
-    /// anybody says.
+    /// Counts one prompt of a user, and checks their quota. Without authentication nothing is counted, because callers
+    /// can name any user.
     pub(super) async fn count_prompt(&self, viewer: &Viewer, user: &UserId) -> Result<ReplyShare, Error> {
         if *viewer == Viewer::Anonymous {
             return Ok(None);
@@ -179,7 +180,7 @@ impl Service {
         Ok(Some(share))
     }
 
-    /// Whether a user has tokens left today, by UTC.
+    /// Checks that a user has tokens left for today, by UTC.
     async fn check_quota(&self, user: &UserId) -> Result<(), Error> {
         let max = self.limits.tokens_per_day;
         if max == Limits::NO_QUOTA {
@@ -201,20 +202,20 @@ impl Service {
         }
     }
 
-    /// A viewer's part of the streams that may be open; `None` if they have as many as they may.
+    /// Counts one more stream of a viewer; `None` if they are at the limit.
     pub fn share_of_viewer(&self, session: &Session) -> Option<StreamShare> {
         let viewer = session.viewer.user().map(|user| {
             let max = self.limits.streams_per_viewer;
             self.tallies.streams.one_more(user.clone(), max)
         });
-        // One is counted and had room, or is not counted.
+        // `None` for a user at the limit. Callers without a user are not counted.
         Some(StreamShare {
             _viewer: viewer.map_or(Some(None), |share| share.map(Some))?,
             _address: None,
         })
     }
 
-    /// [`Service::share_of_viewer`], and the part of their address.
+    /// [`Service::share_of_viewer`], counted for the address as well.
     pub(super) fn share_of_streams(&self, session: &Session) -> Option<StreamShare> {
         let share = self.share_of_viewer(session)?;
         let address = session.address.and_then(network).map(|address| {

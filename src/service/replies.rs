@@ -7,16 +7,16 @@ use crate::domain::{
 use crate::engine::{ReplyReader, ReplyUpdate};
 use crate::telemetry::{self, Counted};
 
-/// What came of a stop.
+/// A reply after a stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stopped {
-    /// The reply as it then is.
+    /// The reply when the call returned.
     pub message: Message,
-    /// Who stopped it, where, and at what cost.
+    /// Who stopped it, at which offset, and at what cost.
     pub receipt: StopReceipt,
 }
 
-/// One who follows a reply. Its memory is constant: a place in the text.
+/// A subscription to a reply. Its memory is constant: an offset into the text.
 pub struct ReplyFollower {
     reader: ReplyReader,
     _counted: Counted,
@@ -34,26 +34,26 @@ impl ReplyFollower {
 pub enum StopOutcome {
     /// The reply was stopped, by this request or an earlier one.
     Stopped,
-    /// The wish is noted; the server that generates the reply has not ended it yet.
+    /// The request is stored; the server that generates the reply has not ended it yet.
     Stopping,
     /// The reply had ended otherwise before.
     EndedBefore,
 }
 
-/// Proof of a stop: the same for everyone who asks, however often.
+/// Proof of a stop: the same for every caller and every repetition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StopReceipt {
-    /// Whether there was anything to stop.
+    /// What the stop did.
     pub outcome: StopOutcome,
-    /// The user who asked first.
+    /// The user of the first stop request.
     pub requested_by: Option<UserId>,
-    /// When they did.
+    /// When the first stop request arrived.
     pub requested_at: Option<Timestamp>,
-    /// How much of the text there is, in bytes of UTF-8.
+    /// The length of the text, in bytes of UTF-8.
     pub offset: usize,
-    /// What the bot produced, as far as it is paid for; known when the reply has ended.
+    /// The tokens that the bot produced and that are billed; known when the reply has ended.
     pub tokens: Option<TokenCount>,
-    /// How long it took from the wish until the bot's stream was closed, in milliseconds. `None` if the bot was never
+    /// The time from the stop request until the bot's stream was closed, in milliseconds. `None` if the bot was never
     /// called.
     pub upstream_closed_after_ms: Option<i64>,
 }
@@ -72,7 +72,7 @@ impl StopReceipt {
             Some(ReplyState::Streaming) => StopOutcome::Stopping,
             _ => StopOutcome::EndedBefore,
         };
-        // A wish that came too late is nothing that anybody needs a proof of.
+        // A stop request that came too late is not part of the receipt.
         let stop = reply
             .and_then(|reply| reply.stop.as_ref())
             .filter(|_| outcome != StopOutcome::EndedBefore);
@@ -91,9 +91,9 @@ impl StopReceipt {
 }
 
 impl Service {
-    /// Stops a reply, also one that waits for its turn. One that has ended is left as it is, and the receipt says so.
+    /// Stops a reply, generating or queued. A reply that has ended stays as it is, and the receipt says so.
     pub async fn stop_reply(&self, viewer: &Viewer, id: MessageId) -> Result<Stopped, Error> {
-        // Of a reply that is generated here it is known whose it is.
+        // For a reply that is generated here, the engine knows the chat's owner.
         let known = self.engine.user_of(id);
         let (chat, user) = match known.filter(|(_, user)| viewer.may_act_for(user)) {
             Some(known) => known,
@@ -115,8 +115,8 @@ impl Service {
         .await
     }
 
-    /// Stops every reply of a chat that is under way, those that wait for their turn included, whoever asked for them:
-    /// the messages of those that stopped.
+    /// Stops every active reply of a chat, generating or queued, whoever requested it. Returns the messages of those
+    /// that stopped.
     pub async fn stop_replies(&self, viewer: &Viewer, chat: ChatId) -> Result<Vec<Message>, Error> {
         let chat = self.chat(viewer, chat).await?;
         let (service, by) = (self.clone(), viewer.acting_user(&chat.user_id));
@@ -131,7 +131,7 @@ impl Service {
         .await
     }
 
-    /// Follows a reply from a cursor, or from a snapshot if there is none or it does not fit.
+    /// Follows a reply from a cursor; begins with a snapshot if there is no cursor or it does not fit.
     pub async fn follow_reply(
         &self,
         viewer: &Viewer,

@@ -1,4 +1,4 @@
-//! Who is connected to a chat: the documented sockets and the subscriptions to it, on all servers.
+//! Connection counts: the legacy sockets and subscriptions of a chat, on all servers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,14 +7,14 @@ use super::{Error, Service};
 use crate::domain::{ChatId, Viewer};
 use crate::feed::Fleet;
 
-/// The rooms of this server in which somebody is. One that nobody is in takes no memory.
+/// The connection counts of this server, one for each room. An empty room takes no memory.
 #[derive(Clone, Default)]
 pub struct Rooms {
     seats: Arc<Mutex<HashMap<String, usize>>>,
     fleet: Option<Arc<dyn Fleet>>,
 }
 
-/// One connection's place in a room, which is free again when this is dropped.
+/// One connection, counted in its room until this is dropped.
 pub struct Seat {
     rooms: Rooms,
     room: String,
@@ -33,7 +33,7 @@ impl Rooms {
         let mut seats = self.lock();
         let count = seats.entry(room.clone()).or_default();
         *count += 1;
-        // Under the lock, so that the figure told last is the last one.
+        // Under the lock, so that counts are announced in order.
         self.announce(&room, *count);
         Seat {
             rooms: self.clone(),
@@ -45,7 +45,7 @@ impl Rooms {
         self.lock().get(&name(chat)).copied().unwrap_or_default()
     }
 
-    /// Of a room that is no chat's the others are told nothing: its name may be anything.
+    /// Announces a count to the other servers, unless the room is not named like a chat: clients choose these names.
     fn announce(&self, room: &str, count: usize) {
         if let Some(fleet) = self.fleet.as_ref().filter(|_| ChatId::parse(room).is_ok()) {
             fleet.announce(room, count);
@@ -71,13 +71,13 @@ impl Drop for Seat {
 }
 
 impl Service {
-    /// Takes a place among those who are connected to a chat, whether or not there is such a chat.
+    /// Counts a connection to a chat, whether or not the chat exists.
     pub fn enter_room(&self, chat: &str) -> Seat {
         self.rooms.enter(chat)
     }
 
-    /// How many are connected to a chat, whether or not there is such a chat. To a viewer with a token, a chat that is not
-    /// theirs is one that is not there, and nobody is connected to it.
+    /// The number of connections to a chat, whether or not it exists. For a viewer with a token, it is 0 unless they
+    /// may read the chat, so that another user's chat looks like a missing one.
     pub async fn connection_count(&self, viewer: &Viewer, chat: &str) -> Result<usize, Error> {
         if *viewer != Viewer::Anonymous {
             let visible = match ChatId::parse(chat) {
@@ -92,8 +92,8 @@ impl Service {
         Ok(counts.first().copied().unwrap_or_default())
     }
 
-    /// How many are connected to each of these chats, in their order. Of other servers as far as they can be heard, and a
-    /// moment late.
+    /// The number of connections to each of these chats, in their order. Counts of other servers are included if they
+    /// can be read, and are slightly delayed.
     pub async fn connection_counts(&self, chats: &[String]) -> Vec<usize> {
         let mut counts: Vec<_> = chats.iter().map(|chat| self.rooms.count(chat)).collect();
         if let Some(fleet) = &self.rooms.fleet {
@@ -108,7 +108,7 @@ impl Service {
     }
 }
 
-/// Ids are read in either case, so both mean one room.
+/// The name of a chat's room. Ids are accepted in upper and lower case, which both mean one room.
 fn name(chat: &str) -> String {
     chat.to_ascii_lowercase()
 }

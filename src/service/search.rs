@@ -1,15 +1,15 @@
-//! Messages found by their words.
+//! Searching messages by their words.
 
 use super::{Error, PageArguments, Service};
 use crate::domain::{ChatId, Message, Page, PageRequest, SearchScope, SearchWords, UserId, Viewer};
 
 impl Service {
-    /// The request that a caller's arguments for a search stand for.
+    /// The page request for a caller's arguments of a search.
     pub fn search_page_request(&self, page: &PageArguments) -> Result<PageRequest, Error> {
         page.request(self.limits.chats_page_size, self.limits.page_size_max)
     }
 
-    /// A page of the messages that hold every word of `query`, the newest first: in one chat, or in all chats of a
+    /// A page of the messages that contain every word of `query`, the newest first: in one chat, or in all chats of a
     /// user, who is the viewer if not given.
     pub async fn search_messages(
         &self,
@@ -23,7 +23,7 @@ impl Service {
         let scope = match chat {
             Some(id) => {
                 let chat = self.chat(viewer, id).await?;
-                // A chat of somebody else than the user who was asked for holds nothing of theirs.
+                // Another user's chat contains no message of the given user.
                 if user.is_some_and(|user| user != chat.user_id) {
                     return Ok(Page::empty());
                 }

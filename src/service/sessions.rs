@@ -1,4 +1,4 @@
-//! Who calls, for how long, and from where: each call of each face begins here.
+//! Sessions: who calls, until when, and from where. Every call of every API begins here.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -15,17 +15,17 @@ use crate::store::{Store, StoreError};
 
 /// How often each server looks for users that another one revoked.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
-/// How far back it looks, in milliseconds: the clock of one primary may be behind that of the one before.
+/// How far back it looks, in milliseconds: after a failover, the clock of the new primary may be behind.
 const LOOK_BACK_MS: i64 = 60_000;
 /// How many revocations it reads at once.
 const REVOCATIONS_AT_ONCE: usize = 1_000;
 
-/// One who calls, as long as they may. Cheap to clone; all clones end together.
+/// An authenticated caller, until the token expires or is revoked. Cheap to clone; all clones end together.
 #[derive(Clone)]
 pub struct Session {
-    /// Whom the server takes them for.
+    /// The caller.
     pub viewer: Viewer,
-    /// Where they call from, if that is known.
+    /// The caller's IP address, if known.
     pub address: Option<IpAddr>,
     bounds: Option<Bounds>,
 }
@@ -37,7 +37,7 @@ struct Bounds {
     revoked: watch::Receiver<Revoked>,
 }
 
-/// What is left to know of a token.
+/// The part of a token that is needed after it was verified.
 #[derive(Clone, Copy)]
 struct Token {
     issued_at: Timestamp,
@@ -54,7 +54,7 @@ impl Revoked {
         at.is_some_and(|at| issued_at < *at)
     }
 
-    /// Whether that was news.
+    /// Notes a revocation. Returns whether it is new.
     fn note(&mut self, revocation: Revocation) -> bool {
         let known = self
             .0
@@ -67,7 +67,7 @@ impl Revoked {
 }
 
 impl Session {
-    /// One whom nobody asked for a credential.
+    /// The session of a caller without authentication.
     pub fn anonymous(address: Option<IpAddr>) -> Self {
         Self {
             viewer: Viewer::Anonymous,
@@ -89,14 +89,14 @@ impl Session {
             }
             tokio::select! {
                 () = sleep_until(ends_at) => return,
-                // Both live as long as the server does.
+                // The senders live as long as the server does.
                 _ = token.changed() => {}
                 _ = revoked.changed() => {}
             }
         }
     }
 
-    /// Goes on with another token of the same caller; whether it is theirs.
+    /// Continues with another token of the same caller. Returns false if the token is another caller's.
     pub fn renew(&self, by: &Self) -> bool {
         let (Some(mine), Some(new)) = (&self.bounds, &by.bounds) else {
             return false;
@@ -110,7 +110,7 @@ impl Session {
     }
 }
 
-/// Proves tokens, and knows who was revoked.
+/// Verifies tokens, and knows which users were revoked.
 #[derive(Clone)]
 pub(super) struct Entrance {
     authenticator: Option<Authenticator>,
@@ -118,7 +118,7 @@ pub(super) struct Entrance {
 }
 
 impl Entrance {
-    /// An entrance that lets in whoever has a token that `authenticator` believes; everybody, without one.
+    /// An entrance that accepts the tokens that `authenticator` verifies; without one, everybody.
     pub(super) fn new(authenticator: Option<Authenticator>) -> Self {
         Self {
             authenticator,
@@ -136,7 +136,7 @@ impl Entrance {
         });
     }
 
-    /// Reads what is stored from a moment on: the latest moment that was found.
+    /// Reads the revocations that are stored since a moment. Returns the moment of the latest one.
     async fn read(&self, store: &dyn Store, mut since: Timestamp) -> Result<Timestamp, StoreError> {
         loop {
             let found = store.revocations(since, REVOCATIONS_AT_ONCE).await?;
@@ -146,20 +146,20 @@ impl Entrance {
             if is_all {
                 return Ok(latest);
             }
-            // A moment that fills a whole page would be read for ever.
+            // Moves on at least a millisecond: otherwise a moment that fills a whole page would be read for ever.
             since = latest.max(since.plus_millis(1));
         }
     }
 }
 
 impl Service {
-    /// Whether callers are asked for tokens.
+    /// Whether callers need a token.
     pub fn asks_for_tokens(&self) -> bool {
         self.entrance.authenticator.is_some()
     }
 
-    /// The session of a caller with this token, if one is asked for; [`Error::Unauthenticated`] where it is missing or
-    /// not valid, without saying which.
+    /// The session of a caller with this token. If tokens are needed and this one is missing or invalid, returns
+    /// [`Error::Unauthenticated`], which does not say which.
     pub async fn enter(&self, token: Option<&str>, address: Option<IpAddr>) -> Result<Session, Error> {
         let Some(authenticator) = &self.entrance.authenticator else {
             return Ok(Session::anonymous(address));
@@ -194,7 +194,7 @@ impl Service {
         })
     }
 
-    /// The session of a caller who does one thing, counted as that: [`Service::enter`], unless they ask too often.
+    /// [`Service::enter`] for a single request, counted against the caller's rates.
     pub async fn admit(&self, token: Option<&str>, address: Option<IpAddr>) -> Result<Session, Error> {
         self.count_request(address)?;
         let session = self.enter(token, address).await?;
@@ -202,7 +202,7 @@ impl Service {
         Ok(session)
     }
 
-    /// Ends every session of a user on every server, and lets no token in that was issued before: the moment.
+    /// Revokes a user: ends their sessions on every server, and rejects tokens that were issued before now.
     pub async fn revoke_user(&self, viewer: &Viewer, user: UserId) -> Result<Revocation, Error> {
         self.check_user_id(&user)?;
         if !viewer.may_revoke() {
@@ -213,7 +213,7 @@ impl Service {
         Ok(revocation)
     }
 
-    /// Reads who was revoked before this server began. Nobody may be let in before.
+    /// Reads the users who were revoked before this server started. No token may be accepted before that.
     pub async fn learn_revocations(&self) -> Result<(), Error> {
         if self.asks_for_tokens() {
             let beginning = Timestamp::from_millis(i64::MIN / 2);
@@ -222,8 +222,7 @@ impl Service {
         Ok(())
     }
 
-    /// Asks for the keys of tokens, looks for users that other servers revoked, and forgets who has not called for long,
-    /// again and again, for ever.
+    /// Fetches JWT keys, reads the users that other servers revoked, and drops unused rate limits, again and again.
     pub async fn keep_watch(&self) {
         let Some(authenticator) = &self.entrance.authenticator else {
             return self.rates.keep_short().await;

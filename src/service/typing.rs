@@ -1,14 +1,14 @@
-//! Who types.
+//! Typing states.
 
 use super::{Error, Service};
 use crate::domain::{ChatId, Typing, Viewer};
 
-/// How long it is believed that somebody types who said so, in milliseconds: a client repeats it in time while it is
-/// so, and one that died is forgotten.
+/// How long a typing state lasts, in milliseconds. A client repeats it in time, and the state of a client that died
+/// expires.
 pub const TYPING_MS: i64 = 8_000;
 
 impl Service {
-    /// Tells a chat's current subscribers that the viewer types, or no longer does. Nothing is stored.
+    /// Publishes to a chat's current subscribers whether the viewer is typing. Nothing is stored.
     pub async fn set_typing(&self, viewer: &Viewer, id: ChatId, is_typing: bool) -> Result<Typing, Error> {
         let chat = self.chat(viewer, id).await?;
         let now = self.clock.now();

@@ -1,5 +1,4 @@
-//! Changes of which the store did not say whether they happened. It is looked what became of them, so that followers are
-//! told also of those.
+//! Changes that the store did not confirm. A task looks whether they happened, and publishes those that did.
 
 use std::time::Duration;
 
@@ -11,11 +10,11 @@ use crate::domain::{ChatChange, ChatEvent, ChatId, MessageChange, MessageId};
 use crate::engine::look_for;
 use crate::store::StoreError;
 
-/// How long a change is looked for once the store answers that it has not happened.
+/// How long to look for a change once the store answers and does not have it.
 const SETTLED_AFTER: Duration = Duration::from_secs(10);
 
-/// What may have happened. Whether something was changed is seen by its content, and not by when it was changed last:
-/// another change may have come in between, and clocks of servers differ.
+/// A change that may have happened. An update is recognised by its content and not by its date: another change may have
+/// come in between, and clocks of servers differ.
 #[derive(Clone, Debug)]
 pub(super) enum Unconfirmed {
     /// A message was written.
@@ -31,11 +30,12 @@ pub(super) enum Unconfirmed {
 }
 
 impl Service {
-    /// What the store made of a change. If it does not say, followers are told later, should it have happened.
+    /// The store's result of a change. If the store did not confirm it, a task publishes the change later if it
+    /// happened.
     pub(super) fn confirmed<T>(&self, made: Result<T, StoreError>, change: Unconfirmed) -> Result<T, Error> {
         if let Err(StoreError::Unavailable(_)) = &made {
             let service = self.clone();
-            // Not among the changes that a shutdown waits for: it would wait for the store.
+            // Not counted among the changes that a shutdown waits for, which would then wait for the store.
             tokio::spawn(async move { service.find_out(change).await }.in_current_span());
         }
         made.map_err(Error::from)
@@ -53,7 +53,7 @@ impl Service {
         }
     }
 
-    /// What followers are to be told of a change, if it has happened.
+    /// The event of a change, if it has happened.
     async fn event_of(&self, change: &Unconfirmed) -> Result<Option<(ChatId, ChatEvent)>, StoreError> {
         let message = async |id| Ok::<_, StoreError>(self.store.messages(&[id]).await?.pop());
         Ok(match *change {

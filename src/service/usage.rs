@@ -1,43 +1,43 @@
-//! What was used.
+//! Usage reports.
 
 use super::{Error, Service};
 use crate::domain::{Timestamp, TokenCount, UsageRow, UserId, Viewer};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-/// The days that a report covers if not told.
+/// The days that a report covers by default.
 const DAYS_DEFAULT: i64 = 30;
 /// The most days that one report covers.
 const DAYS_MAX: i64 = 366;
 
-/// The time that a report covers: from its first moment until before the last.
+/// The period of a report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UsagePeriod {
-    /// Thirty days before the end if not given.
+    /// The beginning (inclusive); thirty days before the end if not given.
     pub from: Option<Timestamp>,
-    /// Now if not given.
+    /// The end (exclusive); now if not given.
     pub to: Option<Timestamp>,
 }
 
 /// Tokens by day, author and model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageReport {
-    /// From when.
+    /// The beginning of the period (inclusive).
     pub from: Timestamp,
-    /// Until before when.
+    /// The end of the period (exclusive).
     pub to: Timestamp,
-    /// Days ascending.
+    /// The rows, by ascending day.
     pub rows: Vec<UsageRow>,
 }
 
 impl UsageReport {
-    /// What bots were given, all together.
+    /// The sum of the tokens that bots received.
     pub fn prompt_tokens(&self) -> i64 {
         self.rows
             .iter()
             .fold(0, |sum, row| sum.saturating_add(row.prompt_tokens))
     }
 
-    /// What the messages themselves have, all together; an estimate if any part is one.
+    /// The sum of the tokens of the messages; an estimate if any part is one.
     pub fn tokens(&self) -> TokenCount {
         TokenCount {
             tokens: self
@@ -50,7 +50,7 @@ impl UsageReport {
 }
 
 impl Service {
-    /// What a user's chats used, stopped and failed replies included; the viewer's own if no user is given.
+    /// The usage of a user's chats, or of the viewer's if no user is given; includes stopped and failed replies.
     pub async fn usage(
         &self,
         viewer: &Viewer,
@@ -58,7 +58,7 @@ impl Service {
         period: UsagePeriod,
     ) -> Result<UsageReport, Error> {
         let user = self.acting_for(viewer, user)?;
-        // The present moment is part of it: what was written just now counts.
+        // Includes the present millisecond, so that a message written just now counts.
         let to = period.to.unwrap_or_else(|| self.clock.now().plus_millis(1));
         let from = period
             .from

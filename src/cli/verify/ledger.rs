@@ -223,8 +223,8 @@ pub struct Abuse {
 pub struct Stall {
     /// The number of the writing that asked for it.
     pub number: usize,
-    /// How long it took from its sending to its first words, as its reader saw it, in milliseconds; `None` if they did not
-    /// come.
+    /// How long it took from its sending to its first words, as its reader saw it, in milliseconds; `None` if they did
+    /// not come.
     pub took_ms: Option<i64>,
 }
 

@@ -1,10 +1,10 @@
 //! `colloquy verify`: keeps servers busy on a store of one's own, kills, freezes and cuts them off, and then holds what
 //! clients were told against what is stored, promise by promise.
 //!
-//! `fleet`, `process`, `proxy` and `chaos` are what happens to the servers; `bot` is what they ask, and `clients` are who
-//! notices, in `ledger` and `view`; `judge` finds what was broken, without I/O, and `report` tells it. Like any client
-//! this one only talks to servers; but whether something of what was deleted is left, which no server says, it looks for
-//! in the store.
+//! `fleet`, `process`, `proxy` and `chaos` are what happens to the servers; `bot` is what they ask, and `clients` are
+//! who notices, in `ledger` and `view`; `judge` finds what was broken, without I/O, and `report` tells it. Like any
+//! client this one only talks to servers; but whether something of what was deleted is left, which no server says, it
+//! looks for in the store.
 
 mod arguments;
 mod bot;

@@ -1,5 +1,5 @@
-//! A line to a server that is cut at random bytes, as those of phones are. It keeps its address while servers die behind
-//! it.
+//! A line to a server that is cut at random bytes, as those of phones are. It keeps its address while servers die
+//! behind it.
 
 use std::io;
 use std::net::SocketAddr;

@@ -27,8 +27,8 @@ use crate::domain::{ChatId, MessageId};
 
 /// How long everything may take to come to rest: replies that wait for their turn, and those of servers that died.
 const REST_MAX: Duration = Duration::from_secs(60);
-/// How long it takes until what is stored is looked at again, where a reply is still under way: not all are waited for by
-/// somebody.
+/// How long it takes until what is stored is looked at again, where a reply is still under way: not all are waited for
+/// by somebody.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// How long clients take to leave once they are told that all is over.
 const LEAVE_MAX: Duration = Duration::from_secs(10);
@@ -36,8 +36,8 @@ const LEAVE_MAX: Duration = Duration::from_secs(10);
 const FRAMES_EVERY: usize = 2;
 /// For every so many chats somebody makes others, and deletes them.
 const DELETERS_EVERY: usize = 3;
-/// How often it is looked at what is left of what was deleted, and the pause between: a store that several servers share
-/// is looked through for what came late after five seconds, and after ten.
+/// How often it is looked at what is left of what was deleted, and the pause between: a store that several servers
+/// share is looked through for what came late after five seconds, and after ten.
 const LOOKS_MAX: usize = 4;
 const LOOK_FOR_LEFT_AGAIN: Duration = Duration::from_secs(6);
 
@@ -163,8 +163,8 @@ async fn read_at_rest(server: &Server, chats: &[String], rest: Instant) -> Resul
     }
 }
 
-/// What is stored, as a server tells that has seen nothing of the trial; and what is left of what was deleted. That server
-/// goes on removing it, as any other would.
+/// What is stored, as a server tells that has seen nothing of the trial; and what is left of what was deleted. That
+/// server goes on removing it, as any other would.
 async fn read_afresh(
     site: &Site<'_>,
     number: usize,

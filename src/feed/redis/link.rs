@@ -2,8 +2,8 @@
 //!
 //! While Redis is unavailable, events reach the subscribers of this server only. They receive gaps again and again,
 //! because events of other servers do not arrive; and the chats of events that the other servers missed are remembered,
-//! so that their streams are reset when Redis is back. The same happens while Redis refuses commands, for example because
-//! its memory is full; then the connection is kept.
+//! so that their streams are reset when Redis is back. The same happens while Redis refuses commands, for example
+//! because its memory is full; then the connection is kept.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,7 +46,7 @@ pub(super) enum Op {
     Open(ChatId, oneshot::Sender<()>),
     /// Subscribes to the text of a reply.
     Hear(MessageId, oneshot::Sender<()>),
-    /// Answers when every event of before is in Redis, or its stream was reset.
+    /// Answers when every earlier event is in Redis, or its stream was reset.
     Flush(oneshot::Sender<()>),
 }
 
@@ -85,7 +85,8 @@ impl Link {
         self.shared.set_connection(None);
     }
 
-    /// A new connection, and a token that is cancelled when it is lost. Until there is one, operations are handled offline.
+    /// A new connection, and a token that is cancelled when it is lost. Until there is one, operations are handled
+    /// offline.
     async fn connected(
         &mut self,
         mut wait: Duration,
@@ -128,13 +129,13 @@ impl Link {
         match op {
             Op::Publish(chat, event, _) => self.publish_locally(chat, event),
             Op::Typing(chat, typing) => self.show_typing(chat, typing),
-            // The caller goes on without Redis as well, if it still waits.
+            // The caller, if it still waits, continues without Redis.
             Op::Open(_, done) | Op::Hear(_, done) => drop(done.send(())),
             Op::Flush(done) => self.await_flush(done),
         }
     }
 
-    /// Publishes an event to the subscribers of this server. Those of the others receive a gap later.
+    /// Publishes an event to the subscribers of this server. Subscribers of other servers receive a gap later.
     fn publish_locally(&mut self, chat: ChatId, event: ChatEvent) {
         failed("publish");
         self.missed.add(chat);
@@ -153,8 +154,8 @@ impl Link {
         }
     }
 
-    /// Does operations until the connection is lost, which is an error, or the feed is dropped, which is none. While Redis
-    /// refuses commands, tries again over the same connection. Returns the outage as well, as it is by then.
+    /// Runs operations until the connection is lost, which is an error, or the feed is dropped, which is not. While
+    /// Redis refuses commands, tries again over the same connection. Also returns the current outage.
     async fn serve(
         &mut self,
         mut connection: MultiplexedConnection,
@@ -189,7 +190,7 @@ impl Link {
         }
     }
 
-    /// Does operations until one fails. `begun` is set to the time at which everything worked.
+    /// Runs operations until one fails. Sets `begun` once everything works.
     async fn serve_well(
         &mut self,
         connection: &mut MultiplexedConnection,
@@ -249,7 +250,7 @@ impl Link {
         Ok(())
     }
 
-    /// Does an operation, and the others that wait, in one batch.
+    /// Runs an operation, and those in the queue, in one batch.
     async fn run_batch(&mut self, op: Op, connection: &mut MultiplexedConnection) -> RedisResult<()> {
         let mut batch = vec![op];
         while batch.len() < BATCH_MAX {
@@ -261,8 +262,8 @@ impl Link {
         let done = operation("publish", self.try_batch(&batch, connection)).await;
         for op in batch {
             match op {
-                // The batch may be partly applied, so the other servers receive a gap: a needless gap is harmless, a lost
-                // event is not.
+                // The batch may be partly applied, so the other servers receive a gap: a needless gap is harmless, a
+                // lost event is not.
                 Op::Publish(chat, event, _) if done.is_err() => self.publish_locally(chat, event),
                 Op::Typing(chat, typing) if done.is_err() => self.show_typing(chat, typing),
                 Op::Publish(..) | Op::Typing(..) => {}
@@ -359,7 +360,7 @@ async fn connect(
     let listen = move |push: PushInfo| {
         match push.kind {
             PushKind::Disconnection => loss.cancel(),
-            PushKind::Message => shared.heard(&push.data),
+            PushKind::Message => shared.receive(&push.data),
             _ => {}
         }
         Ok::<(), std::convert::Infallible>(())

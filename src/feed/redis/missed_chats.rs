@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::domain::ChatId;
 
-/// Chats, before all count as such.
+/// The most chats that are remembered. With more, every chat counts as one.
 const CHATS_MAX: usize = 10_000;
 
 /// Some chats, or all.
@@ -23,7 +23,7 @@ impl MissedChats {
         }
     }
 
-    /// Takes over what another has.
+    /// Moves the chats of another set here.
     pub(super) fn take(&mut self, other: &mut Self) {
         let other = std::mem::take(other);
         self.is_everything |= other.is_everything;
@@ -34,12 +34,12 @@ impl MissedChats {
         self.chats.is_empty() && !self.is_everything
     }
 
-    /// Whether any chat may be one of them.
+    /// Whether every chat counts as one.
     pub(super) fn is_everything(&self) -> bool {
         self.is_everything
     }
 
-    /// Those that are known.
+    /// The chats that are remembered.
     pub(super) fn chats(&self) -> impl Iterator<Item = ChatId> {
         self.chats.iter().copied()
     }

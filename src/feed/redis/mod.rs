@@ -3,8 +3,8 @@
 //!
 //! Each server has one connection. An event, or a piece of text, is stored and published in one step (`scripts.rs`).
 //! Other servers receive it from the channel, and read what is stored only when something is missing: at the beginning,
-//! after the connection was lost, when a number is skipped. So the work for an event does not depend on how many chats a
-//! server follows.
+//! after the connection was lost, when a number is skipped. So the work for an event does not depend on how many chats
+//! a server follows.
 
 mod backfill;
 mod content;
@@ -41,23 +41,25 @@ use missed_chats::MissedChats;
 use run::KnownRun;
 use shared::Shared;
 
-/// The most operations that wait. An event for which there is no room shows as a gap.
+/// The most operations in the queue. For an event that finds it full, subscribers receive a gap.
 const OPS_MAX: usize = 8_192;
-/// How long is waited for the connection, and by a follower for what happened before; without it, it begins with a gap.
+/// How long to wait for the connection, and for the stream of a chat to be read. A subscriber for whom it was not read
+/// in time begins with a gap.
 const OPEN_WAIT_MAX: Duration = Duration::from_secs(2);
-/// Pieces of a reply that are heard and not taken yet; more show as missed.
+/// Pieces of a reply that have arrived and were not read. A reader that lags by more receives [`Heard::Missed`].
 const PIECES_MAX: usize = 64;
-/// How long the events of a chat, and the text of a growing reply, are kept after the last, in milliseconds.
+/// How long the events of a chat, and the text of a growing reply, are kept after the last one, in milliseconds.
 const RETAINED_MS: u64 = RETAINED_FOR.as_millis() as u64;
-/// How long the text of a reply is kept after its end, in milliseconds: until the last who hears has read the store.
+/// How long the text of a reply is kept after its end, in milliseconds: until every server has read the end in the
+/// store.
 const ENDED_KEPT_MS: u64 = 30_000;
-/// How long a server is believed to live after it was last heard of, in milliseconds.
+/// How long a server counts as alive after its last heartbeat, in milliseconds.
 const ALIVE_MS: u64 = 10_000;
 
-/// Why there can be no feed.
+/// Why the feed could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum RedisFeedError {
-    /// The address cannot be read. It is not repeated: it may hold a password.
+    /// The URL is malformed. The error does not repeat it, because it may contain a password.
     #[error("the address of Redis cannot be read")]
     Address,
 }
@@ -69,8 +71,8 @@ pub struct RedisFeed {
 }
 
 impl RedisFeed {
-    /// A feed over the Redis at `address`, all of whose keys begin with `prefix`, for the server called `name`; `seed` is
-    /// random. Where Redis cannot be reached in time, it goes on without, and tries until it can.
+    /// A feed over the Redis at `address`, all of whose keys begin with `prefix`, for the server called `name`; `seed`
+    /// is random. If Redis cannot be reached in time, the feed starts without it and keeps trying.
     pub async fn connect(address: &str, prefix: &str, name: &str, seed: u64) -> Result<Self, RedisFeedError> {
         let client = open_client(address)?;
         let shared = Arc::new(Shared::new(prefix, name, seed));
@@ -86,12 +88,12 @@ impl RedisFeed {
         tokio::spawn(link.keep());
         let mut connection = shared.connection.subscribe();
         let is_connected = connection.wait_for(Option::is_some);
-        // One that comes later is taken when it comes.
+        // A connection that is made later is used from then on.
         let _ = tokio::time::timeout(OPEN_WAIT_MAX, is_connected).await.map(drop);
         Ok(Self { shared, ops })
     }
 
-    /// Asks, and waits until it is done, but not for long.
+    /// Queues an operation, and waits until it is done, or for [`OPEN_WAIT_MAX`].
     async fn ask(&self, op: impl FnOnce(oneshot::Sender<()>) -> Op) {
         let (done, is_done) = oneshot::channel();
         let asking = async {
@@ -107,7 +109,7 @@ fn open_client(address: &str) -> Result<Client, RedisFeedError> {
     let address = address
         .into_connection_info()
         .map_err(|_| RedisFeedError::Address)?;
-    // Channels are told over the same connection as everything else, which the older protocol cannot do.
+    // RESP3 delivers channel messages over the same connection as replies to commands, which RESP2 cannot.
     let settings = address
         .redis_settings()
         .clone()
@@ -129,7 +131,7 @@ impl Feed for RedisFeed {
     }
 
     async fn publish_typing(&self, chat: ChatId, typing: Typing) {
-        // Where there is no room for it, its loss is noticed by nobody for long.
+        // Dropped if the queue is full: it would expire soon anyway.
         let _ = self.ops.try_send(Op::Typing(chat, typing));
     }
 
@@ -181,7 +183,7 @@ impl Fleet for RedisFeed {
     async fn end(&self, reply: MessageId) {
         if let Some(mut connection) = self.shared.connection() {
             let text = self.shared.names.text(reply);
-            // Who does not hear of it finds the end in the store.
+            // A server that misses this finds the end in the store.
             let end = self.shared.scripts.end(&text, ENDED_KEPT_MS);
             let _ = operation("end", end.query_async::<()>(&mut connection)).await;
         }
@@ -220,7 +222,7 @@ impl Fleet for RedisFeed {
             publish
                 .arg(self.shared.names.server(owner))
                 .arg(format!("stop {reply}"));
-            // The owner finds the wish with its next checkpoint.
+            // If this fails, the owner finds the stop request with its next checkpoint.
             let _ = operation("wake", publish.query_async::<()>(&mut connection)).await;
         }
     }

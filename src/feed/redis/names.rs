@@ -1,8 +1,8 @@
-//! What the keys and channels of one installation are called.
+//! The names of the keys and channels in Redis.
 
 use crate::domain::{ChatId, MessageId};
 
-/// The names below one prefix.
+/// The names under one prefix.
 #[derive(Clone, Debug)]
 pub(super) struct Names {
     prefix: String,
@@ -15,7 +15,7 @@ pub(super) enum Channel {
     Chat(ChatId),
     /// The text of a reply.
     Reply(MessageId),
-    /// What others ask of this server.
+    /// The stop requests for replies of this server.
     Own,
 }
 
@@ -26,7 +26,7 @@ impl Names {
         }
     }
 
-    /// The stream of a chat's events, and the channel that tells them.
+    /// The stream of a chat's events, and the channel that publishes them.
     pub(super) fn chat(&self, chat: ChatId) -> String {
         format!("{}chat:{chat}", self.prefix)
     }
@@ -44,12 +44,12 @@ impl Names {
         pattern + "chat:*"
     }
 
-    /// The text of a reply, and the channel that tells it.
+    /// The text of a reply, and the channel that publishes it.
     pub(super) fn reply(&self, reply: MessageId) -> String {
         format!("{}reply:{reply}", self.prefix)
     }
 
-    /// The text of a reply, and the mark that its end was told.
+    /// The text of a reply, and the mark that its end was published.
     pub(super) fn text(&self, reply: MessageId) -> [String; 2] {
         [self.reply(reply), format!("{}ended:{reply}", self.prefix)]
     }
@@ -59,12 +59,12 @@ impl Names {
         format!("{}run", self.prefix)
     }
 
-    /// The channel on which a server is asked for something.
+    /// The channel of a server, for stop requests.
     pub(super) fn server(&self, name: &str) -> String {
         format!("{}server:{name}", self.prefix)
     }
 
-    /// When each server was last heard of.
+    /// The time of each server's last heartbeat.
     pub(super) fn servers(&self) -> String {
         format!("{}servers", self.prefix)
     }
@@ -74,7 +74,7 @@ impl Names {
         format!("{}room:{room}", self.prefix)
     }
 
-    /// What a channel is about; `None` if it is none of ours.
+    /// What a channel is about; `None` if it is not one of these.
     pub(super) fn channel(&self, channel: &[u8]) -> Option<Channel> {
         let name = std::str::from_utf8(channel).ok()?.strip_prefix(&self.prefix)?;
         match name.split_once(':')? {

@@ -1,5 +1,5 @@
-//! A time in which Redis is unavailable, or refuses commands: how long to wait before each attempt, and when subscribers
-//! receive a gap.
+//! A time in which Redis is unavailable, or refuses commands: how long to wait before each attempt, and when
+//! subscribers receive a gap.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 const BLINK: Duration = Duration::from_secs(1);
 /// How often they receive one.
 const GAPS_EVERY: Duration = Duration::from_secs(5);
-/// The shortest and the longest wait between two attempts, before chance.
+/// The shortest and the longest wait between two attempts, before jitter.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(4));
-/// How long everything has to work before an outage is over: one that comes sooner is the same, and its waits go on
-/// growing.
+/// How long everything has to work before an outage is over. A failure before that belongs to the same outage, whose
+/// waits continue to grow.
 const OVER_AFTER: Duration = Duration::from_secs(10);
 
 /// One outage.
 pub(super) struct Outage {
     waits: ExponentialBackoff,
-    /// Ticks when subscribers are to receive a gap.
+    /// Ticks whenever subscribers are to receive a gap.
     pub(super) gaps: Interval,
     is_logged: bool,
 }
@@ -42,7 +42,7 @@ impl Outage {
         }
     }
 
-    /// The outage that begins now, after everything worked for so long.
+    /// The outage that begins now, after everything worked for this long.
     pub(super) fn after(self, worked: Duration) -> Self {
         match worked >= OVER_AFTER {
             true => Self::new(),
@@ -55,7 +55,7 @@ impl Outage {
         self.waits.next().unwrap_or(BACKOFF.1)
     }
 
-    /// Whether this is the first thing to be logged of it.
+    /// Whether nothing of it was logged yet. Each outage is logged once.
     pub(super) fn is_to_be_logged(&mut self) -> bool {
         !std::mem::replace(&mut self.is_logged, true)
     }

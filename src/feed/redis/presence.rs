@@ -9,7 +9,7 @@ use super::link::{BATCH_MAX, Link};
 use super::{ALIVE_MS, RETAINED_MS};
 use crate::telemetry::feed::operation;
 
-/// How often Redis is told that this server is alive, which also shows that Redis is.
+/// How often a heartbeat is stored, which also shows that Redis is alive.
 pub(super) const HEARTBEAT_EVERY: Duration = Duration::from_secs(2);
 /// How long a chat stays subscribed to after its last subscriber.
 const IDLE_FOR: Duration = Duration::from_secs(10);
@@ -21,8 +21,7 @@ const HEARTBEATS_PER_RESEND: u64 = ROOM_KEPT_SECONDS / 2 * 1_000 / HEARTBEAT_EVE
 const ROOM_KEPT_SECONDS: u64 = 7_200;
 
 impl Link {
-    /// Says that this server is alive, and does what is due from time to time. `number` counts the heartbeats of this
-    /// connection.
+    /// Stores that this server is alive, and does the periodic work. `number` counts the heartbeats of this connection.
     pub(super) async fn heartbeat(
         &mut self,
         number: u64,

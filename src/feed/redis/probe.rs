@@ -1,4 +1,4 @@
-//! A look at a Redis, which changes nothing in it.
+//! Inspecting a Redis without changing it.
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use redis::{AsyncConnectionConfig, RedisResult};
 use super::link::describe;
 use super::{RedisFeed, RedisFeedError, open_client};
 
-/// How long Redis may take to be connected to, and to answer each question: whoever asks is looking at the screen.
+/// How long connecting may take, and each answer: short, because an operator is waiting at the screen.
 const PROBE_WAIT_MAX: Duration = Duration::from_secs(3);
 
-/// What a Redis said.
+/// The result of a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RedisProbed {
-    /// It is there, knows us, and does what the feed needs.
+    /// Redis accepts this user and does what the feed needs.
     Answered {
-        /// Its version, if it tells.
+        /// Its version, if it reports one.
         version: Option<String>,
-        /// What it does when its memory is full, if it tells: `noeviction` refuses, all else forgets.
+        /// Its `maxmemory-policy`, if it reports one: with `noeviction` a full Redis refuses writes, else it evicts.
         memory_policy: Option<String>,
     },
-    /// It could not be used; why.
+    /// Redis could not be used, for this reason.
     Failed(String),
 }
 
@@ -38,22 +38,22 @@ impl RedisFeed {
             let mut script = redis::cmd("EVAL");
             script.arg("return redis.call('TIME')[1]").arg(0);
             script.query_async::<()>(&mut connection).await?;
-            // Not everybody may ask.
-            let told: RedisResult<String> = redis::cmd("INFO").query_async(&mut connection).await;
-            Ok::<_, redis::RedisError>(told.unwrap_or_default())
+            // This user may not be permitted to ask.
+            let info: RedisResult<String> = redis::cmd("INFO").query_async(&mut connection).await;
+            Ok::<_, redis::RedisError>(info.unwrap_or_default())
         };
         Ok(match asked.await {
-            Ok(told) => RedisProbed::Answered {
-                version: field(&told, "redis_version:"),
-                memory_policy: field(&told, "maxmemory_policy:"),
+            Ok(info) => RedisProbed::Answered {
+                version: field(&info, "redis_version:"),
+                memory_policy: field(&info, "maxmemory_policy:"),
             },
             Err(error) => RedisProbed::Failed(describe(&error)),
         })
     }
 }
 
-/// A field of what `INFO` tells.
-pub(super) fn field(told: &str, name: &str) -> Option<String> {
-    let line = told.lines().find_map(|line| line.strip_prefix(name))?;
+/// A field of the answer to `INFO`.
+pub(super) fn field(info: &str, name: &str) -> Option<String> {
+    let line = info.lines().find_map(|line| line.strip_prefix(name))?;
     Some(line.trim().to_owned())
 }

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use crate::feed::ring::lock;
 
-/// The rooms of this server in which somebody is.
+/// The rooms of this server that have connections.
 #[derive(Default)]
 pub(super) struct Rooms {
     state: Mutex<State>,
@@ -45,8 +45,8 @@ impl Rooms {
         self.changed.notified().await;
     }
 
-    /// Up to `most` counts to send. They stay unsent until [`Rooms::mark_sent`]: one that nobody is in any more is known
-    /// from here alone.
+    /// Up to `most` counts to send. They stay unsent until [`Rooms::mark_sent`]: without that, the count of a room that
+    /// has become empty would be lost if sending it fails.
     pub(super) fn unsent(&self, most: usize) -> Vec<(String, usize)> {
         let state = lock(&self.state);
         let rooms = state.unsent.iter().take(most);

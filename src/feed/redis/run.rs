@@ -72,7 +72,7 @@ async fn ask(connection: &mut MultiplexedConnection) -> RedisResult<Option<Strin
     info.cmd("INFO").arg("server").cmd("INFO").arg("replication");
     let reported: (String, String) = match info.query_async(connection).await {
         Ok(reported) => reported,
-        // Not everybody may ask.
+        // This user may not be permitted to ask.
         Err(error) if is_refusal(&error) => return Ok(None),
         Err(error) => return Err(error),
     };

@@ -1,8 +1,8 @@
-//! What Redis does in one step, in its own Lua: nothing of it can be seen half done.
+//! Lua scripts that Redis runs atomically: no other client sees one half done.
 //!
-//! The stream of a chat begins with an entry of no event, `E-0`, and its events follow as `E-1`, `E-2`, …: the epoch
-//! `E` is the moment at which the stream was made, in microseconds, so that a stream that went and came again is
-//! another. No number is skipped, so that a missing event shows at once.
+//! The stream of a chat begins with an entry without an event, `E-0`, and its events follow as `E-1`, `E-2`, …: the
+//! epoch `E` is the moment at which the stream was made, in microseconds, so that a stream that was deleted and made
+//! again has another epoch. No number is skipped, so that a missing event is noticed at once.
 //!
 //! Each entry names the run of Redis in which it was written (`run.rs`). A Redis that comes back with an older state
 //! is another run: a stream of an earlier one may lack events that were received, so it is never continued.
@@ -21,7 +21,7 @@ pub(super) struct Scripts {
     count: Script,
 }
 
-/// The run of Redis that a server believes to be in.
+/// The run of Redis as a server knows it.
 #[derive(Clone, Copy)]
 pub(super) struct Run<'a> {
     /// The key of the run that all servers agree on.
@@ -48,8 +48,8 @@ elseif known ~= ARGV[1] then
 end
 ";
 
-/// Makes a stream that begins anew, tells so, and leaves its epoch in `epoch`. `is_current` says whether the stream of
-/// this last entry may be continued.
+/// `begin` makes an empty stream in place of the old one, publishes that, and returns its epoch. `is_current` says
+/// whether the stream with this last entry may be continued.
 const BEGIN: &str = r"
 local function is_current(last) return last and last[2][4] == ARGV[1] end
 local function begin()
@@ -110,8 +110,8 @@ redis.call('PEXPIRE', KEYS[1], ARGV[1])
 redis.call('SET', KEYS[2], '', 'PX', ARGV[1])
 ";
 
-/// KEYS: when servers were last heard of, the run. ARGV: the run, for how many milliseconds it is kept, this server, for
-/// how many milliseconds one is believed to live.
+/// KEYS: the servers' last heartbeats, the run. ARGV: the run, for how many milliseconds it is kept, this server, for
+/// how many milliseconds a server counts as alive.
 const HEARTBEAT: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -123,7 +123,7 @@ redis.call('PEXPIRE', KEYS[2], ARGV[2])
 if was_alive then return 1 else return 0 end
 ";
 
-/// KEYS: the room, when servers were last heard of. ARGV: this server, for how many milliseconds one is believed to live.
+/// KEYS: the room, the servers' last heartbeats. ARGV: this server, for how many milliseconds a server counts as alive.
 const COUNT: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -153,7 +153,7 @@ impl Scripts {
         }
     }
 
-    /// All of them, to be made known to a server.
+    /// All of them, to be loaded into Redis.
     pub(super) fn all(&self) -> [&Script; 8] {
         [
             &self.adopt,
@@ -167,14 +167,15 @@ impl Scripts {
         ]
     }
 
-    /// Has all servers agree on a run; if one is known and `keeps_known`, on that. Which it is by then.
+    /// Sets the run that all servers agree on; with `keeps_known`, only if there is none. Returns the run they agree
+    /// on.
     pub(super) fn adopt(&self, run: Run<'_>, keeps_known: bool, kept_ms: u64) -> Cmd {
         let mut cmd = call(&self.adopt, &[run.key]);
         cmd.arg(run.name).arg(kept_ms).arg(u8::from(keeps_known));
         cmd
     }
 
-    /// Adds an event to a stream of at most some `length_max`, and tells it.
+    /// Adds an event to a stream of about `length_max` entries at most, and publishes it.
     pub(super) fn publish(
         &self,
         stream: &str,
@@ -195,28 +196,28 @@ impl Scripts {
         cmd
     }
 
-    /// Begins a stream anew, and tells so.
+    /// Resets a stream, and publishes that.
     pub(super) fn renew(&self, stream: &str, run: Run<'_>, kept_ms: u64) -> Cmd {
         let mut cmd = call(&self.renew, &[stream, run.key]);
         cmd.arg(run.name).arg(kept_ms);
         cmd
     }
 
-    /// Appends to a text what of a piece is not there yet, and tells the piece: how many bytes there are by then.
+    /// Appends the missing part of a piece to a text, and publishes the piece. Returns the length of the text in bytes.
     pub(super) fn append(&self, text: &[String; 2], offset: usize, piece: &str, kept_ms: u64) -> Cmd {
         let mut cmd = call(&self.append, text);
         cmd.arg(offset).arg(piece).arg(kept_ms);
         cmd
     }
 
-    /// Tells that a text has ended, which is kept for so long from then on.
+    /// Publishes that a text has ended, which is kept for this long after that.
     pub(super) fn end(&self, text: &[String; 2], kept_ms: u64) -> Cmd {
         let mut cmd = call(&self.end, text);
         cmd.arg(kept_ms);
         cmd
     }
 
-    /// Says that a server is alive: whether that was known.
+    /// Stores that a server is alive. Returns whether it already counted as alive.
     pub(super) fn heartbeat(
         &self,
         servers: &str,
@@ -230,7 +231,7 @@ impl Scripts {
         cmd
     }
 
-    /// How many connections a room has on the servers that live, this one aside.
+    /// How many connections a room has on the other live servers.
     pub(super) fn count(&self, room: &str, servers: &str, name: &str, alive_ms: u64) -> Cmd {
         let mut cmd = call(&self.count, &[room, servers]);
         cmd.arg(name).arg(alive_ms);

@@ -77,18 +77,18 @@ impl Shared {
         }
     }
 
-    /// Takes a message of a channel. Called by the connection itself, so it never waits.
-    pub(super) fn heard(&self, data: &[Value]) {
-        let [Value::BulkString(channel), Value::BulkString(told)] = data else {
+    /// Handles a message of a channel. The connection itself calls this, so it never waits.
+    pub(super) fn receive(&self, data: &[Value]) {
+        let [Value::BulkString(channel), Value::BulkString(message)] = data else {
             return;
         };
-        match (self.names.channel(channel), wire::split(told)) {
+        match (self.names.channel(channel), wire::split(message)) {
             (Some(Channel::Chat(chat)), Some((wire::TYPING, state))) => {
                 if let (Some(ring), Some(typing)) = (self.rings.find(chat), wire::decode_typing(state)) {
                     ring.show_typing(typing);
                 }
             }
-            (Some(Channel::Chat(chat)), Some((id, event))) => self.heard_event(chat, id, event),
+            (Some(Channel::Chat(chat)), Some((id, event))) => self.receive_event(chat, id, event),
             (Some(Channel::Reply(reply)), Some((offset, text))) => {
                 let heard = match offset.parse() {
                     Ok(offset) => Heard::Piece {
@@ -98,13 +98,13 @@ impl Shared {
                     Err(_) => Heard::Ended,
                 };
                 if let Some(listeners) = lock(&self.listeners).get(&reply) {
-                    // Nobody hears any more.
+                    // Fails if the last listener is gone.
                     let _ = listeners.send(heard);
                 }
             }
             (Some(Channel::Own), Some((_, reply))) => {
                 if let Ok(reply) = MessageId::parse(reply) {
-                    // Before the engine heeds anything, nothing is there to stop.
+                    // Fails if the engine does not listen yet, and then it has no reply to stop.
                     let _ = self.woken.send(reply);
                 }
             }
@@ -112,7 +112,7 @@ impl Shared {
         }
     }
 
-    fn heard_event(&self, chat: ChatId, id: &str, event: &str) {
+    fn receive_event(&self, chat: ChatId, id: &str, event: &str) {
         let (Some(ring), Some(position)) = (self.rings.find(chat), wire::position(id)) else {
             return;
         };

@@ -1,4 +1,4 @@
-//! Events as they stand in a stream: JSON, so that an operator can read them.
+//! Events as streams hold them: JSON, so that an operator can read them.
 
 use std::sync::Arc;
 
@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::content::{ChatContent, MessageContent, User};
 use crate::domain::{ChatEvent, EventMessage, FeedPosition, MessageId, Timestamp, Typing};
 
-/// A [`ChatEvent`]. What a later version adds is not understood by this one, which then says that something is missing.
+/// A [`ChatEvent`]. An event that a later version adds cannot be read by this one, whose subscribers then receive a
+/// gap.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Event {
@@ -28,7 +29,7 @@ enum About {
     /// As earlier versions wrote it.
     Id(String),
     Content(Box<MessageContent>),
-    /// What a later version says of the message is not understood, but its id is.
+    /// Content of a later version that cannot be read, except for its id.
     Unknown {
         id: String,
     },
@@ -54,7 +55,7 @@ pub(super) fn encode(event: &ChatEvent) -> String {
         ChatEvent::ChatUpdated(Some(chat)) => Event::ChatChanged((&**chat).into()),
         ChatEvent::ChatDeleted => Event::ChatDeleted,
     };
-    // Strings and numbers always are JSON.
+    // Cannot fail: it has only strings and numbers.
     serde_json::to_string(&event).unwrap_or_default()
 }
 
@@ -93,10 +94,10 @@ impl About {
     }
 }
 
-/// What comes before a typing state in a chat's channel, where an event has its id.
+/// The prefix of a typing state in a chat's channel, where an event has its id.
 pub(super) const TYPING: &str = "typing";
 
-/// Writes a typing state as a chat's channel carries it.
+/// Writes a typing state for a chat's channel.
 pub(super) fn encode_typing(typing: &Typing) -> String {
     let state = TypingState {
         user: (&typing.user_id).into(),
@@ -126,9 +127,9 @@ pub(super) fn position(id: &str) -> Option<FeedPosition> {
     })
 }
 
-/// Reads what a channel tells: a number or an id, and what follows the first blank.
-pub(super) fn split(told: &[u8]) -> Option<(&str, &str)> {
-    std::str::from_utf8(told).ok()?.split_once(' ')
+/// Splits a channel's message at the first blank: a number or an id, and the rest.
+pub(super) fn split(message: &[u8]) -> Option<(&str, &str)> {
+    std::str::from_utf8(message).ok()?.split_once(' ')
 }
 
 #[cfg(test)]

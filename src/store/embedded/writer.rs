@@ -97,7 +97,7 @@ fn commit_group(connection: &Connection, first: Box<dyn Job>, queue: &mut mpsc::
     }
     let committed = commit(connection, &mut group);
     if committed.is_err() && !connection.is_autocommit() {
-        // Were this to fail as well, the next group's BEGIN would, and its callers be told.
+        // If ROLLBACK fails too, the next BEGIN fails, and its callers get that error.
         let _ = connection.execute_batch("ROLLBACK");
     }
     let outcome = committed.map_err(Arc::new);

@@ -1,4 +1,4 @@
-//! The engine that keeps everything in memory, and nothing behind the end of the process: for simulations and trials.
+//! Keeps everything in memory and nothing after the process ends: for simulations and trials.
 //!
 //! One [`State`] behind one mutex; each method of the traits takes it, does its work in one of the state's functions, and
 //! waits for nothing, so that each is one atomic step. It measures leases by a clock that is handed in.

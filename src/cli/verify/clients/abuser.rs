@@ -68,8 +68,8 @@ enum Answer {
 
 /// Sends one after the other until there is enough.
 pub async fn abuse(crew: Arc<Crew>, mut rng: Rng) {
-    // Each on a connection of its own: a server closes one behind a request that it did not read to its end, and the next
-    // request must not meet that.
+    // Each on a connection of its own: a server closes one behind a request that it did not read to its end, and the
+    // next request must not meet that.
     let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0);
     let Ok(client) = client.timeout(ANSWER_MAX).build() else {
         return;
@@ -136,8 +136,8 @@ async fn send(client: &reqwest::Client, server: SocketAddr, bad: &Bad) -> Result
     judge(status.as_u16(), bad.path.starts_with("/graphql"), &body)
 }
 
-/// Whether a bad request was answered as it should be: with a client's error, and over GraphQL with a code. Where only a
-/// field is wrong GraphQL answers 200, and the code is in it.
+/// Whether a bad request was answered as it should be: with a client's error, and over GraphQL with a code. Where only
+/// a field is wrong GraphQL answers 200, and the code is in it.
 fn judge(status: u16, is_graphql: bool, body: &[u8]) -> Result<(), String> {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
     let code = answer

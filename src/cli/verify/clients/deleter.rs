@@ -1,4 +1,5 @@
-//! One who makes chats, and deletes in each a prompt that waits, and then all of it while replies run and wait; and who looks for what was deleted.
+//! One who makes chats, and deletes in each a prompt that waits, and then all of it while replies run and wait; and who
+//! looks for what was deleted.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -87,8 +87,8 @@ pub async fn follow(crew: Arc<Crew>, reply: String, prompt: usize, mut rng: Rng)
     state
 }
 
-/// Follows a reply over one line of a server: to its end, or until there are so many `bytes`, or to the line's end, which
-/// is an error.
+/// Follows a reply over one line of a server: to its end, or until there are so many `bytes`, or to the line's end,
+/// which is an error.
 pub async fn over_one_line(
     server: &Server,
     view: &mut View,

@@ -73,8 +73,8 @@ async fn fill(crew: &Arc<Crew>, chat: &str, rng: &mut Rng) -> Option<String> {
     }
 }
 
-/// Asks the bot and hears the answer out, for the next prompt would wait for one that belongs to a server that died: the
-/// reply, and how it ended.
+/// Asks the bot and hears the answer out, for the next prompt would wait for one that belongs to a server that died:
+/// the reply, and how it ended.
 async fn ask_and_hear_out(crew: &Arc<Crew>, number: usize, rng: &mut Rng) -> Option<(String, ReplyState)> {
     let reply = send(crew, number, rng).await?.reply?;
     let state = reply_follower::follow(crew.clone(), reply.clone(), number, rng.fork()).await?;

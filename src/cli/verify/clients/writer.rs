@@ -225,8 +225,8 @@ async fn create(crew: &Crew, number: usize, rng: &mut Rng) -> Option<String> {
 
 /// Deletes the message of a writing, and looks for it on every server.
 pub async fn delete(crew: &Crew, number: usize, message: &str, rng: &mut Rng) -> Option<()> {
-    // Of one that was sent more often than it was acknowledged a sending may still be on its way, and it is stored anew if
-    // that comes after the deletion.
+    // Of one that was sent more often than it was acknowledged a sending may still be on its way, and it is stored anew
+    // if that comes after the deletion.
     let is_settled = note(crew, number, |writing| writing.sendings == writing.acks.len())?;
     if !is_settled {
         return Some(());

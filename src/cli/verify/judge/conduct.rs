@@ -6,8 +6,8 @@ use super::evidence::Evidence;
 use super::finding::{Breach, Finding, Verdict};
 use super::texts::seconds;
 
-/// How long the first words of a reply may take beside a stalled reader, in milliseconds: the time in which the bot says
-/// them, and some seconds, which are fewer than a server waits for a reader that reads nothing.
+/// How long the first words of a reply may take beside a stalled reader, in milliseconds: the time in which the bot
+/// says them, and some seconds, which are fewer than a server waits for a reader that reads nothing.
 const FIRST_WORDS_MS_MAX: i64 = 6_000;
 
 /// Nobody waited for a reader that stalled.

@@ -118,7 +118,8 @@ mod tests {
 
     #[test]
     fn what_is_sent_long_after_the_deletion_is_found_unless_its_server_stood_still() {
-        // The reader of each reply was sent its last words at 2,900 ms, and the subscriber of the chat something at 3,000.
+        // The reader of each reply was sent its last words at 2,900 ms, and the subscriber of the chat something at
+        // 3,000.
         assert_eq!(gone(&with_deletion(-2_000)).breaches, []);
         let mut evidence = with_deletion(-2_001);
         let found = gone(&evidence).breaches;

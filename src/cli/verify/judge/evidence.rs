@@ -9,8 +9,9 @@ use crate::domain::Timestamp;
 
 /// What a server that died may keep a reply from ending, in milliseconds.
 pub const DEAD_FOR_MS_MAX: i64 = 15_000;
-/// How long after a deletion was acknowledged something of it may still be on its way, in milliseconds: a call to the bot
-/// that is tried again, and what a server that takes no part in the deletion sends until it has looked at the store.
+/// How long after a deletion was acknowledged something of it may still be on its way, in milliseconds: a call to the
+/// bot that is tried again, and what a server that takes no part in the deletion sends until it has looked at the
+/// store.
 pub const ON_ITS_WAY_MS: i64 = 5_000;
 
 /// What a judge looks at.
@@ -87,8 +88,8 @@ impl Evidence {
         Some(from.plus_millis(DEAD_FOR_MS_MAX))
     }
 
-    /// Whether what a server did at a moment came too late after a deletion. A server that stood still meanwhile goes on
-    /// where it was.
+    /// Whether what a server did at a moment came too late after a deletion. A server that stood still meanwhile goes
+    /// on where it was.
     pub fn is_late(&self, server: usize, deleted_at: Timestamp, at: Timestamp) -> bool {
         let stood_still = self.notes.disturbances.iter().any(|done| {
             let is_over = done.back_at.is_some_and(|back_at| back_at < deleted_at);
@@ -129,8 +130,8 @@ pub mod samples {
         Timestamp::from_millis(1_000_000 + ms)
     }
 
-    /// A prompt `m0` by way of two servers with the reply `r0`, which is complete and was read by one; and a prompt `m1`
-    /// with the reply `r1`, whose server 1 was killed two seconds after the reader had been shown 12 bytes of it.
+    /// A prompt `m0` by way of two servers with the reply `r0`, which is complete and was read by one; and a prompt
+    /// `m1` with the reply `r1`, whose server 1 was killed two seconds after the reader had been shown 12 bytes of it.
     pub fn trial() -> Evidence {
         let mut evidence = Evidence {
             notes: Notes::default(),
