@@ -30,7 +30,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     && mkdir /out/data
 
 FROM gcr.io/distroless/cc-debian13:nonroot
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Colloquy" \
       org.opencontainers.image.description="A GraphQL server for conversations between people and AI bots, with replies that stream and never lose a character." \
