@@ -16,6 +16,8 @@ use crate::store::{Checkpointed, HistoryBounds, StoreError};
 const HISTORY_MESSAGES_MAX: usize = 100;
 /// Far more bytes per token than any text has.
 const BYTES_PER_TOKEN_MAX: usize = 16;
+/// No store takes longer to answer.
+const ANSWER_IS_OLD_AFTER: Duration = Duration::from_secs(5);
 /// How long the store is asked again, after an error, which replies are before this one.
 const ASKED_FOR: Duration = Duration::from_secs(20);
 /// The first and the longest wait between two of these questions, before jitter.
@@ -70,6 +72,10 @@ impl Engine {
                     continue;
                 }
             };
+            // Only a server that was frozen gets an answer so late, and what it read may be deleted since.
+            if since.elapsed() > ANSWER_IS_OLD_AFTER {
+                continue;
+            }
             // The reply just before this one ends last, unless it is stopped while it is queued: so ask again after it.
             if let Some(earlier) = before.earlier.pop() {
                 has_waited = true;
