@@ -83,7 +83,11 @@ pub async fn recount(
 ) -> Result<Recounted, StoreError> {
     match config {
         StoreConfig::Embedded(folder) => EmbeddedStore::open(folder).await?.recount(progress).await,
-        StoreConfig::Mongo(uri) => MongoStore::connect(uri).await?.recount(progress).await,
+        StoreConfig::Mongo(uri) => {
+            let store = MongoStore::connect(uri).await?;
+            let recounted = store.recount(progress).await;
+            store.close().await.and(recounted)
+        }
     }
 }
 

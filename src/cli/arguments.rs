@@ -310,7 +310,8 @@ pub enum Command {
     Schema,
     /// Create the store's collections and indexes; harmless to repeat.
     Setup,
-    /// Count the messages of every chat again, and enter into the ledger of usage what replies used before there was one.
+    /// Check the counts that are kept with long chats, and enter into the ledger of usage what replies used before there
+    /// was one.
     ///
     /// Harmless to repeat, and while servers run, but for those of version 0.1.0. Ends with 0 when it is done.
     Recount(RecountArguments),

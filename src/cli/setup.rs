@@ -8,7 +8,8 @@ use crate::config::Config;
 
 /// Opens the store, which creates what it lacks.
 pub async fn setup(config: Config) -> Result<(), Box<dyn Error>> {
-    app::open_store(&config.store).await?;
+    let store = app::open_store(&config.store).await?;
+    store.close().await?;
     writeln!(std::io::stdout(), "The store is set up.")?;
     Ok(())
 }

@@ -97,7 +97,7 @@ pub enum Error {
     #[error("Ask for the first items or for the last ones, not for both.")]
     InvalidPage,
     /// A cursor that this server did not write.
-    #[error("This is not a cursor of this list.")]
+    #[error("This is not a cursor that this list or subscription hands out.")]
     InvalidCursor,
     /// A search without a word, or with too many.
     #[error(
@@ -127,6 +127,9 @@ pub enum Error {
     /// The client key is taken by a message that says something else.
     #[error("This client key belongs to another message of the chat.")]
     Conflict,
+    /// The text of a reply is to be edited that still grows.
+    #[error("This reply still grows; edit it when it has ended.")]
+    ReplyGrows,
     /// The chat has too many active replies.
     #[error("Too many replies wait in this chat.")]
     TooManyReplies,
@@ -187,7 +190,7 @@ impl Error {
             Self::InvalidFaults(_) => "INVALID_FAULTS",
             Self::FaultsNotAllowed => "FAULTS_NOT_ALLOWED",
             Self::ReplyUnderWay => "REPLY_UNDER_WAY",
-            Self::Conflict => "CONFLICT",
+            Self::Conflict | Self::ReplyGrows => "CONFLICT",
             Self::TooManyReplies => "TOO_MANY_REPLIES",
             Self::NotAReply => "NOT_A_REPLY",
             Self::ShuttingDown => "SHUTTING_DOWN",

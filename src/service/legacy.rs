@@ -185,7 +185,7 @@ impl Service {
         }
         // A reply's text belongs to its generation until it has ended.
         if edit.text.is_some() && message.is_under_way() {
-            return Err(Error::Conflict);
+            return Err(Error::ReplyGrows);
         }
         // A reported count stays, as it always did in this API; an estimate follows the text.
         let is_counted_anew =

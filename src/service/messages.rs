@@ -127,7 +127,7 @@ impl Service {
         let message = self.message(viewer, id).await?;
         // A reply's text belongs to its generation until it has ended.
         if message.is_under_way() {
-            return Err(Error::Conflict);
+            return Err(Error::ReplyGrows);
         }
         // A bot's message keeps the count that was billed.
         let token_count = match message.author {

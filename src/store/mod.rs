@@ -433,4 +433,9 @@ pub const REVOCATIONS_KEPT_FOR: Duration = Duration::from_secs(401 * 86_400);
 pub trait Store: ChatStore + MessageStore + ReplyStore + SearchStore + UsageStore + RevocationStore {
     /// Answers when the engine can be read and written.
     async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Closes connections, before the process ends. Nothing is asked of the store afterwards.
+    async fn close(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }

@@ -70,6 +70,7 @@ macro_rules! wrap_store {
             }
             Store {
                 read ping() -> ();
+                read close() -> ();
             }
         }
     };

@@ -102,7 +102,7 @@ pub fn refused(error: &Error) -> Response {
         Error::Forbidden | Error::OtherUser => StatusCode::FORBIDDEN,
         Error::RateLimited { .. } | Error::QuotaExceeded { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::NotFound(_) => StatusCode::NOT_FOUND,
-        Error::Conflict => StatusCode::CONFLICT,
+        Error::Conflict | Error::ReplyGrows => StatusCode::CONFLICT,
         Error::Unavailable(_) | Error::NoKeys | Error::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) | Error::Panicked(_) => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
@@ -113,7 +113,7 @@ pub fn refused(error: &Error) -> Response {
     }
     let text = match error {
         // The documented sentence, not the one for people who edit by GraphQL.
-        Error::Conflict => "Message is still being written".to_owned(),
+        Error::Conflict | Error::ReplyGrows => "Message is still being written".to_owned(),
         Error::Unauthenticated => "Not authenticated".to_owned(),
         Error::OtherUser => "Access denied: You can only access your own chats".to_owned(),
         error => error.to_string(),

@@ -230,4 +230,10 @@ impl Store for MongoStore {
         });
         written.await
     }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        // Or else the driver ends its sessions in a task that the end of the runtime makes panic.
+        self.database.client().clone().shutdown().immediate(true).await;
+        Ok(())
+    }
 }
