@@ -30,7 +30,12 @@ impl Engine {
         if let Some(mirror) = found.filter(|mirror| !has_ended || mirror.ended_as(&message)) {
             return mirror;
         }
-        let mirror = Arc::new(LiveReply::new(message));
+        let mirror = LiveReply::new(message);
+        // A shutdown waits until readers have received an end that is known, and for no reply of another server.
+        let mirror = Arc::new(match has_ended {
+            true => mirror.counted_as(self.followed.token()),
+            false => mirror,
+        });
         registry.mirrors.insert(id, mirror.clone());
         drop(registry);
         if !has_ended {
