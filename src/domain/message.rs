@@ -98,9 +98,10 @@ impl Message {
         let Some(reply) = &mut self.reply else {
             return;
         };
-        reply.state = match reply.stop {
-            Some(_) => ReplyState::Stopped,
-            None => outcome.state.into(),
+        // What was stopped before it failed has not failed.
+        (reply.state, reply.error) = match reply.stop {
+            Some(_) => (ReplyState::Stopped, None),
+            None => (outcome.state.into(), outcome.error.clone()),
         };
         reply.stop = reply.stop.take().or_else(|| outcome.stop.clone());
         reply.usage = outcome.usage;
@@ -110,7 +111,6 @@ impl Message {
         reply.finished_at = Some(outcome.finished_at);
         reply.overhead_us = outcome.overhead_us;
         reply.reasoning.clone_from(&outcome.reasoning);
-        reply.error.clone_from(&outcome.error);
     }
 
     /// Whether it is a reply that has not ended.

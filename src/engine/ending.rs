@@ -73,15 +73,18 @@ impl Engine {
         bill: &Bill,
     ) -> Result<Option<Ended>, StoreError> {
         let (chat, id) = (reply.chat_id, reply.id);
+        let mut claim = Claim::Owner(&self.owner);
         let is_sure = leased_at.borrow().elapsed() < SURE_FOR;
         if !is_sure && self.is_lost(reply, outcome).await? {
             let message = self.store.messages(&[id]).await?.pop();
-            // The server that ended it has also billed it. A deleted reply is billed by nobody else, so go on.
+            // The server that ended it has also billed it.
             if message.is_some() {
                 return Ok(Self::ended(message));
             }
+            // Deleted, and maybe ended and billed by another server before that: as one that closes it, this one looks
+            // whether it was.
+            claim = Claim::Lapsed;
         }
-        let claim = Claim::Owner(&self.owner);
         let finish = self.store.finish_reply(chat, id, claim, outcome, Some(bill));
         let message = match finish.await? {
             Some(message) => Some(message),

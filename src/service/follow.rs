@@ -172,10 +172,15 @@ impl ChatFollower {
                 })
             }
             ChatEvent::MessageUpdated(message) => {
-                ChatUpdate::MessageUpdated(match message.content_in(self.chat) {
+                let message = match message.content_in(self.chat) {
                     Ok(message) => message,
                     Err(id) => service.message(viewer, id).await?,
-                })
+                };
+                if message.is_under_way() {
+                    // Its text is that of a checkpoint, which may be shorter than what was sent: a snapshot follows.
+                    self.send_again(message.id).await?;
+                }
+                ChatUpdate::MessageUpdated(message)
             }
             ChatEvent::MessageDeleted(id) => {
                 // Later events of this message are dropped.
@@ -258,6 +263,18 @@ impl ChatFollower {
         }
         self.push(id, cursor, reader);
         Ok(true)
+    }
+
+    /// Follows a reply that is followed already from its beginning once more.
+    async fn send_again(&mut self, id: MessageId) -> Result<(), Error> {
+        if !self.is_attached(id) {
+            return Ok(());
+        }
+        if let Some(reader) = self.service.engine.follow(id, None).await? {
+            self.replies.retain(|(followed, _)| *followed != id);
+            self.push(id, None, reader);
+        }
+        Ok(())
     }
 
     fn is_attached(&self, id: MessageId) -> bool {

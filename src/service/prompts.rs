@@ -275,8 +275,8 @@ impl Service {
         if replaced.is_under_way() {
             return Err(Error::ReplyUnderWay);
         }
-        let prompt = replaced.reply.as_ref().and_then(|reply| reply.in_reply_to);
-        let prompt = match prompt {
+        let asked = replaced.reply.as_ref().and_then(|reply| reply.in_reply_to);
+        let prompt = match asked {
             Some(id) => self.store.messages(&[id]).await?.pop(),
             None => None,
         };
@@ -293,9 +293,10 @@ impl Service {
             // Without its prompt, the history ends where the replaced reply is.
             asked: Asked::Stored(match &prompt {
                 Some(prompt) => HistoryEnd::at(prompt),
+                // One that is known and gone ends the reply without a call, as if it had gone while the reply waited.
                 None => HistoryEnd {
                     position: replaced.position(),
-                    prompt: None,
+                    prompt: asked,
                 },
             }),
             reply,

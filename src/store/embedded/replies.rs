@@ -226,7 +226,8 @@ pub(super) fn finish(claim: Claim<'_>) -> (String, Option<Value>) {
          completion_tokens = ?, completion_is_estimated = ?, started_at = ?, first_piece_at = ?,
          upstream_closed_at = ?, finished_at = ?, overhead_us = ?,
          stop_requested_at = coalesce(stop_requested_at, ?), stop_requested_by = coalesce(stop_requested_by, ?),
-         error_code = ?, error_message = ?, reasoning = ?, updated_at = max(updated_at, ?)
+         error_code = iif(stop_requested_at IS NULL, ?, NULL),
+         error_message = iif(stop_requested_at IS NULL, ?, NULL), reasoning = ?, updated_at = max(updated_at, ?)
          WHERE id = ? AND chat_id = ? AND reply_state = 'STREAMING' AND {holds}
          RETURNING {MESSAGE_COLUMNS}"
     );

@@ -13,7 +13,7 @@ use super::document::{read_list, read_message, read_one};
 use super::fields::{stored_date, stored_integer, stored_user_id};
 use super::lists::{self, List};
 use super::messages::of_chat;
-use super::reply_document::{GOES_FIRST, GROWING_TEXT, SLOT, outcome_fields};
+use super::reply_document::{ERROR, GOES_FIRST, GROWING_TEXT, SLOT, outcome_fields};
 use super::{MongoStore, indexes};
 use crate::domain::{
     Bill, ChatId, Message, MessageId, Position, ReplyOutcome, ReplyState, StopRequest, whole_millis,
@@ -198,16 +198,21 @@ impl MongoStore {
 /// What the end of a reply makes of its message.
 fn end(outcome: &ReplyOutcome) -> Vec<Document> {
     let (mut set, mut unset) = (Document::new(), vec![GROWING_TEXT, SLOT, GOES_FIRST]);
-    for (name, value) in outcome_fields(outcome) {
-        match value {
-            Some(value) => _ = set.insert(name, literal(value)),
-            None => unset.push(name),
-        }
-    }
     let or_noted = |noted: Bson, otherwise: Bson| {
         let is_noted = doc! { "$eq": [{ "$type": "$reply.stop_requested_at" }, "date"] };
         doc! { "$cond": [is_noted, noted, otherwise] }
     };
+    for (name, value) in outcome_fields(outcome) {
+        let value = match value.map(literal) {
+            // What was stopped before it failed has not failed.
+            Some(error) if name == ERROR => Some(or_noted("$$REMOVE".into(), error.into())),
+            value => value,
+        };
+        match value {
+            Some(value) => _ = set.insert(name, value),
+            None => unset.push(name),
+        }
+    }
     let stopped = ReplyState::Stopped.name();
     set.insert(
         "reply.state",

@@ -68,6 +68,9 @@ pub(super) fn encode_reply(reply: &Reply) -> Document {
         .collect()
 }
 
+/// Why a reply failed.
+pub(super) const ERROR: &str = "reply.error";
+
 /// What the end of a reply makes of its sub-document, by dotted name; `None` removes a field.
 pub(super) fn outcome_fields(outcome: &ReplyOutcome) -> [(&'static str, Option<Bson>); 9] {
     [
@@ -79,7 +82,7 @@ pub(super) fn outcome_fields(outcome: &ReplyOutcome) -> [(&'static str, Option<B
         ("reply.finished_at", date(Some(outcome.finished_at))),
         ("reply.overhead_us", outcome.overhead_us.map(Bson::from)),
         ("reply.reasoning", outcome.reasoning.as_deref().map(Bson::from)),
-        ("reply.error", outcome.error.as_ref().map(encode_error)),
+        (ERROR, outcome.error.as_ref().map(encode_error)),
     ]
 }
 

@@ -19,7 +19,7 @@ const ROWS_EXPECTED: usize = 10_000;
 /// The replies that were entered into a row last.
 const RECENT: &str = "recent";
 /// So many of them: more than end for one user while one of them is entered again.
-const RECENT_MAX: i32 = 64;
+const RECENT_MAX: i32 = 256;
 
 #[async_trait]
 impl UsageStore for MongoStore {

@@ -27,6 +27,7 @@ on_every_store! {
     every_end_is_stored_whole_and_stays,
     an_end_without_text_keeps_the_last_checkpoint,
     only_the_expected_owner_ends_a_reply,
+    a_reply_that_was_stopped_before_it_failed_has_no_error,
     the_wish_that_ends_a_reply_does_not_replace_one_that_was_noted,
     of_twenty_who_end_a_reply_one_does,
     a_stop_that_was_noted_decides_the_end_whoever_closes_the_reply,
@@ -280,6 +281,26 @@ async fn only_the_expected_owner_ends_a_reply(scratch: &Scratch) {
             .unwrap()
             .is_some()
     );
+}
+
+async fn a_reply_that_was_stopped_before_it_failed_has_no_error(scratch: &Scratch) {
+    let store = scratch.open().await;
+    let reply = make::streaming(make::chat().id, "us");
+    store.insert_message(&reply).await.unwrap();
+    let (chat, id) = (reply.chat_id, reply.id);
+    store.request_stop(chat, id, &make::stop(5)).await.unwrap();
+    let failed = ReplyOutcome {
+        error: Some(ReplyError {
+            code: "UPSTREAM_TIMEOUT".to_owned(),
+            message: "The bot took too long.".to_owned(),
+        }),
+        ..make::outcome(EndState::Failed, "x")
+    };
+    let ended = store.finish_reply(chat, id, Claim::Owner("us"), &failed, None);
+    let ended = ended.await.unwrap().unwrap();
+    assert_eq!(store.messages(&[id]).await.unwrap(), [ended.clone()]);
+    let reply = ended.reply.unwrap();
+    assert_eq!((reply.state, reply.error), (ReplyState::Stopped, None));
 }
 
 async fn the_wish_that_ends_a_reply_does_not_replace_one_that_was_noted(scratch: &Scratch) {

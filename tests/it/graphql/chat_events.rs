@@ -10,6 +10,7 @@ use crate::support::server::Server;
 on_every_pair! {
     whatever_happens_in_a_chat_is_told_in_order,
     a_reply_is_told_from_its_snapshot_to_its_end,
+    a_reaction_to_a_reply_that_grows_leaves_its_text_whole,
     a_follower_that_drops_anywhere_misses_nothing,
     a_follower_that_comes_late_is_told_to_read_and_follows_the_reply_under_way,
     a_follower_that_comes_while_a_reply_begins_follows_it,
@@ -116,6 +117,41 @@ async fn a_reply_is_told_from_its_snapshot_to_its_end(scratch: &Scratch) {
         assert_eq!(finished["text"], json!(follower.texts[&reply]));
         assert!(follower.texts[&reply].contains(prompt));
     }
+}
+
+async fn a_reaction_to_a_reply_that_grows_leaves_its_text_whole(scratch: &Scratch) {
+    let server = Server::start_with(scratch, &["--builtin-pace", "30", "--builtin-words", "60"]);
+    let chat = server.create_chat("A chat").await;
+    let mut follower = ChatFollower::start(&server, &chat, &Value::Null).await;
+    follower.expect("ChatResync").await;
+    let reply = server.send(&chat, "Tell me about the sea").await;
+    let react =
+        "mutation ($id: ID!) { addReaction(input: {messageId: $id, reaction: \"x\"}) { message { id } } }";
+    // As the documentation has it: what an event brings replaces the text, and a piece is appended.
+    let (mut text, mut updates) = (String::new(), 0);
+    loop {
+        let event = follower.next().await.expect("the subscription ended");
+        match event["__typename"].as_str().unwrap() {
+            "ReplySnapshot" => event["text"].as_str().unwrap().clone_into(&mut text),
+            "ReplyPartial" => {
+                text.push_str(event["text"].as_str().unwrap());
+                if updates == 0 {
+                    server.data(react, json!({ "id": reply })).await;
+                    updates = 1;
+                }
+            }
+            "MessageUpdated" => {
+                event["updated"]["text"].as_str().unwrap().clone_into(&mut text);
+                updates += 1;
+            }
+            "ReplyFinished" => {
+                assert_eq!(event["finished"]["text"], text);
+                break;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(updates, 2);
 }
 
 async fn a_follower_that_drops_anywhere_misses_nothing(scratch: &Scratch) {
