@@ -357,12 +357,12 @@ async fn a_ledger_that_refuses_a_bill_keeps_no_reply_from_ending() {
 }
 
 #[tokio::test]
-async fn a_row_of_the_ledger_remembers_the_last_64_replies() {
+async fn a_row_of_the_ledger_remembers_the_last_256_replies() {
     let scratch = Scratch::mongo().await;
     let (store, _) = Recorder::open(&scratch).await;
     let (chat, user) = (make::chat().id, UserId::Int(7));
     let (bill, outcome) = (bill(&user), complete("x"));
-    for _ in 0..70 {
+    for _ in 0..260 {
         // Of a reply that is gone.
         let id = MessageId(make::id());
         for _ in 0..2 {
@@ -372,7 +372,7 @@ async fn a_row_of_the_ledger_remembers_the_last_64_replies() {
     }
     let ledger = scratch.database().await.collection::<Document>("usage_ledger");
     let row = ledger.find_one(Document::new()).await.unwrap().unwrap();
-    assert_eq!(row.get_array("recent").unwrap().len(), 64);
-    assert_eq!(row.get_i64("replies").unwrap(), 70);
+    assert_eq!(row.get_array("recent").unwrap().len(), 256);
+    assert_eq!(row.get_i64("replies").unwrap(), 260);
     scratch.remove().await;
 }
