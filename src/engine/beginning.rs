@@ -15,8 +15,8 @@ use crate::domain::{Chat, ChatEvent, LanguageTag, Message, MessageId, Position, 
 use crate::store::{ACTIVE_REPLIES_MAX, Asking, Begun, Exchange, StoreError};
 use crate::telemetry::{replies, spans};
 
-/// How long a caller whose prompt interrupts waits until earlier replies were asked to stop. The new reply goes on
-/// asking after that.
+/// How long a caller whose prompt interrupts waits until earlier replies were asked to stop. That goes on after the
+/// caller was answered.
 const INTERRUPTS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why a reply could not begin. Nothing was stored, unless the store did not confirm it.

@@ -17,8 +17,6 @@ const TRIED_IN_SHUTDOWN_FOR: Duration = Duration::from_secs(2);
 /// For how long after its lease was requested this server may end a reply without renewing the lease. Well below the
 /// lease, so that the terminal write is carried out before the lease expires.
 const SURE_FOR: Duration = Duration::from_secs(4);
-/// The first and the longest wait between two attempts; jitter at most doubles them.
-const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 impl Engine {
     /// Stores the end, retrying while the store is unavailable, and returns the end that the store has: if another
@@ -33,8 +31,7 @@ impl Engine {
     ) -> Option<Ended> {
         let mut deadline = Instant::now() + TRIED_FOR;
         let mut is_shutting_down = false;
-        let (wait_min, wait_max) = WAITS;
-        let mut waits = Waits::between(wait_min, wait_max);
+        let mut waits = Waits::for_store();
         let mut unstored = None;
         loop {
             match self.try_to_end(reply, leased_at, outcome, bill).await {

@@ -39,9 +39,7 @@ impl Engine {
         registry.mirrors.insert(id, mirror.clone());
         drop(registry);
         if !has_ended {
-            let (engine, reflection) = (self.clone(), Arc::downgrade(&mirror));
-            self.tasks
-                .spawn(async move { engine.reflect(id, &reflection).await });
+            self.keep_reflecting(&mirror, &Handle::current());
         }
         mirror
     }
@@ -54,9 +52,13 @@ impl Engine {
             return;
         };
         self.registry().mirrors.insert(live.id(), live.clone());
-        let (engine, id, reflection) = (self.clone(), live.id(), Arc::downgrade(live));
+        self.keep_reflecting(live, &runtime);
+    }
+
+    fn keep_reflecting(self: &Arc<Self>, mirror: &Arc<LiveReply>, runtime: &Handle) {
+        let (engine, id, reflection) = (self.clone(), mirror.id(), Arc::downgrade(mirror));
         self.tasks
-            .spawn_on(async move { engine.reflect(id, &reflection).await }, &runtime);
+            .spawn_on(async move { engine.reflect(id, &reflection).await }, runtime);
     }
 
     /// The mirror of a reply that is generated elsewhere, if somebody reads it here.

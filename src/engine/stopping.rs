@@ -15,8 +15,6 @@ use crate::store::{Claim, StoreError};
 pub const STOP_WAIT_MAX: Duration = Duration::from_secs(2);
 /// How long an interruption is tried, if the store does not answer.
 const INTERRUPTION_TRIED_FOR: Duration = Duration::from_secs(30);
-/// The first and the longest wait between two tries, before chance doubles them at most.
-const INTERRUPTION_WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 /// How far a stop request got.
 enum Stopping {
@@ -150,8 +148,7 @@ impl Engine {
     /// Stops what was asked for in a chat before this reply, whatever becomes of the reply. While the store does not let
     /// it, this is tried again.
     pub(super) async fn interrupt(self: Arc<Self>, reply: Message, interruption: Interruption) {
-        let (wait_min, wait_max) = INTERRUPTION_WAITS;
-        let mut waits = Waits::between(wait_min, wait_max);
+        let mut waits = Waits::for_store();
         let deadline = Instant::now() + INTERRUPTION_TRIED_FOR;
         while let Err(error) = self.stop_earlier(&reply, &interruption.by).await {
             {

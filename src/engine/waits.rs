@@ -17,6 +17,11 @@ pub struct Waits {
 }
 
 impl Waits {
+    /// For a store that is unavailable: from a tenth of a second to two.
+    pub fn for_store() -> Self {
+        Self::between(Duration::from_millis(100), Duration::from_secs(2))
+    }
+
     /// Waits from `shortest` to `longest`, before jitter.
     pub fn between(shortest: Duration, longest: Duration) -> Self {
         let builder = ExponentialBuilder::default()
@@ -44,8 +49,6 @@ impl Waits {
 
 /// How long to look for an unconfirmed write, at most.
 const LOOKED_FOR: Duration = Duration::from_secs(30);
-/// The first and the longest wait between two looks; jitter at most doubles them.
-const LOOKED_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 /// Looks repeatedly for a write that a store may have carried out without confirming it, until `is_final` accepts what
 /// it saw. Looks for half a minute while the store is unavailable, and for at most `settled_after` once it answers: by
@@ -56,8 +59,7 @@ pub async fn look_for<'a, T>(
     is_final: impl Fn(&T) -> bool,
     look: impl Fn() -> BoxFuture<'a, Result<T, StoreError>>,
 ) -> Result<Option<T>, StoreError> {
-    let (wait_min, wait_max) = LOOKED_AFTER;
-    let mut waits = Waits::between(wait_min, wait_max);
+    let mut waits = Waits::for_store();
     let mut until = Instant::now() + LOOKED_FOR;
     let mut last_seen = None;
     while Instant::now() < until {
