@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument;
@@ -164,12 +163,11 @@ impl Engine {
         request: Request,
     ) -> Result<Started, BeginError> {
         let (chat, meanwhile) = (request.reply.chat_id, request.meanwhile.clone());
-        let mut beginning = self.beginning(admission, request)?;
+        let beginning = self.beginning(admission, request)?;
         let mut begun = self.store.begin_exchange(&beginning.exchange).await;
         // In a full chat, stopping the earlier replies first makes room.
         if let (Ok(Begun::Full(_)), Meanwhile::StopsThem(by)) = (&begun, &meanwhile) {
             self.stop_all(chat, by.clone()).await?;
-            beginning.leased_at = Instant::now();
             begun = self.store.begin_exchange(&beginning.exchange).await;
         }
         match begun {
@@ -245,7 +243,6 @@ impl Engine {
                     Meanwhile::Waits | Meanwhile::StopsThem(_) => ACTIVE_REPLIES_MAX - 1,
                 },
             },
-            leased_at: Instant::now(),
             stored,
             interrupts: match request.meanwhile {
                 Meanwhile::StopsThem(by) => Some(Interruption {
@@ -288,8 +285,6 @@ impl Drop for Place {
 pub(super) struct Beginning {
     pub(super) place: Place,
     pub(super) exchange: Exchange,
-    /// When its lease was requested.
-    pub(super) leased_at: Instant,
     /// Where the history ends, unless the prompt is new.
     stored: Option<HistoryEnd>,
     interrupts: Option<Interruption>,
@@ -334,7 +329,6 @@ impl Beginning {
             until,
             manner: self.manner,
             user: chat.user_id.clone(),
-            leased_at: self.leased_at,
         };
         let (reply, admission, tasks) = (reply.clone(), self.admission, engine.tasks.clone());
         let generation = async move {

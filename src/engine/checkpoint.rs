@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -28,15 +27,9 @@ impl Engine {
         Instant::now() + CHECKPOINT_EVERY - behind_last
     }
 
-    /// Stores checkpoints until `done`, and keeps in `leased_at` when the current lease was requested. A checkpoint
-    /// that arrives after the terminal write changes nothing: it requires that the reply is still streaming.
-    pub(super) async fn keep_checkpointing(
-        &self,
-        id: MessageId,
-        live: &LiveReply,
-        leased_at: &watch::Sender<Instant>,
-        done: CancellationToken,
-    ) {
+    /// Stores checkpoints until `done`. A checkpoint that arrives after the terminal write changes nothing: it requires
+    /// that the reply is still streaming.
+    pub(super) async fn keep_checkpointing(&self, id: MessageId, live: &LiveReply, done: CancellationToken) {
         let chat = live.chat();
         let mut ticks = tokio::time::interval_at(self.first_checkpoint(), CHECKPOINT_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -57,7 +50,6 @@ impl Engine {
             match self.store.checkpoint(chat, id, &self.owner, &text, LEASE).await {
                 Ok(Checkpointed::Held { is_stop_requested }) => {
                     (stored, renewed_at) = (text.len(), asked_at);
-                    leased_at.send_replace(asked_at);
                     waits.reset();
                     if is_stop_requested {
                         live.stop(None);

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
-use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -27,12 +26,9 @@ impl Engine {
         // Ends the checkpoints when this function returns, even by a panic.
         let done = CancellationToken::new();
         let _done = done.clone().drop_guard();
-        let (leased_at, leases) = watch::channel(ask.leased_at);
         {
             let (engine, live, id) = (self.clone(), live.clone(), reply.id);
-            tokio::spawn(
-                async move { engine.keep_checkpointing(id, &live, &leased_at, done).await }.in_current_span(),
-            );
+            tokio::spawn(async move { engine.keep_checkpointing(id, &live, done).await }.in_current_span());
         }
         let mut outcome = ReplyOutcome::bare(EndState::Interrupted, reply.created_at);
         // A panic ends the reply as failed, like any other error.
@@ -69,7 +65,7 @@ impl Engine {
             model: reply.reply.as_ref().and_then(|reply| reply.model.clone()),
             usage,
         };
-        self.finish(reply, &leases, &outcome, &bill).await
+        self.finish(reply, &outcome, &bill).await
     }
 
     /// Waits for the turn and has the bot answer; the result goes into `outcome`.

@@ -110,8 +110,6 @@ struct Ask {
     manner: Manner,
     /// The chat's owner, who is billed.
     user: UserId,
-    /// When its lease was requested.
-    leased_at: Instant,
 }
 
 impl Engine {

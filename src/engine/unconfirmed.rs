@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::time::Instant;
 
 use super::beginning::Beginning;
 use super::{LEASE, look_for};
@@ -21,8 +20,6 @@ enum Found {
         chat: Box<Chat>,
         prompt: Option<Box<Message>>,
         reply: Box<Message>,
-        /// When this renewal was requested.
-        leased_at: Instant,
     },
     /// The prompt only: its reply was deleted meanwhile.
     Prompt(Box<Message>),
@@ -37,7 +34,7 @@ enum Found {
 impl Beginning {
     /// Looks whether the exchange was stored, and if so generates its reply. Stores no exchange that is missing: the
     /// caller got an error, and may have sent the prompt again.
-    pub(super) async fn find_out(mut self) {
+    pub(super) async fn find_out(self) {
         let engine = self.place.engine.clone();
         let is_final = |found: &Found| !matches!(found, Found::Half | Found::Nothing);
         let looking = look_for(SETTLED_AFTER, is_final, || self.look().boxed());
@@ -46,18 +43,10 @@ impl Beginning {
             return;
         };
         match found {
-            Ok(Some(Found::Whole {
-                chat,
-                prompt,
-                reply,
-                leased_at,
-            })) => {
-                self.leased_at = leased_at;
-                match self.history_end(prompt.as_deref()) {
-                    Some(until) => self.start(&chat, prompt.as_deref(), &reply, until).await,
-                    None => self.remove_half().await,
-                }
-            }
+            Ok(Some(Found::Whole { chat, prompt, reply })) => match self.history_end(prompt.as_deref()) {
+                Some(until) => self.start(&chat, prompt.as_deref(), &reply, until).await,
+                None => self.remove_half().await,
+            },
             Ok(Some(Found::Prompt(prompt))) => {
                 let added = ChatEvent::message_added(&prompt);
                 engine.feed.publish(prompt.chat_id, added).await;
@@ -93,7 +82,7 @@ impl Beginning {
         if asked.is_some() && prompt.is_none() {
             return Ok(Found::Half);
         }
-        let (owner, leased_at) = (self.place.engine.owner(), Instant::now());
+        let owner = self.place.engine.owner();
         let renewed = store.checkpoint(reply.chat_id, reply.id, owner, "", LEASE);
         if renewed.await? == Checkpointed::Lost {
             return Ok(Found::Ended);
@@ -103,7 +92,6 @@ impl Beginning {
             chat: Box::new(chat),
             prompt: prompt.map(Box::new),
             reply: Box::new(reply),
-            leased_at,
         }))
     }
 

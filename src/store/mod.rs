@@ -362,13 +362,13 @@ pub trait ReplyStore: Send + Sync {
     /// Ends a streaming reply in one atomic write, and returns the message. `None` if the reply has ended before, is
     /// gone, or the claim does not hold. [`Message::end`] says what the end changes.
     ///
-    /// The bill is entered into the ledger once for each reply, however often this is called. With the owner's claim it
-    /// is entered whatever became of the reply: what was used was used. With another claim it is entered if the claim
-    /// holds of the streaming reply, or if the message is gone.
+    /// A reply has one bill, however often this is called and by whom: the first that is entered. With the owner's claim
+    /// a bill is entered whatever became of the reply: what was used was used. With another claim it is entered if the
+    /// claim holds of the streaming reply, or if the message is gone.
     ///
     /// After an error, call this again: the bill, the end, both or neither may be stored. Where they are two writes, a
     /// bill that is refused for good, rather than for a time, does not keep the reply from ending. With a bill, two
-    /// round trips for the owner and up to four for others.
+    /// round trips for the owner and three for others.
     async fn finish_reply(
         &self,
         chat: ChatId,

@@ -51,8 +51,9 @@ const NOTE: &str = "INSERT INTO ledger_replies (reply_id) VALUES (?) ON CONFLICT
 /// Forgets replies that were entered long ago.
 pub(super) const FORGET: &str = "DELETE FROM ledger_replies WHERE number <= ?";
 
-/// So many replies are known as entered: far more than end while one of them is entered again.
-const REPLIES_KNOWN: i64 = 1_000;
+/// So many replies are known as entered, about 3 MB of them: more than a disk can store the ends of while a server tries to
+/// store the end of one.
+const REPLIES_KNOWN: i64 = 100_000;
 
 /// Writes the bill of a reply into the ledger, unless it is in it already.
 pub(super) fn enter(connection: &Connection, reply: MessageId, bill: &Bill) -> SqlResult<()> {

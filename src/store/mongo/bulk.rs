@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::SERVER_TIMEOUT;
 use super::calls::Documents;
-use super::operation::store_error;
+use super::operation::{DUPLICATE_KEY, store_error};
 use crate::domain::whole_millis;
 use crate::store::StoreError;
 
@@ -43,6 +43,15 @@ impl Updated {
     /// How many statements found their document or failed. The others found none.
     pub(super) fn accounted_for(&self) -> usize {
         self.found.saturating_add(self.write_errors.len())
+    }
+
+    /// Whether all statements were executed, as durably as they were to be, but for those that would have made a document
+    /// whose key is there already.
+    pub(super) fn but_for_duplicates(&self) -> Result<(), StoreError> {
+        let mut refused = self.write_errors.iter();
+        let refused = refused.find(|refused| refused.error.code != DUPLICATE_KEY);
+        // Of a place that was not refused, only the durability is said.
+        self.of(refused.map_or(usize::MAX, |refused| refused.index))
     }
 
     /// Whether the statement in this place was executed, and as durably as it was to be.

@@ -1,9 +1,12 @@
 //! The indexes: the documented ones under their documented names, and ours.
 
+use std::time::Duration;
+
 use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
 
+use super::bills::{ENTERED_AT, KEPT_FOR};
 use super::reply_document::SLOT;
 use crate::store::REVOCATIONS_KEPT_FOR;
 
@@ -30,6 +33,9 @@ pub(super) const DELETION_LOOKS: &str = "next_look_at_1";
 
 /// The index of a user's rows of the ledger.
 pub(super) const LEDGER_ROWS: &str = "user_1_day_1";
+
+/// The index of the bills that are due.
+pub(super) const BILLS_DUE: &str = "due_by_user";
 
 /// The index of the messages' words.
 pub(super) const WORDS: &str = "message_text";
@@ -113,17 +119,32 @@ pub(super) fn of_ledger() -> Vec<IndexModel> {
     vec![named(LEDGER_ROWS, doc! { "user": 1, "day": 1 })]
 }
 
+/// The indexes of `usage_bills`.
+pub(super) fn of_bills() -> Vec<IndexModel> {
+    vec![
+        partial(
+            BILLS_DUE,
+            doc! { "user": 1, "row": 1 },
+            doc! { "due": true },
+            false,
+        ),
+        expiring("entered_at_1", doc! { ENTERED_AT: 1 }, KEPT_FOR),
+    ]
+}
+
 /// The indexes of `revocations`.
 pub(super) fn of_revocations() -> Vec<IndexModel> {
-    let options = IndexOptions::builder()
-        .name(REVOCATION_ORDER.to_owned())
-        .expire_after(REVOCATIONS_KEPT_FOR);
-    vec![
-        IndexModel::builder()
-            .keys(doc! { "revoked_at": 1 })
-            .options(options.build())
-            .build(),
-    ]
+    vec![expiring(
+        REVOCATION_ORDER,
+        doc! { "revoked_at": 1 },
+        REVOCATIONS_KEPT_FOR,
+    )]
+}
+
+/// An index by a moment, which also removes what is older.
+fn expiring(name: &str, keys: Document, after: Duration) -> IndexModel {
+    let options = IndexOptions::builder().name(name.to_owned()).expire_after(after);
+    IndexModel::builder().keys(keys).options(options.build()).build()
 }
 
 fn named(name: &str, keys: Document) -> IndexModel {

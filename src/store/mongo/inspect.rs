@@ -22,6 +22,7 @@ pub(super) const MESSAGES: &str = "chat_messages";
 pub(super) const DELETIONS: &str = "chat_deletions";
 pub(super) const REVOCATIONS: &str = "revocations";
 pub(super) const LEDGER: &str = "usage_ledger";
+pub(super) const BILLS: &str = "usage_bills";
 pub(super) const HEALTH: &str = "health";
 
 /// What serving does with each collection, by the names of MongoDB's privilege actions.
@@ -197,7 +198,7 @@ fn rights_missing(status: &Document, database: &str) -> Vec<&'static str> {
     RIGHTS
         .into_iter()
         .filter(|action| {
-            ![CHATS, MESSAGES, DELETIONS, REVOCATIONS, LEDGER, HEALTH]
+            ![CHATS, MESSAGES, DELETIONS, REVOCATIONS, LEDGER, BILLS, HEALTH]
                 .iter()
                 .all(|collection| has(action, collection))
         })

@@ -75,6 +75,8 @@ impl MongoStore {
                 }
             }
         }
+        // A reply has its bill before it has ended, so the bills of all that were counted are then in the rows.
+        self.enter_due(Some(user)).await?;
         let replies: i64 = rows.values().map(|sums| sums.replies).sum();
         recounted.replies += replies.unsigned_abs();
         let rows: Vec<_> = rows

@@ -2,14 +2,16 @@
 //!
 //! `chats` and `chat_messages` keep their documented fields and index names; what Colloquy adds are optional fields
 //! (see `document.rs`, `moments.rs` and `counts.rs`) and further indexes (see `indexes.rs`). `chat_deletions` holds the
-//! chats that were deleted of late (see `deletions.rs`), `usage_ledger` what was used, `revocations` the users whose
-//! earlier tokens are worth nothing, `health` one document that is written to see whether writes are possible.
+//! chats that were deleted of late (see `deletions.rs`), `usage_ledger` and `usage_bills` what was used (see `bills.rs`),
+//! `revocations` the users whose earlier tokens are worth nothing, `health` one document that is written to see whether
+//! writes are possible.
 //!
 //! Nothing here needs a transaction, so a standalone server will do. Every filter on messages names their chat, so that
 //! a collection that is sharded by chat answers from one shard; all but two while serving: messages that are asked for
 //! by their ids alone, and the search for lapsed leases. `doctor` and the survey also read across chats.
 
 mod aside;
+mod bills;
 mod bulk;
 mod calls;
 mod chats;
@@ -53,7 +55,7 @@ use tokio::sync::Semaphore;
 
 use self::calls::{Calls, Documents};
 use self::checkpoints::Checkpoints;
-use self::inspect::{CHATS, DELETIONS, HEALTH, LEDGER, MESSAGES, REVOCATIONS};
+use self::inspect::{BILLS, CHATS, DELETIONS, HEALTH, LEDGER, MESSAGES, REVOCATIONS};
 use self::operation::{is_duplicate_key, is_no_utf8, run, run_for};
 use super::{Store, StoreError};
 
@@ -85,12 +87,15 @@ pub struct MongoStore {
     deletions: Documents,
     revocations: Documents,
     ledger: Documents,
+    bills: Documents,
     health: Documents,
     checkpoints: Checkpoints,
     /// Whether messages are counted each time, whatever is kept.
     counts_live: bool,
     /// Who has this moves kept counts on.
     keeping: Arc<Semaphore>,
+    /// Who has this enters bills into the ledger soon.
+    entering: Arc<Semaphore>,
 }
 
 impl MongoStore {
@@ -121,10 +126,12 @@ impl MongoStore {
             deletions: documents(DELETIONS),
             revocations: documents(REVOCATIONS),
             ledger: documents(LEDGER),
+            bills: documents(BILLS),
             health: documents(HEALTH),
             checkpoints: Checkpoints::default(),
             counts_live: false,
             keeping: Arc::new(Semaphore::new(1)),
+            entering: Arc::new(Semaphore::new(1)),
             database,
         };
         store.warn_of_standalone().await?;
@@ -149,6 +156,7 @@ impl MongoStore {
                 (&store.revocations, indexes::of_revocations()),
                 (&store.deletions, indexes::of_deletions()),
                 (&store.ledger, indexes::of_ledger()),
+                (&store.bills, indexes::of_bills()),
             ] {
                 collection.bare.create_indexes(indexes).await?;
             }

@@ -30,7 +30,7 @@ const PASSING_CODES: [i32; 33] = [
 ];
 
 /// The server's code for a key that an index has already.
-const DUPLICATE_KEY: i32 = 11000;
+pub(super) const DUPLICATE_KEY: i32 = 11000;
 
 /// The server's code for a text that is no UTF-8, in a document that an index of words is made of.
 const NO_UTF8: i32 = 28755;

@@ -80,7 +80,7 @@ impl ReplyStore for MongoStore {
         bill: Option<&Bill>,
     ) -> Result<Option<Message>, StoreError> {
         match (claim, bill) {
-            (Claim::Owner(_), Some(bill)) => self.bill(id, bill, true).await?,
+            (Claim::Owner(_), Some(bill)) => self.bill(id, bill).await?,
             (Claim::Lapsed | Claim::Alone, Some(bill)) => {
                 return self.close(chat, id, claim, outcome, bill).await;
             }
@@ -137,8 +137,8 @@ const CLOSED_WITHIN: Duration = Duration::from_secs(8);
 const ACTIVE_READ_MAX: usize = 8 * ACTIVE_REPLIES_MAX;
 
 impl MongoStore {
-    /// Ends a reply for an owner that lost it. It is taken from that owner first, or else the owner could renew its lease
-    /// when the bill is entered here, and enter another one.
+    /// Ends a reply for an owner that lost it. It is taken from that owner first: if the owner could renew its lease once
+    /// the bill is recorded here, it would go on, and the bill would not say what the reply used.
     async fn close(
         &self,
         chat: ChatId,
@@ -159,11 +159,11 @@ impl MongoStore {
         let Some(taken) = read_one(taken.await?, read_message)? else {
             // Nobody else knows what a reply used that is gone.
             if self.find_message(chat, id).await?.is_none() {
-                self.bill(id, bill, false).await?;
+                self.bill(id, bill).await?;
             }
             return Ok(None);
         };
-        self.bill(id, bill, false).await?;
+        self.bill(id, bill).await?;
         let mut filter = streaming(chat, id);
         filter.extend(holds(Claim::Owner(&closer)));
         let mut end = end(outcome);
@@ -173,22 +173,15 @@ impl MongoStore {
         read_one(ended, read_message)
     }
 
-    /// Enters what a reply used, before its end is written: an entry can be repeated, so who was not told of either does
-    /// both again. Whoever is not the reply's owner looks first whether that one has entered a bill before it died.
-    async fn bill(&self, id: MessageId, bill: &Bill, is_owner: bool) -> Result<(), StoreError> {
-        let entered = async {
-            match is_owner || !self.is_entered(id, bill).await? {
-                true => self.enter(id, bill).await,
-                false => Ok(()),
-            }
-        };
-        match entered.await {
+    /// Records what a reply used, before its end is written, so that who was told of neither does both again.
+    async fn bill(&self, id: MessageId, bill: &Bill) -> Result<(), StoreError> {
+        match self.record(id, bill).await {
             Ok(()) => Ok(()),
             Err(error @ StoreError::Unavailable(_)) => Err(error),
             // It would fail each time. The reply is to end all the same.
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
-                tracing::error!(error, message = %id, "what a reply used could not be entered into the ledger");
+                tracing::error!(error, message = %id, "what a reply used could not be recorded");
                 Ok(())
             }
         }

@@ -1,25 +1,31 @@
-//! The ledger of what was used: a document for each user, day, model and kind of figures, which only ever grows.
+//! The ledger of what was used: a document for each user, day, model and kind of figures, which only ever grows. What it
+//! takes is in `bills.rs`.
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use mongodb::bson::{Document, RawDocument, RawDocumentBuf, doc};
 use mongodb::options::Hint;
 
-use super::fields::{Fields, stored_date, stored_id, stored_user_id};
+use super::fields::{Fields, stored_date, stored_user_id};
 use super::lists::batch_size;
-use super::operation::{ANSWER_TIMEOUT, is_duplicate_key};
+use super::operation::ANSWER_TIMEOUT;
 use super::{MongoStore, indexes};
-use crate::domain::{Bill, MessageId, Timestamp, TokenCount, UsageRow, UserId};
-use crate::store::dates::{DAY_MILLIS, day_of};
+use crate::domain::{Timestamp, TokenCount, UsageRow, UserId};
+use crate::store::dates::day_of;
 use crate::store::{StoreError, UsageStore};
 
 /// Rows that one batch of the answer holds: years of days and a few models. More take another batch.
 const ROWS_EXPECTED: usize = 10_000;
 
-/// The replies that were entered into a row last.
-const RECENT: &str = "recent";
-/// So many of them: more than end for one user while one of them is entered again.
-const RECENT_MAX: i32 = 256;
+/// What is read of a row.
+const SHOWN: [&str; 6] = [
+    "day",
+    "model",
+    "is_estimated",
+    "replies",
+    "prompt_tokens",
+    "completion_tokens",
+];
 
 #[async_trait]
 impl UsageStore for MongoStore {
@@ -32,12 +38,15 @@ impl UsageStore for MongoStore {
         if from >= to {
             return Ok(Vec::new());
         }
+        self.enter_due(Some(user)).await?;
         let days = doc! { "$gte": stored_date(day_of(from)), "$lt": stored_date(to) };
         let filter = doc! { "user": stored_user_id(user), "day": days };
+        let shown = SHOWN.map(|name| (name.to_owned(), 1.into()));
+        let shown = shown.into_iter().collect::<Document>();
         let read = self.ledger.read(|ledger| async move {
             let find = ledger
                 .find(filter)
-                .projection(doc! { "_id": 0, RECENT: 0 })
+                .projection(shown)
                 .hint(Hint::Name(indexes::LEDGER_ROWS.to_owned()))
                 .batch_size(batch_size(ROWS_EXPECTED));
             let found = find.max_time(ANSWER_TIMEOUT).await?;
@@ -51,65 +60,6 @@ impl UsageStore for MongoStore {
     }
 }
 
-impl MongoStore {
-    /// Writes the bill of a reply into the ledger, unless it is in it already: each row knows the replies that were
-    /// entered last.
-    pub(super) async fn enter(&self, reply: MessageId, bill: &Bill) -> Result<(), StoreError> {
-        let (prompt, completion) = (bill.usage.prompt, bill.usage.completion);
-        let is_estimated = prompt.is_estimated || completion.is_estimated;
-        let row = row_id(&bill.user, day_of(bill.at), bill.model.as_deref(), is_estimated);
-        let sums = [
-            ("replies", 1),
-            ("prompt_tokens", prompt.tokens),
-            ("completion_tokens", completion.tokens),
-        ];
-        let sums = sums.map(|(name, more)| (name.to_owned(), plus(name, more).into()));
-        let reply = stored_id(reply.0);
-        let recent = doc! { "$concatArrays": [{ "$ifNull": [format!("${RECENT}"), []] }, [reply]] };
-        let recent = doc! { RECENT: { "$slice": [recent, -RECENT_MAX] } };
-        // A user's or a model's name may look like an expression.
-        let names = row
-            .iter()
-            .map(|(name, value)| (name.clone(), doc! { "$literal": value }.into()));
-        let set = names.chain(sums).chain(recent).collect::<Document>();
-        let update = vec![doc! { "$set": set }];
-        let filter = doc! { "_id": row, RECENT: { "$ne": reply } };
-        let written = self.ledger.write(|ledger| async move {
-            // The row is there, and the filter does not find it: the reply is in it, or somebody else made the row in
-            // between. The second time it can only be the first.
-            for _ in 0..2 {
-                let upsert = ledger.update_one(filter.clone(), update.clone()).upsert(true);
-                match upsert.await {
-                    Err(error) if is_duplicate_key(&error) => {}
-                    written => return written.map(drop),
-                }
-            }
-            Ok(())
-        });
-        written.await
-    }
-
-    /// Whether a reply is in a row of its user, of whichever model and kind of figures, of a day about that of the bill.
-    pub(super) async fn is_entered(&self, reply: MessageId, bill: &Bill) -> Result<bool, StoreError> {
-        let day = day_of(bill.at);
-        let (first, last) = (day.plus_millis(-DAY_MILLIS), day.plus_millis(DAY_MILLIS));
-        let filter = doc! {
-            "user": stored_user_id(&bill.user),
-            "day": { "$gte": stored_date(first), "$lte": stored_date(last) },
-            RECENT: stored_id(reply.0),
-        };
-        let found = self.ledger.read(|ledger| async move {
-            ledger
-                .find_one(filter)
-                .projection(doc! { "_id": 1 })
-                .hint(Hint::Name(indexes::LEDGER_ROWS.to_owned()))
-                .max_time(ANSWER_TIMEOUT)
-                .await
-        });
-        Ok(found.await?.is_some())
-    }
-}
-
 /// The `_id` of a row, whose fields the row has as well.
 pub(super) fn row_id(user: &UserId, day: Timestamp, model: Option<&str>, is_estimated: bool) -> Document {
     doc! {
@@ -118,12 +68,6 @@ pub(super) fn row_id(user: &UserId, day: Timestamp, model: Option<&str>, is_esti
         "model": model,
         "is_estimated": is_estimated,
     }
-}
-
-/// A sum and so much more, but never past what an integer holds: the server makes such a sum a double, which is greater.
-fn plus(name: &str, more: i64) -> Document {
-    let sum = doc! { "$add": [{ "$ifNull": [format!("${name}"), 0_i64] }, more.max(0)] };
-    doc! { "$min": [sum, i64::MAX] }
 }
 
 fn order(row: &UsageRow) -> (Timestamp, Option<&str>, bool) {

@@ -1,11 +1,10 @@
 //! What replies used is written into a ledger when they end, and stays there.
 
-use std::time::Duration;
-
 use colloquy::domain::{
-    Bill, Chat, ChatId, EndState, Message, MessageChange, Timestamp, TokenCount, Usage, UsageRow, UserId,
+    Bill, Chat, ChatId, EndState, Message, MessageChange, MessageId, Timestamp, TokenCount, Usage, UsageRow,
+    UserId,
 };
-use colloquy::store::{Checkpointed, Claim, Store};
+use colloquy::store::{Claim, Store};
 use futures_util::future::join_all;
 
 use crate::on_every_store;
@@ -21,6 +20,7 @@ on_every_store! {
     a_reply_is_billed_once_whatever_became_of_it,
     what_an_owner_entered_is_not_entered_again_by_who_closes_its_reply,
     a_reply_that_its_owner_and_another_end_at_once_is_billed_once,
+    a_reply_is_billed_once_however_many_end_before_it_is_billed_again,
     a_sum_past_what_an_integer_holds_is_no_error,
 }
 
@@ -337,23 +337,34 @@ async fn a_reply_that_its_owner_and_another_end_at_once_is_billed_once(scratch: 
         let mut reply = make::streaming(chat.id, "us");
         reply.reply.as_mut().unwrap().lease_until = make::at(1);
         store.insert_message(&reply).await.unwrap();
-        let (id, lease) = (reply.id, Duration::from_secs(8));
-        // As an owner does that was frozen: it renews its lease, and bills only what it still holds.
-        let owner = async {
-            let renewed = store.checkpoint(chat.id, id, "us", "x", lease).await.unwrap();
-            if renewed != Checkpointed::Lost {
-                let claim = Claim::Owner("us");
-                let finish = store.finish_reply(chat.id, id, claim, &outcome, Some(&reported));
-                finish.await.unwrap();
-            }
-        };
+        let (claim, id) = (Claim::Owner("us"), reply.id);
+        let owner = store.finish_reply(chat.id, id, claim, &outcome, Some(&reported));
         let other = store.finish_reply(chat.id, id, Claim::Lapsed, &outcome, Some(&estimated));
-        let ((), closed) = tokio::join!(owner, other);
-        closed.unwrap();
+        let (ended, closed) = tokio::join!(owner, other);
+        assert!(ended.unwrap().is_some() != closed.unwrap().is_some());
     }
     let rows = all(&*store, &user()).await;
     let billed: u64 = rows.iter().map(|row| row.reply_count).sum();
     assert_eq!(billed, REPLIES, "{rows:?}");
+}
+
+async fn a_reply_is_billed_once_however_many_end_before_it_is_billed_again(scratch: &Scratch) {
+    const OTHERS: usize = 1_200;
+    let store = scratch.open().await;
+    let chat = make::chat().id;
+    let outcome = make::outcome(EndState::Complete, "x");
+    let bill = bill(1, Some("m"), (10, false), (1, false));
+    // Of replies that are gone, so that only the ledger knows of them.
+    let finish = async |id| {
+        let finished = store.finish_reply(chat, id, Claim::Owner("us"), &outcome, Some(&bill));
+        assert!(finished.await.unwrap().is_none());
+    };
+    let first = MessageId(make::id());
+    finish(first).await;
+    let others = (0..OTHERS).map(|_| finish(MessageId(make::id())));
+    join_all(others).await;
+    finish(first).await;
+    assert_eq!(all(&*store, &user()).await[0].reply_count, 1 + OTHERS as u64);
 }
 
 async fn a_sum_past_what_an_integer_holds_is_no_error(scratch: &Scratch) {

@@ -11,10 +11,11 @@ use crate::support::upstream::{Act, Upstream, finish, piece, send, stream, usage
 
 const REPLIES: usize = 10;
 const QUESTION: &str = "Go on";
+const USAGE: &str = "query { usage { rows { replyCount } } }";
 const STATE: &str = "query ($id: ID!) { message(id: $id) { reply { state } } }";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reply_whose_server_was_taken_for_dead_stays_as_another_closed_it() {
+async fn a_reply_whose_server_was_taken_for_dead_stays_as_another_closed_it_and_is_billed_once() {
     let scratch = Scratch::mongo_and_redis().await;
     let go_on = CancellationToken::new();
     let rest = format!("{}{}{}data: [DONE]\n\n", piece("on"), finish("stop"), usage(7, 2));
@@ -57,6 +58,10 @@ async fn a_reply_whose_server_was_taken_for_dead_stays_as_another_closed_it() {
         let stored = b.data(STATE, json!({ "id": reply })).await;
         assert_eq!(stored["message"]["reply"]["state"], "INTERRUPTED", "{stored}");
     }
+    let rows = b.data(USAGE, json!({})).await["usage"]["rows"].take();
+    let rows = rows.as_array().unwrap();
+    let billed: u64 = rows.iter().map(|row| row["replyCount"].as_u64().unwrap()).sum();
+    assert_eq!(billed, REPLIES as u64, "{rows:?}");
     drop(b);
     scratch.remove().await;
 }

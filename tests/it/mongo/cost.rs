@@ -1,6 +1,6 @@
 //! What each operation costs in commands, and that every filter on messages names their chat.
 
-use colloquy::domain::{MessageId, UserId};
+use colloquy::domain::UserId;
 use colloquy::store::{ChatStore, Checkpointed, Claim, MessageStore, ReplyStore, UsageStore};
 use mongodb::bson::{Bson, Document};
 
@@ -79,11 +79,11 @@ async fn each_operation_takes_as_few_commands_as_it_can() {
         finished.await.unwrap()
     };
     assert!(finish().await.is_some());
-    taken("an end", &["update", "findAndModify"]);
+    taken("an end", &["insert", "findAndModify"]);
     assert!(before_second().await.is_empty());
     taken("a turn of one that waited", &["aggregate", "update"]);
     assert!(finish().await.is_none());
-    taken("an end of what has ended", &["update", "update", "findAndModify"]);
+    taken("an end of what has ended", &["insert", "findAndModify"]);
     let outcome = complete("x");
     let unbilled = store.finish_reply(chat.id, second.id, Claim::Owner("us"), &outcome, None);
     assert!(unbilled.await.unwrap().is_some());
@@ -94,7 +94,7 @@ async fn each_operation_takes_as_few_commands_as_it_can() {
     assert!(closed.await.unwrap().is_some());
     taken(
         "a close for another server",
-        &["findAndModify", "find", "update", "findAndModify"],
+        &["findAndModify", "insert", "findAndModify"],
     );
     let stored = store
         .checkpoint(chat.id, reply.id, "us", "text", LEASE)
@@ -102,15 +102,20 @@ async fn each_operation_takes_as_few_commands_as_it_can() {
         .unwrap();
     assert_eq!(stored, Checkpointed::Lost);
     taken("a lost checkpoint", &["update", "find"]);
-    let rows = store
-        .usage(&chat.user_id, make::at(0), make::now().plus_millis(1))
-        .await
-        .unwrap();
+    recorder.take();
+    let usage = async || {
+        let rows = store.usage(&chat.user_id, make::at(0), make::now().plus_millis(1));
+        rows.await.unwrap()
+    };
+    usage().await;
+    let entered = ["find", "find", "find", "update", "update", "find"];
+    taken("usage with bills that are due", &entered);
+    let rows = usage().await;
+    taken("usage", &["find", "find"]);
     assert_eq!(
         (rows.len(), rows[0].reply_count, rows[0].prompt_tokens),
         (1, 2, 40)
     );
-    taken("usage", &["find"]);
     assert!(store.delete_chat(chat.id).await.unwrap());
     taken("a deletion", &["update", "delete", "delete"]);
     while store.sweep_deleted(10).await.unwrap().is_some() {}
@@ -335,7 +340,7 @@ async fn a_ledger_that_refuses_a_bill_keeps_no_reply_from_ending() {
     let (_, reply) = begin(&store, &exchange(&chat, "us")).await;
     let (bill, outcome) = (bill(&chat.user_id), complete("x"));
     let accept = async |validator: Document| {
-        let change = mongodb::bson::doc! { "collMod": "usage_ledger", "validator": validator };
+        let change = mongodb::bson::doc! { "collMod": "usage_bills", "validator": validator };
         scratch.database().await.run_command(change).await.unwrap();
     };
     accept(mongodb::bson::doc! { "nobody": "has this" }).await;
@@ -353,26 +358,5 @@ async fn a_ledger_that_refuses_a_bill_keeps_no_reply_from_ending() {
     accept(Document::new()).await;
     assert!(finish().await.is_none());
     assert_eq!(rows().await[0].reply_count, 1);
-    scratch.remove().await;
-}
-
-#[tokio::test]
-async fn a_row_of_the_ledger_remembers_the_last_256_replies() {
-    let scratch = Scratch::mongo().await;
-    let (store, _) = Recorder::open(&scratch).await;
-    let (chat, user) = (make::chat().id, UserId::Int(7));
-    let (bill, outcome) = (bill(&user), complete("x"));
-    for _ in 0..260 {
-        // Of a reply that is gone.
-        let id = MessageId(make::id());
-        for _ in 0..2 {
-            let finished = store.finish_reply(chat, id, Claim::Owner("us"), &outcome, Some(&bill));
-            assert!(finished.await.unwrap().is_none());
-        }
-    }
-    let ledger = scratch.database().await.collection::<Document>("usage_ledger");
-    let row = ledger.find_one(Document::new()).await.unwrap().unwrap();
-    assert_eq!(row.get_array("recent").unwrap().len(), 256);
-    assert_eq!(row.get_i64("replies").unwrap(), 260);
     scratch.remove().await;
 }

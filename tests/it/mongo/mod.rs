@@ -1,6 +1,7 @@
 //! What is true of MongoDB alone: the documented documents and indexes, and what a call costs the server.
 
 mod bad_days;
+mod bills;
 mod commands;
 mod cost;
 mod counts;

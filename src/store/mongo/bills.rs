@@ -1,0 +1,250 @@
+//! Bills: what each reply used. They are recorded one by one, and then entered into the rows of the ledger in batches.
+//!
+//! `usage_bills` has a document for each reply, by its id. So a reply has one bill, whoever ends it and however often they
+//! try: the first bill counts. It is due until it is in its row.
+//!
+//! Without transactions, a row and its bills cannot be written at once. So each batch that a row takes goes in by
+//! compare-and-set on the row's version, and the row lists the bills of that batch. Before the next batch, whoever enters
+//! it marks the listed bills as entered, in case the one before did not get so far. Then it reads the bills that are still
+//! due: none of these is in the row, as long as the version is what it was. So any number of servers can do this at once,
+//! and each may die at any point.
+
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
+use mongodb::options::Hint;
+
+use super::bulk::update_each;
+use super::fields::{Fields, stored_id, stored_user_id, stored_value};
+use super::lists::batch_size;
+use super::operation::{ANSWER_TIMEOUT, is_duplicate_key};
+use super::usage::row_id;
+use super::{MongoStore, indexes};
+use crate::domain::{Bill, MessageId, UserId};
+use crate::store::StoreError;
+use crate::store::dates::day_of;
+
+/// How long a bill stays due at most, while servers run: entering many at once costs each of them next to nothing.
+const ENTERED_AFTER: Duration = Duration::from_secs(60);
+
+/// How long a bill is kept once it is entered: much longer than a server tries to store the end of a reply.
+pub(super) const KEPT_FOR: Duration = Duration::from_secs(7 * 86_400);
+
+/// The most bills that are entered at once.
+const BATCH_MAX: usize = 200;
+
+/// Batches that are tried for one caller: more than can be due for one user, also beside other servers that enter them.
+const BATCHES_MAX: usize = 100;
+
+/// Whether a bill is not yet in its row. Absent afterwards.
+const DUE: &str = "due";
+/// When a bill was entered. The index on it removes old bills.
+pub(super) const ENTERED_AT: &str = "entered_at";
+
+/// How many batches a row has taken.
+const VERSION: &str = "version";
+/// The bills of the last batch.
+const LAST_BATCH: &str = "last_batch";
+
+/// What some bills of one row come to.
+struct Batch {
+    row: Document,
+    bills: Vec<Bson>,
+    prompt_tokens: i64,
+    completion_tokens: i64,
+}
+
+impl MongoStore {
+    /// Records the bill of a reply, unless it has one.
+    pub(super) async fn record(&self, reply: MessageId, bill: &Bill) -> Result<(), StoreError> {
+        let (prompt, completion) = (bill.usage.prompt, bill.usage.completion);
+        let is_estimated = prompt.is_estimated || completion.is_estimated;
+        let bill = doc! {
+            "_id": stored_id(reply.0),
+            "user": stored_user_id(&bill.user),
+            "row": row_id(&bill.user, day_of(bill.at), bill.model.as_deref(), is_estimated),
+            "prompt_tokens": prompt.tokens.max(0),
+            "completion_tokens": completion.tokens.max(0),
+            DUE: true,
+        };
+        let recorded = self.bills.write(|bills| async move {
+            let bill = RawDocumentBuf::try_from(&bill)?;
+            match bills.insert_one(bill).await {
+                Err(error) if is_duplicate_key(&error) => Ok(()),
+                inserted => inserted.map(drop),
+            }
+        });
+        recorded.await?;
+        self.enter_soon();
+        Ok(())
+    }
+
+    /// Enters what is due after [`ENTERED_AFTER`], together with what will be due by then.
+    fn enter_soon(&self) {
+        let Ok(turn) = self.entering.clone().try_acquire_owned() else {
+            return;
+        };
+        let store = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(ENTERED_AFTER).await;
+            // First, so that whoever records a bill that is not seen here has the next turn.
+            drop(turn);
+            if let Err(error) = store.enter_due(None).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(
+                    error,
+                    "what replies used could not be entered into the ledger yet"
+                );
+            }
+        });
+    }
+
+    /// Enters every bill that is due by now: of a user, or of all.
+    pub(super) async fn enter_due(&self, user: Option<&UserId>) -> Result<(), StoreError> {
+        let mut of_whom = doc! { DUE: true };
+        if let Some(user) = user {
+            of_whom.insert("user", stored_user_id(user));
+        }
+        for _ in 0..BATCHES_MAX {
+            let due = self.due_bills(of_whom.clone()).await?;
+            let rows = batches(&due).into_iter().map(|batch| batch.row);
+            let rows: Vec<_> = rows.collect();
+            if rows.is_empty() || self.enter_into(rows).await? && due.len() < BATCH_MAX {
+                return Ok(());
+            }
+        }
+        Err(StoreError::Unavailable(
+            "too many others enter bills into the same rows".into(),
+        ))
+    }
+
+    /// Enters a batch of what is due into each of these rows. Whether it did: a row that somebody else changes meanwhile
+    /// takes none.
+    async fn enter_into(&self, rows: Vec<Document>) -> Result<bool, StoreError> {
+        let ids: Vec<_> = rows.iter().cloned().map(Bson::Document).collect();
+        let (mut versions, mut last) = (Vec::new(), Vec::new());
+        for row in self.rows_by_id(ids.clone()).await? {
+            versions.push((stored_value(&row, "_id"), stored_value(&row, VERSION)));
+            if let Some(Bson::Array(bills)) = stored_value(&row, LAST_BATCH) {
+                last.extend(bills);
+            }
+        }
+        self.mark_entered(last).await?;
+        let users: Vec<_> = rows.iter().filter_map(|row| row.get("user").cloned()).collect();
+        let due = doc! { DUE: true, "user": { "$in": users }, "row": { "$in": ids } };
+        let batches = batches(&self.due_bills(due).await?);
+        if batches.is_empty() {
+            return Ok(true);
+        }
+        let statements = batches.iter().map(|batch| {
+            let id = Some(Bson::Document(batch.row.clone()));
+            let version = versions.iter().find(|(row, _)| *row == id);
+            batch.statement(version.and_then(|(_, version)| version.clone()))
+        });
+        let updated = update_each(&self.ledger, statements.collect()).await?;
+        // Another server has made the row.
+        updated.but_for_duplicates()?;
+        let is_all = updated.found == batches.len();
+        if is_all {
+            let bills = batches.into_iter().flat_map(|batch| batch.bills);
+            self.mark_entered(bills.collect()).await?;
+        }
+        Ok(is_all)
+    }
+
+    async fn due_bills(&self, due: Document) -> Result<Vec<RawDocumentBuf>, StoreError> {
+        let limit = i64::try_from(BATCH_MAX).unwrap_or(i64::MAX);
+        let found = self.bills.read(|bills| async move {
+            let find = bills
+                .find(due)
+                .limit(limit)
+                .hint(Hint::Name(indexes::BILLS_DUE.to_owned()))
+                .batch_size(batch_size(BATCH_MAX));
+            find.max_time(ANSWER_TIMEOUT).await?.try_collect().await
+        });
+        found.await
+    }
+
+    async fn rows_by_id(&self, ids: Vec<Bson>) -> Result<Vec<RawDocumentBuf>, StoreError> {
+        let all = batch_size(ids.len());
+        let found = self.ledger.read(|ledger| async move {
+            let find = ledger
+                .find(doc! { "_id": { "$in": ids } })
+                .projection(doc! { VERSION: 1, LAST_BATCH: 1 })
+                .batch_size(all);
+            find.max_time(ANSWER_TIMEOUT).await?.try_collect().await
+        });
+        found.await
+    }
+
+    async fn mark_entered(&self, bills: Vec<Bson>) -> Result<(), StoreError> {
+        if bills.is_empty() {
+            return Ok(());
+        }
+        let those = doc! { "_id": { "$in": bills }, DUE: true };
+        let entered = vec![doc! { "$set": { ENTERED_AT: "$$NOW" } }, doc! { "$unset": DUE }];
+        let marked = self
+            .bills
+            .write(|bills| async move { bills.update_many(those, entered).await });
+        marked.await.map(drop)
+    }
+}
+
+impl Batch {
+    /// The update of its row, which takes it while it has this version.
+    fn statement(&self, version: Option<Bson>) -> Document {
+        let sums = [
+            ("replies", i64::try_from(self.bills.len()).unwrap_or(i64::MAX)),
+            ("prompt_tokens", self.prompt_tokens),
+            ("completion_tokens", self.completion_tokens),
+        ];
+        let sums = sums.map(|(name, more)| (name.to_owned(), plus(name, more).into()));
+        // A user's or a model's name may look like an expression.
+        let names = self
+            .row
+            .iter()
+            .map(|(name, value)| (name.clone(), doc! { "$literal": value }.into()));
+        let mut set = names.chain(sums).collect::<Document>();
+        set.insert(VERSION, plus(VERSION, 1));
+        set.insert(LAST_BATCH, &self.bills);
+        let filter = doc! { "_id": &self.row, VERSION: version };
+        doc! { "q": filter, "u": vec![doc! { "$set": set }], "upsert": true }
+    }
+}
+
+/// These bills by their rows.
+fn batches(bills: &[RawDocumentBuf]) -> Vec<Batch> {
+    let mut batches: Vec<Batch> = Vec::new();
+    for bill in bills {
+        let (Some(Bson::Document(row)), Some(id)) = (stored_value(bill, "row"), stored_value(bill, "_id"))
+        else {
+            continue;
+        };
+        let place = batches.iter().position(|batch| batch.row == row);
+        let place = place.unwrap_or_else(|| {
+            batches.push(Batch {
+                row,
+                bills: Vec::new(),
+                prompt_tokens: 0,
+                completion_tokens: 0,
+            });
+            batches.len() - 1
+        });
+        let Some(batch) = batches.get_mut(place) else {
+            continue;
+        };
+        let fields = Fields::of(bill);
+        let add = |sum: i64, name| sum.saturating_add(fields.integer(name).unwrap_or_default());
+        batch.prompt_tokens = add(batch.prompt_tokens, "prompt_tokens");
+        batch.completion_tokens = add(batch.completion_tokens, "completion_tokens");
+        batch.bills.push(id);
+    }
+    batches
+}
+
+/// A sum and so much more, but never past what an integer holds: the server makes such a sum a double, which is greater.
+fn plus(name: &str, more: i64) -> Document {
+    let sum = doc! { "$add": [{ "$ifNull": [format!("${name}"), 0_i64] }, more] };
+    doc! { "$min": [sum, i64::MAX] }
+}
