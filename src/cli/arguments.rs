@@ -313,7 +313,8 @@ pub enum Command {
     /// Check the counts that are kept with long chats, and enter into the ledger of usage what replies used before there
     /// was one.
     ///
-    /// Harmless to repeat, and while servers run, but for those of version 0.1.0. Ends with 0 when it is done.
+    /// Harmless to repeat. On a MongoDB servers may run meanwhile, but none of version 0.1.0. The server of a folder
+    /// must be stopped. Ends with 0 when it is done.
     Recount(RecountArguments),
     /// Look at configuration, keys of tokens, store, feed and bot, change nothing, and say what to mend.
     ///
@@ -325,9 +326,9 @@ pub enum Command {
     Health(HealthArguments),
     /// Kill, freeze and cut off servers on a scratch database, and see what is kept of every promise.
     ///
-    /// With no arguments it tries one server on a temporary folder for half a minute. With --store it makes a database or
-    /// folder beside the one that is named, which it never opens, and removes it at the end. Ends with 0 if everything
-    /// that was tried was held, with 1 if something was not, and with 2 if there is no verdict.
+    /// With no arguments it tries one server on a temporary folder, not on ./data, for half a minute. With --store it
+    /// makes a database or folder beside the one that is named, which it never opens, and removes it at the end. Ends
+    /// with 0 if everything that was tried was held, with 1 if something was not, and with 2 if there is no verdict.
     Verify(VerifyArguments),
 }
 

@@ -105,14 +105,14 @@ fn print(format: ReportFormat, recounted: Recounted) -> std::io::Result<()> {
     ));
     if chats_left > 0 {
         page.line(&format!(
-            "{} being changed: servers count them when somebody asks.",
+            "{} left out, because messages are being changed: counted when next read.",
             of(chats_left, "chat")
         ));
     }
     // An embedded store has entered them all when it was brought up to date.
     if users > 0 {
         page.line(&format!(
-            "Replies of {} looked at: {replies} that used tokens; {} of the ledger of usage added or raised.",
+            "Usage ledger: {replies} replies of {} used tokens; {} added or raised.",
             of(users, "user"),
             of(ledger_rows, "row")
         ));
