@@ -103,13 +103,16 @@ impl Judge<'_> {
         .collect()
     }
 
-    /// Who follows a reply on its own server, when that shuts down, is told its end.
+    /// Who follows a reply on its own server when it ends, because that shuts down, is told its end. Whoever comes to the
+    /// reply only then, behind other events, reads on elsewhere.
     fn end_at_a_shutdown(&self, told: &[Telling<'_>], found: &mut dyn FnMut(Kind, String)) {
         let mut read = BTreeSet::new();
         for (at, what) in told {
             match what {
                 Told::Connected { reply, .. } => read = reply.iter().copied().collect(),
-                Told::Text { reply, .. } => drop(read.insert(*reply)),
+                Told::Text { reply, .. } if self.ended.get(reply).is_none_or(|ended| at < ended) => {
+                    read.insert(*reply);
+                }
                 Told::Finished { reply: id, .. } | Told::Deleted(id) => drop(read.remove(id)),
                 Told::LetGo { server } if self.ended(*server, ENDED) => {
                     for reply in &read {
