@@ -25,6 +25,8 @@ pub enum Fault {
     HistoryGoesOn,
     /// A stop is acknowledged and not stored.
     StopNotStored,
+    /// A reply that is deleted before it ends has no bill.
+    BillLost,
     /// A message gets the moment that its server's clock says, whatever is in the chat.
     ClocksDecide,
     /// A feed that comes back older goes on where it was.

@@ -355,6 +355,8 @@ impl RecordedStore {
         outcome: &ReplyOutcome,
         bill: Option<&Bill>,
     ) -> Result<Option<Message>, StoreError> {
+        let is_lost = is_put_back(Fault::BillLost) && self.deref().messages(&[id]).await?.is_empty();
+        let bill = bill.filter(|_| !is_lost);
         let finish = self.deref().finish_reply(chat, id, claim, outcome, bill);
         let ended = finish.await?;
         if let Some(reply) = ended.as_ref().and_then(|message| message.reply.as_ref()) {

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::clients::{make_chats, perform};
 use super::history::Entry;
-use super::judge::{Breach, Judge, Kind};
+use super::judge::{Breach, Judge, Kind, Left};
 use super::plan::{CHATS, Plan};
 use super::world::World;
 use crate::domain::{Message, TokenCount};
@@ -56,7 +56,12 @@ pub fn run(plan: &Plan) -> Outcome {
         let history = world.take_history();
         let chats = world.store.all_chats().into_iter();
         let chats = chats.map(|chat| (chat.id, chat)).collect();
-        let breaches = Judge::new(&history, world.store.all_messages(), chats).judge();
+        let left = Left {
+            messages: world.store.all_messages(),
+            chats,
+            billed: world.store.billed(),
+        };
+        let breaches = Judge::new(&history, left).judge();
         Outcome { history, breaches }
     })
 }

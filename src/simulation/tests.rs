@@ -47,6 +47,7 @@ const FAULTS: &[(Fault, Kind, u64)] = &[
     (Fault::DeletedPromptStays, Kind::AskedForGonePrompt, 600),
     (Fault::HistoryGoesOn, Kind::AnswersAnother, 300),
     (Fault::StopNotStored, Kind::StopMissed, 300),
+    (Fault::BillLost, Kind::Unbilled, 300),
     (Fault::ClocksDecide, Kind::OrderNotRising, 100),
     (Fault::OldRunContinued, Kind::MissedUnseen, 1_000),
     (Fault::DroppedEvents, Kind::NeverTold, 100),

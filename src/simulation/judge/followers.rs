@@ -86,7 +86,7 @@ impl Judge<'_> {
     }
 
     /// Whether a server was killed, or hurt before it ended, with whatever it had in its hands.
-    fn was_killed(&self, server: ServerRun) -> bool {
+    pub(super) fn was_killed(&self, server: ServerRun) -> bool {
         self.ended(server, KILLED) || self.ended(server, ENDED_HURT)
     }
 

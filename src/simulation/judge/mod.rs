@@ -23,6 +23,8 @@ pub enum Kind {
     RefusedYetStored,
     /// A reply never ended.
     NeverEnds,
+    /// The bot was called for a reply, and no bill says what that used.
+    Unbilled,
     /// The bot was called twice for one reply.
     CalledTwice,
     /// The bot was asked something else than the prompt that its reply names.
@@ -87,11 +89,20 @@ impl Breach {
     }
 }
 
-/// What a run left behind.
+/// What the store holds at the end of a run.
+pub struct Left {
+    pub messages: Vec<Message>,
+    pub chats: BTreeMap<ChatId, Chat>,
+    /// The replies that have a bill.
+    pub billed: BTreeSet<MessageId>,
+}
+
+/// A run, and what it left behind.
 pub struct Judge<'a> {
     history: &'a [Entry],
     messages: BTreeMap<MessageId, Message>,
     chats: BTreeMap<ChatId, Chat>,
+    billed: BTreeSet<MessageId>,
     /// Of each message that was stored: where in the history, and as what.
     stored: BTreeMap<MessageId, (usize, &'a Message)>,
     /// Of each message that was deleted: where in the history.
@@ -112,14 +123,13 @@ struct Asking<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub fn new(history: &'a [Entry], messages: Vec<Message>, chats: BTreeMap<ChatId, Chat>) -> Self {
+    pub fn new(history: &'a [Entry], left: Left) -> Self {
+        let messages = left.messages.into_iter();
         let mut judge = Self {
             history,
-            messages: messages
-                .into_iter()
-                .map(|message| (message.id, message))
-                .collect(),
-            chats,
+            messages: messages.map(|message| (message.id, message)).collect(),
+            chats: left.chats,
+            billed: left.billed,
             stored: BTreeMap::new(),
             deleted: BTreeMap::new(),
             removed: BTreeSet::new(),

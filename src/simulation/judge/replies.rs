@@ -24,12 +24,25 @@ impl Judge<'_> {
         let mut found = Vec::new();
         let mut answered: BTreeMap<MessageId, usize> = BTreeMap::new();
         for (at, entry) in self.history.iter().enumerate() {
-            let Note::Called { call, question, .. } = &entry.note else {
+            let Note::Called {
+                call,
+                question,
+                server,
+            } = &entry.note
+            else {
                 continue;
             };
             let Some(reply) = replies.get(call) else {
                 continue;
             };
+            // Of a reply that is deleted, nobody but its server knows what it used.
+            let is_unknown = self.deleted.contains_key(reply) && self.was_killed(*server);
+            if !self.billed.contains(reply) && !is_unknown {
+                found.push(Breach::new(
+                    Kind::Unbilled,
+                    format!("what the reply {reply} used, by c{call}, is billed"),
+                ));
+            }
             if let Some(first) = answered.insert(*reply, *call) {
                 found.push(Breach::new(
                     Kind::CalledTwice,

@@ -57,6 +57,11 @@ impl MemoryStore {
         self.state().chats.values().cloned().collect()
     }
 
+    /// The replies that have a bill.
+    pub fn billed(&self) -> BTreeSet<MessageId> {
+        self.state().bills.keys().copied().collect()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
