@@ -208,6 +208,14 @@ impl Engine {
         }
     }
 
+    /// Ends a deleted reply of another server for those who read it here. By itself this server would notice later, and
+    /// tell text of it meanwhile to whoever comes.
+    pub fn end_deleted(&self, reply: MessageId) {
+        if let Some(mirror) = self.growing_mirror(reply) {
+            mirror.end(Ended::Deleted);
+        }
+    }
+
     /// Stops this server's replies of a deleted chat.
     pub fn abandon_chat(&self, chat: ChatId) {
         let running: Vec<_> = self.registry().live.values().cloned().collect();

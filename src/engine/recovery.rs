@@ -149,31 +149,25 @@ impl Engine {
             }
             return Ok(is_removed);
         };
-        let closed = self.close(&message, claim, user).await?;
-        let Some(closed) = closed else {
-            return Ok(false);
-        };
-        replies::recovered();
         if !has_begun {
             // Its server may have died before it published these events. To subscribers that have them, they change
-            // nothing.
+            // nothing: not before the end, of which they are told once.
             if let Prompt::There(prompt) = prompt {
                 self.feed.publish(chat, ChatEvent::message_added(prompt)).await;
             }
-            self.feed.publish(chat, ChatEvent::reply_started(&closed)).await;
+            self.feed.publish(chat, ChatEvent::reply_started(&message)).await;
         }
-        Ok(true)
+        let is_closed = self.close(&message, claim, user).await?;
+        if is_closed {
+            replies::recovered();
+        }
+        Ok(is_closed)
     }
 
     /// Closes a reply that meets the claim, with the longest text that is known: what was published to other servers,
-    /// or the last checkpoint. Bills `user` for that text. `None` if the claim does not hold, or another server closed
-    /// it first.
-    async fn close(
-        &self,
-        message: &Message,
-        claim: Claim<'_>,
-        user: &UserId,
-    ) -> Result<Option<Message>, StoreError> {
+    /// or the last checkpoint. Bills `user` for that text. Returns false if the claim does not hold, or another server
+    /// closed it first.
+    async fn close(&self, message: &Message, claim: Claim<'_>, user: &UserId) -> Result<bool, StoreError> {
         let fleet = self.feed.fleet();
         let carried = match &fleet {
             Some(fleet) => fleet.text(message.id).await,
@@ -200,11 +194,11 @@ impl Engine {
         };
         let (chat, id) = (message.chat_id, message.id);
         let finish = self.store.finish_reply(chat, id, claim, &outcome, Some(&bill));
-        let closed = finish.await?;
-        if let (Some(fleet), Some(_)) = (fleet, &closed) {
+        let is_closed = finish.await?.is_some();
+        if let Some(fleet) = fleet.filter(|_| is_closed) {
             fleet.end(id).await;
         }
-        Ok(closed)
+        Ok(is_closed)
     }
 
     /// Closes the replies of other servers that meet the claim, again and again until the engine shuts down.

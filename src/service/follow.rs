@@ -1,6 +1,6 @@
 //! Following a chat: its events and the growing text of every reply, in one stream with one cursor.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::future::{pending, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
@@ -24,9 +24,9 @@ const NOWHERE: FeedPosition = FeedPosition {
 };
 /// How soon to look for the active replies again if they could not be read.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// Deleted messages that a subscription remembers. Another server may publish an event of a message after its deletion,
-/// but rarely so late that this many others were deleted in between.
-const DELETED_MAX: usize = 32;
+/// Ended replies, and deleted messages, that a subscription remembers. An event may come after what it began is over, but
+/// rarely so late that this many others were over in between.
+const REMEMBERED_MAX: usize = 32;
 
 /// What a subscriber of a chat receives.
 #[derive(Clone, Debug)]
@@ -59,10 +59,10 @@ pub struct ChatFollower {
     replies: Vec<(MessageId, BoxStream<'static, ReplyUpdate>)>,
     /// How much of each followed reply was sent; `None` if nothing was.
     sent: BTreeMap<MessageId, Option<ReplyCursor>>,
-    /// Replies that were found active before the feed's event of their beginning, which is then skipped.
-    found: HashSet<MessageId>,
+    /// The replies whose end was sent last: an event of their beginning that comes after that is dropped.
+    ended: Remembered,
     /// The messages whose deletion was sent last: later events of them are dropped.
-    deleted: VecDeque<MessageId>,
+    deleted: Remembered,
     /// When to look for the active replies again, which could not be read; `None` if all are followed.
     look_at: Option<Instant>,
     is_over: bool,
@@ -91,16 +91,14 @@ impl Service {
             position: position.unwrap_or(NOWHERE),
             replies: Vec::new(),
             sent: BTreeMap::new(),
-            found: HashSet::new(),
-            deleted: VecDeque::new(),
+            ended: Remembered::default(),
+            deleted: Remembered::default(),
             look_at: None,
             is_over: false,
             _counted: telemetry::streams::follows_chat(),
         };
         for (id, cursor) in cursor.into_iter().flat_map(|cursor| cursor.replies) {
-            if follower.attach(id, cursor).await? {
-                follower.found.insert(id);
-            }
+            follower.attach(id, cursor).await?;
         }
         Ok(follower)
     }
@@ -159,7 +157,7 @@ impl ChatFollower {
 
     async fn update_for(&mut self, event: ChatEvent) -> Result<Option<ChatUpdate>, Error> {
         let (service, viewer) = (&self.service, &self.viewer);
-        if event.message_id().is_some_and(|id| self.deleted.contains(&id)) {
+        if event.message_id().is_some_and(|id| self.deleted.has(id)) {
             return Ok(None);
         }
         Ok(Some(match event {
@@ -184,6 +182,7 @@ impl ChatFollower {
             }
             ChatEvent::MessageDeleted(id) => {
                 // Later events of this message are dropped.
+                service.engine.end_deleted(id);
                 self.detach(id);
                 ChatUpdate::MessageDeleted(id)
             }
@@ -196,11 +195,10 @@ impl ChatFollower {
                 ChatUpdate::ChatDeleted(self.chat)
             }
             ChatEvent::ReplyStarted(message) => {
-                let id = message.id();
-                if !self.found.remove(&id) {
-                    // A reply of another server is read from the store: the event may arrive so late that its message
-                    // is deleted, and then nothing of it may be sent.
-                    self.attach(id, None).await?;
+                // A reply of another server is read from the store: the event may arrive so late that its message is
+                // deleted, and then nothing of it may be sent.
+                if !self.ended.has(message.id()) {
+                    self.attach(message.id(), None).await?;
                 }
                 return Ok(None);
             }
@@ -208,7 +206,6 @@ impl ChatFollower {
     }
 
     async fn resync(&mut self) -> Result<ChatUpdate, Error> {
-        self.found.clear();
         let deleted = self.find_replies().await?;
         Ok(deleted.unwrap_or(ChatUpdate::Resync))
     }
@@ -243,26 +240,22 @@ impl ChatFollower {
                 let reader = self.service.engine.follow_message(message, None);
                 self.push(id, None, reader);
             }
-            self.found.insert(id);
         }
         self.look_at = None;
         Ok(None)
     }
 
-    /// Follows a reply. Returns false if the chat has no such message, or not yet.
-    async fn attach(&mut self, id: MessageId, cursor: Option<ReplyCursor>) -> Result<bool, Error> {
+    /// Follows a reply, if the chat has it and it is not followed yet.
+    async fn attach(&mut self, id: MessageId, cursor: Option<ReplyCursor>) -> Result<(), Error> {
         if self.is_attached(id) {
-            return Ok(true);
+            return Ok(());
         }
-        let Some(reader) = self.service.engine.follow(id, cursor).await? else {
-            return Ok(false);
-        };
         // Clients can forge cursors: this one may name a reply of a chat that the caller may not read.
-        if reader.chat() != self.chat {
-            return Ok(false);
+        let reader = self.service.engine.follow(id, cursor).await?;
+        if let Some(reader) = reader.filter(|reader| reader.chat() == self.chat) {
+            self.push(id, cursor, reader);
         }
-        self.push(id, cursor, reader);
-        Ok(true)
+        Ok(())
     }
 
     /// Follows a reply that is followed already from its beginning once more.
@@ -289,11 +282,7 @@ impl ChatFollower {
     fn detach(&mut self, id: MessageId) {
         self.replies.retain(|(followed, _)| *followed != id);
         self.sent.remove(&id);
-        self.found.remove(&id);
-        if self.deleted.len() == DELETED_MAX {
-            self.deleted.pop_front();
-        }
-        self.deleted.push_back(id);
+        self.deleted.note(id);
     }
 
     /// The update of the chat for an update of one of its replies.
@@ -302,7 +291,10 @@ impl ChatFollower {
             ReplyUpdate::Snapshot { cursor, .. } | ReplyUpdate::Partial { cursor, .. } => {
                 self.sent.insert(id, Some(cursor));
             }
-            ReplyUpdate::Finished { .. } => _ = self.sent.remove(&id),
+            ReplyUpdate::Finished { .. } => {
+                self.sent.remove(&id);
+                self.ended.note(id);
+            }
             ReplyUpdate::Deleted { .. } => {
                 // The feed's deletion event may be lost, or was never published.
                 self.detach(id);
@@ -321,6 +313,23 @@ impl ChatFollower {
             },
             replies: self.sent.iter().map(|(id, sent)| (*id, *sent)).collect(),
         }
+    }
+}
+
+/// The last [`REMEMBERED_MAX`] messages of which something was noted.
+#[derive(Default)]
+struct Remembered(VecDeque<MessageId>);
+
+impl Remembered {
+    fn note(&mut self, id: MessageId) {
+        if self.0.len() == REMEMBERED_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back(id);
+    }
+
+    fn has(&self, id: MessageId) -> bool {
+        self.0.contains(&id)
     }
 }
 

@@ -223,9 +223,24 @@ impl Judge<'_> {
                 );
             }
         }
+        Self::ends_once(told, found);
         self.end_of_one_reply(chat, told, found);
         self.end_at_a_shutdown(told, found);
         self.what_was_missed(chat, told, found);
+    }
+
+    /// The end of a reply is told once on each connection.
+    fn ends_once(told: &[Telling<'_>], found: &mut dyn FnMut(Kind, String)) {
+        let mut ended = BTreeSet::new();
+        for (_, what) in told {
+            match what {
+                Told::Connected { .. } => ended.clear(),
+                Told::Finished { reply, .. } if !ended.insert(*reply) => {
+                    found(Kind::EndTwice, format!("the end of {reply} is told once"));
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Whoever follows one reply is told its end, unless the reply is gone.

@@ -61,6 +61,8 @@ pub enum Kind {
     WrongText,
     /// A follower was told that a reply ended otherwise than is stored.
     WrongState,
+    /// A follower was told the end of a reply twice, without being cut off in between.
+    EndTwice,
     /// Whoever followed one reply was never told its end.
     EndUntold,
     /// Whoever followed a reply on its own server was not told its end when that server shut down.

@@ -35,8 +35,8 @@ impl Judge<'_> {
             let Some(reply) = replies.get(call) else {
                 continue;
             };
-            // Of a reply that is deleted, nobody but its server knows what it used.
-            let is_unknown = self.deleted.contains_key(reply) && self.was_killed(*server);
+            // Of a reply that is gone, nobody but its server knows what it used.
+            let is_unknown = !self.messages.contains_key(reply) && self.was_killed(*server);
             if !self.billed.contains(reply) && !is_unknown {
                 found.push(Breach::new(
                     Kind::Unbilled,
