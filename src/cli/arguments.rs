@@ -58,7 +58,7 @@ pub struct Arguments {
     counts: CountsKind,
     /// Whether it was said where chats are kept.
     #[arg(skip)]
-    pub is_store_given: bool,
+    is_store_given: bool,
     /// Whether it was said what carries events.
     #[arg(skip)]
     is_feed_given: bool,
@@ -406,7 +406,12 @@ impl Arguments {
             .mut_subcommand("health", |health| health.args(hidden(&["listen"])))
             .mut_subcommand("recount", |recount| recount.args(hidden(&["store"])))
             .mut_subcommand("verify", |verify| {
-                verify.args(hidden(&["store", "feed", "feed_prefix"]))
+                let store = globals.iter().filter(|flag| flag.get_id().as_str() == "store");
+                // It tests a store of its own, unless it is told where.
+                let store = store.map(|flag| flag.clone().hide_default_value(true));
+                verify
+                    .args(hidden(&["store", "feed", "feed_prefix"]))
+                    .args(store.collect::<Vec<_>>())
             });
         let matches = command.get_matches();
         let mut arguments = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
@@ -496,9 +501,18 @@ impl Arguments {
 
     /// The store alone, which can be looked at although something else is wrong.
     pub fn store(&self) -> Result<StoreConfig, ConfigError> {
-        match secrets::file_of("COLLOQUY_STORE").filter(|_| !self.is_store_given) {
-            Some(read) => StoreConfig::parse(read?.trim()),
-            None => StoreConfig::parse(&self.store),
+        self.given_store()
+            .unwrap_or_else(|| StoreConfig::parse(&self.store))
+    }
+
+    /// The store alone, unless nobody said where it is.
+    pub fn given_store(&self) -> Option<Result<StoreConfig, ConfigError>> {
+        match self.is_store_given {
+            true => Some(StoreConfig::parse(&self.store)),
+            false => {
+                let read = secrets::file_of("COLLOQUY_STORE")?;
+                Some(read.and_then(|read| StoreConfig::parse(read.trim())))
+            }
         }
     }
 

@@ -80,7 +80,7 @@ pub async fn verify(arguments: &Arguments, options: &VerifyArguments) -> ExitCod
 }
 
 async fn trial(arguments: &Arguments, options: &VerifyArguments) -> Result<Report, VerifyError> {
-    let store = arguments.is_store_given.then(|| arguments.store()).transpose()?;
+    let store = arguments.given_store().transpose()?;
     let mut workshop = tempfile::Builder::new().prefix("colloquy-verify-").tempdir()?;
     let id: String = random::<6>()?.iter().map(|byte| format!("{byte:02x}")).collect();
     let place = Place::choose(store.as_ref(), workshop.path(), &id).await?;
@@ -101,8 +101,10 @@ async fn trial(arguments: &Arguments, options: &VerifyArguments) -> Result<Repor
         FeedConfig::Redis(_) => format!("{}, with a feed over Redis", place.name()),
     };
     progress.say(&format!(
-        "{} servers on {name}{kept}; seed {}",
-        plan.servers, plan.seed
+        "{} {} on {name}{kept}; seed {}",
+        plan.servers,
+        page::plural(plan.servers, "server"),
+        plan.seed
     ));
 
     let ends = Ends::default();

@@ -119,35 +119,41 @@ async fn another_server_knows_all_that_is_under_way_and_bounds_and_stops_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_prompt_that_is_deleted_before_its_turn_ends_its_reply_without_a_call() {
+async fn a_prompt_that_is_deleted_before_its_turn_ends_its_replies_without_a_call() {
     let scratch = Scratch::mongo_and_redis().await;
-    let [a, b] =
-        [(); 2].map(|()| Server::start_with(&scratch, &["--builtin-pace", "20", "--builtin-words", "60"]));
+    let endless = ["--builtin-pace", "20", "--builtin-words", "10000"];
+    let [a, b] = [(); 2].map(|()| Server::start_with(&scratch, &endless));
     let chat = a.create_chat("A chat").await;
-    let first = a.send(&chat, "First").await;
-    let input = json!({ "input": { "chatId": chat, "text": "Second" } });
-    let sent = a.data(SEND, input).await["sendMessage"].take();
-    let delete = "mutation ($id: ID!) { deleteMessage(input: { id: $id }) { deletedMessageId } }";
-    b.data(delete, json!({ "id": sent["message"]["id"] })).await;
-    let stop = "mutation ($id: ID!) { stopReply(input: { messageId: $id }) { receipt { outcome } } }";
-    b.data(stop, json!({ "id": first })).await;
-    let query = "subscription ($id: ID!) { reply(messageId: $id) { ... on ReplyFinished { message { text
-        reply { state error { code } usage { prompt { tokens } } } } } } }";
-    let mut socket = crate::support::socket::Socket::acknowledged(&b).await;
-    socket
-        .subscribe("1", query, json!({ "id": sent["reply"]["id"] }))
-        .await;
-    let end = loop {
-        let message = socket.message().await;
-        let end = &message["payload"]["data"]["reply"]["message"];
-        if !end.is_null() {
-            break end.clone();
-        }
+    let send = async |text: &str| {
+        let input = json!({ "input": { "chatId": chat, "text": text } });
+        let mut sent = a.data(SEND, input).await["sendMessage"].take();
+        (sent["message"]["id"].take(), sent["reply"]["id"].take())
     };
-    assert_eq!(end["text"], "");
-    assert_eq!(end["reply"]["state"], "FAILED");
-    assert_eq!(end["reply"]["error"]["code"], "PROMPT_DELETED");
-    assert_eq!(end["reply"]["usage"]["prompt"]["tokens"], 0);
+    let stop = async |reply: &Value| {
+        let stop = "mutation ($id: ID!) { stopReply(input: { messageId: $id }) { receipt { outcome } } }";
+        b.data(stop, json!({ "id": reply })).await;
+        follow(&b, reply.as_str().unwrap()).await;
+    };
+    let (first, answer) = send("First").await;
+    stop(&answer).await;
+    let (_, running) = send("Second").await;
+    let (third, waiting) = send("Third").await;
+    let again = "mutation ($id: ID!) { regenerateReply(input: { messageId: $id, whileReplying: QUEUE }) {
+        reply { id } } }";
+    let mut again = a.data(again, json!({ "id": answer })).await;
+    let again = again["regenerateReply"]["reply"]["id"].take();
+    let delete = "mutation ($id: ID!) { deleteMessage(input: { id: $id }) { deletedMessageId } }";
+    for prompt in [first, third] {
+        b.data(delete, json!({ "id": prompt })).await;
+    }
+    stop(&running).await;
+    for reply in [waiting, again] {
+        let (text, message) = follow(&b, reply.as_str().unwrap()).await;
+        assert_eq!(text, "");
+        assert_eq!(message["reply"]["state"], "FAILED");
+        assert_eq!(message["reply"]["error"]["code"], "PROMPT_DELETED");
+        assert_eq!(message["reply"]["usage"]["prompt"]["tokens"], 0);
+    }
     scratch.remove().await;
 }
 
