@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
+use mongodb::bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
 use mongodb::options::Hint;
 
 use super::bulk::update_each;
@@ -21,7 +21,7 @@ use super::lists::batch_size;
 use super::operation::{ANSWER_TIMEOUT, is_duplicate_key};
 use super::usage::row_id;
 use super::{MongoStore, indexes};
-use crate::domain::{Bill, MessageId, UserId};
+use crate::domain::{Bill, MessageId, Timestamp, TokenCount, UsageRow, UserId};
 use crate::store::StoreError;
 use crate::store::dates::day_of;
 
@@ -32,7 +32,7 @@ const ENTERED_AFTER: Duration = Duration::from_secs(60);
 pub(super) const KEPT_FOR: Duration = Duration::from_secs(7 * 86_400);
 
 /// The most bills that are entered at once.
-const BATCH_MAX: usize = 200;
+pub(super) const BATCH_MAX: usize = 200;
 
 /// Batches that are tried for one caller: more than can be due for one user, also beside other servers that enter them.
 const BATCHES_MAX: usize = 100;
@@ -48,7 +48,7 @@ const VERSION: &str = "version";
 const LAST_BATCH: &str = "last_batch";
 
 /// What some bills of one row come to.
-struct Batch {
+pub(super) struct Batch {
     row: Document,
     bills: Vec<Bson>,
     prompt_tokens: i64,
@@ -90,7 +90,7 @@ impl MongoStore {
             tokio::time::sleep(ENTERED_AFTER).await;
             // First, so that whoever records a bill that is not seen here has the next turn.
             drop(turn);
-            if let Err(error) = store.enter_due(None).await {
+            if let Err(error) = store.enter_bills().await {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(
                     error,
@@ -100,23 +100,31 @@ impl MongoStore {
         });
     }
 
+    /// Enters every bill that is due by now, which happens by itself within a minute.
+    pub async fn enter_bills(&self) -> Result<(), StoreError> {
+        self.enter_due(None).await
+    }
+
     /// Enters every bill that is due by now: of a user, or of all.
     pub(super) async fn enter_due(&self, user: Option<&UserId>) -> Result<(), StoreError> {
-        let mut of_whom = doc! { DUE: true };
-        if let Some(user) = user {
-            of_whom.insert("user", stored_user_id(user));
-        }
         for _ in 0..BATCHES_MAX {
-            let due = self.due_bills(of_whom.clone()).await?;
+            let due = match user {
+                Some(user) => self.due_bills_of(user).await?,
+                None => self.due_bills(doc! { DUE: true }).await?,
+            };
             let rows = batches(&due).into_iter().map(|batch| batch.row);
             let rows: Vec<_> = rows.collect();
             if rows.is_empty() || self.enter_into(rows).await? && due.len() < BATCH_MAX {
                 return Ok(());
             }
         }
-        Err(StoreError::Unavailable(
-            "too many others enter bills into the same rows".into(),
-        ))
+        Err(changing())
+    }
+
+    /// Up to [`BATCH_MAX`] bills of a user that are due.
+    pub(super) async fn due_bills_of(&self, user: &UserId) -> Result<Vec<RawDocumentBuf>, StoreError> {
+        self.due_bills(doc! { DUE: true, "user": stored_user_id(user) })
+            .await
     }
 
     /// Enters a batch of what is due into each of these rows. Whether it did: a row that somebody else changes meanwhile
@@ -126,9 +134,7 @@ impl MongoStore {
         let (mut versions, mut last) = (Vec::new(), Vec::new());
         for row in self.rows_by_id(ids.clone()).await? {
             versions.push((stored_value(&row, "_id"), stored_value(&row, VERSION)));
-            if let Some(Bson::Array(bills)) = stored_value(&row, LAST_BATCH) {
-                last.extend(bills);
-            }
+            last.extend(last_batch(&row));
         }
         self.mark_entered(last).await?;
         let users: Vec<_> = rows.iter().filter_map(|row| row.get("user").cloned()).collect();
@@ -192,6 +198,22 @@ impl MongoStore {
 }
 
 impl Batch {
+    /// As a row of its own.
+    pub(super) fn read(&self) -> Option<UsageRow> {
+        let model = self.row.get("model").and_then(Bson::as_str);
+        let day = self.row.get_datetime("day").ok()?;
+        Some(UsageRow {
+            day: Timestamp::from_millis(day.timestamp_millis()),
+            model: model.map(str::to_owned),
+            reply_count: self.bills.len() as u64,
+            prompt_tokens: self.prompt_tokens,
+            tokens: TokenCount {
+                tokens: self.completion_tokens,
+                is_estimated: self.row.get_bool("is_estimated").ok()?,
+            },
+        })
+    }
+
     /// The update of its row, which takes it while it has this version.
     fn statement(&self, version: Option<Bson>) -> Document {
         let sums = [
@@ -213,8 +235,21 @@ impl Batch {
     }
 }
 
+/// The bills that a row took last, by the ids of their replies.
+pub(super) fn last_batch(row: &RawDocument) -> Vec<Bson> {
+    match stored_value(row, LAST_BATCH) {
+        Some(Bson::Array(bills)) => bills,
+        _ => Vec::new(),
+    }
+}
+
+/// Why rows cannot be read or written now.
+pub(super) fn changing() -> StoreError {
+    StoreError::Unavailable("others change the same rows of the ledger at once".into())
+}
+
 /// These bills by their rows.
-fn batches(bills: &[RawDocumentBuf]) -> Vec<Batch> {
+pub(super) fn batches(bills: &[RawDocumentBuf]) -> Vec<Batch> {
     let mut batches: Vec<Batch> = Vec::new();
     for bill in bills {
         let (Some(Bson::Document(row)), Some(id)) = (stored_value(bill, "row"), stored_value(bill, "_id"))

@@ -1,12 +1,15 @@
 //! The ledger of what was used: a document for each user, day, model and kind of figures, which only ever grows. What it
 //! takes is in `bills.rs`.
 
+use std::ops::Range;
+
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use mongodb::bson::{Document, RawDocument, RawDocumentBuf, doc};
 use mongodb::options::Hint;
 
-use super::fields::{Fields, stored_date, stored_user_id};
+use super::bills::{BATCH_MAX, Batch, batches, changing, last_batch};
+use super::fields::{Fields, stored_date, stored_user_id, stored_value};
 use super::lists::batch_size;
 use super::operation::ANSWER_TIMEOUT;
 use super::{MongoStore, indexes};
@@ -17,15 +20,8 @@ use crate::store::{StoreError, UsageStore};
 /// Rows that one batch of the answer holds: years of days and a few models. More take another batch.
 const ROWS_EXPECTED: usize = 10_000;
 
-/// What is read of a row.
-const SHOWN: [&str; 6] = [
-    "day",
-    "model",
-    "is_estimated",
-    "replies",
-    "prompt_tokens",
-    "completion_tokens",
-];
+/// How often rows are read that others change meanwhile. They do so about once a minute.
+const LOOKS_MAX: usize = 10;
 
 #[async_trait]
 impl UsageStore for MongoStore {
@@ -38,26 +34,62 @@ impl UsageStore for MongoStore {
         if from >= to {
             return Ok(Vec::new());
         }
-        self.enter_due(Some(user)).await?;
-        let days = doc! { "$gte": stored_date(day_of(from)), "$lt": stored_date(to) };
+        let days = day_of(from)..to;
+        let mut before = None;
+        for _ in 0..LOOKS_MAX {
+            let due = self.due_bills_of(user).await?;
+            if due.len() >= BATCH_MAX {
+                self.enter_due(Some(user)).await?;
+                continue;
+            }
+            let rows = self.rows(user, &days).await?;
+            // What was not due was in the rows by then. What was due is, or is not, in rows that did not change.
+            if due.is_empty() || before.as_ref() == Some(&rows) {
+                return Ok(with_due(&rows, due, &days));
+            }
+            before = Some(rows);
+        }
+        Err(changing())
+    }
+}
+
+impl MongoStore {
+    /// The rows of a user on these days.
+    async fn rows(&self, user: &UserId, days: &Range<Timestamp>) -> Result<Vec<RawDocumentBuf>, StoreError> {
+        let days = doc! { "$gte": stored_date(days.start), "$lt": stored_date(days.end) };
         let filter = doc! { "user": stored_user_id(user), "day": days };
-        let shown = SHOWN.map(|name| (name.to_owned(), 1.into()));
-        let shown = shown.into_iter().collect::<Document>();
         let read = self.ledger.read(|ledger| async move {
             let find = ledger
                 .find(filter)
-                .projection(shown)
                 .hint(Hint::Name(indexes::LEDGER_ROWS.to_owned()))
                 .batch_size(batch_size(ROWS_EXPECTED));
-            let found = find.max_time(ANSWER_TIMEOUT).await?;
-            found.try_collect::<Vec<RawDocumentBuf>>().await
+            find.max_time(ANSWER_TIMEOUT).await?.try_collect().await
         });
-        let rows = read.await?;
-        let mut rows: Vec<_> = rows.iter().filter_map(|row| read_row(row)).collect();
-        // Here rather than there: they are few, and the server's order of texts is not ours to know.
-        rows.sort_by(|one, other| order(one).cmp(&order(other)));
-        Ok(rows)
+        read.await
     }
+}
+
+/// What these rows say, together with those of the bills that they do not have yet.
+fn with_due(rows: &[RawDocumentBuf], mut due: Vec<RawDocumentBuf>, days: &Range<Timestamp>) -> Vec<UsageRow> {
+    let entered: Vec<_> = rows.iter().flat_map(|row| last_batch(row)).collect();
+    due.retain(|bill| stored_value(bill, "_id").is_some_and(|id| !entered.contains(&id)));
+    let mut used: Vec<_> = rows.iter().filter_map(|row| read_row(row)).collect();
+    for more in batches(&due).iter().filter_map(Batch::read) {
+        if !days.contains(&more.day) {
+            continue;
+        }
+        match used.iter_mut().find(|row| order(row) == order(&more)) {
+            Some(row) => {
+                row.reply_count = row.reply_count.saturating_add(more.reply_count);
+                row.prompt_tokens = row.prompt_tokens.saturating_add(more.prompt_tokens);
+                row.tokens.tokens = row.tokens.tokens.saturating_add(more.tokens.tokens);
+            }
+            None => used.push(more),
+        }
+    }
+    // Here rather than there: they are few, and the server's order of texts is not ours to know.
+    used.sort_by(|one, other| order(one).cmp(&order(other)));
+    used
 }
 
 /// The `_id` of a row, whose fields the row has as well.

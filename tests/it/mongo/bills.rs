@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use colloquy::domain::{Bill, EndState, MessageId, UserId};
-use colloquy::store::{Claim, MongoStore, ReplyStore, UsageStore};
+use colloquy::store::{Claim, MongoStore, ReplyStore, StoreError, UsageStore};
 use futures_util::future::join_all;
 use mongodb::bson::{Bson, Document, doc};
 
@@ -54,8 +54,13 @@ async fn bills_that_several_servers_enter_at_once_are_each_entered_once() {
         let enter = {
             let (server, user) = (server.clone(), user.clone());
             tokio::spawn(async move {
+                let mut last = (0, 0);
                 for _ in 0..40 {
-                    used(&server, &user).await;
+                    let entered = server.enter_bills().await;
+                    assert!(matches!(entered, Ok(()) | Err(StoreError::Unavailable(_))));
+                    let now = used(&server, &user).await;
+                    assert!(now >= last, "{now:?} after {last:?}");
+                    last = now;
                 }
             })
         };
@@ -66,6 +71,7 @@ async fn bills_that_several_servers_enter_at_once_are_each_entered_once() {
     }
     let all = SERVERS * BILLS;
     for server in &servers {
+        server.enter_bills().await.unwrap();
         assert_eq!(used(server, &user).await, (all as u64, all as i64));
     }
     let bills = scratch.database().await.collection::<Document>("usage_bills");
@@ -86,12 +92,15 @@ async fn a_batch_whose_server_died_before_it_noted_that_it_is_entered_is_not_ent
     }
     let before = used(&store, &user).await;
     assert_eq!(before.0, 3);
+    store.enter_bills().await.unwrap();
     // The row took them, and nothing says so of the bills.
     let bills = scratch.database().await.collection::<Document>("usage_bills");
     let due = doc! { "$set": { "due": true }, "$unset": { "entered_at": Bson::Null } };
     bills.update_many(doc! {}, due).await.unwrap();
     assert_eq!(used(&store, &user).await, before);
     record(&store, &bill).await;
+    assert_eq!(used(&store, &user).await.0, 4);
+    store.enter_bills().await.unwrap();
     assert_eq!(used(&store, &user).await.0, 4);
     scratch.remove().await;
 }

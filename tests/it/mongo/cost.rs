@@ -107,10 +107,14 @@ async fn each_operation_takes_as_few_commands_as_it_can() {
         let rows = store.usage(&chat.user_id, make::at(0), make::now().plus_millis(1));
         rows.await.unwrap()
     };
-    usage().await;
-    let entered = ["find", "find", "find", "update", "update", "find"];
-    taken("usage with bills that are due", &entered);
     let rows = usage().await;
+    taken("usage with bills that are due", &["find", "find", "find", "find"]);
+    store.enter_bills().await.unwrap();
+    taken(
+        "entering what is due",
+        &["find", "find", "find", "update", "update"],
+    );
+    assert_eq!(usage().await, rows);
     taken("usage", &["find", "find"]);
     assert_eq!(
         (rows.len(), rows[0].reply_count, rows[0].prompt_tokens),
