@@ -43,7 +43,7 @@ impl ChatEvent {
 
     /// The event of a message that was changed.
     pub fn message_updated(message: &Message) -> Self {
-        Self::MessageUpdated(EventMessage::of(message))
+        Self::MessageUpdated(EventMessage::changed(message))
     }
 
     /// The event of a reply that began.
@@ -92,6 +92,15 @@ impl ChatEvent {
 }
 
 impl EventMessage {
+    /// A message, with its content if that is small. Not that of a changed reply under way: the reply may end before the
+    /// event arrives, and whoever reads it then finds the end.
+    fn changed(message: &Message) -> Self {
+        match message.is_under_way() {
+            true => Self::Id(message.id),
+            false => Self::of(message),
+        }
+    }
+
     /// A message, with its content if that is small.
     pub fn of(message: &Message) -> Self {
         if message.text_bytes() <= CONTENT_BYTES_MAX {

@@ -52,6 +52,8 @@ impl Engine {
         }
     }
 
+    /// Whether the lease still runs is not asked: if another server closed the reply, neither the end nor the bill is
+    /// stored here.
     async fn try_to_end(
         &self,
         reply: &Message,
@@ -59,8 +61,8 @@ impl Engine {
         bill: &Bill,
     ) -> Result<Option<Ended>, StoreError> {
         let (chat, id) = (reply.chat_id, reply.id);
-        let claim = Claim::Owner(&self.owner);
-        let finish = self.store.finish_reply(chat, id, claim, outcome, Some(bill));
+        let owner = Claim::Owner(&self.owner);
+        let finish = self.store.finish_reply(chat, id, owner, outcome, Some(bill));
         let message = match finish.await? {
             Some(message) => Some(message),
             // Ended by another, or deleted meanwhile.

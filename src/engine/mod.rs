@@ -30,7 +30,7 @@ use weak_table::WeakValueHashMap;
 
 use crate::bot::Bot;
 use crate::config::EngineConfig;
-use crate::domain::{ChatId, Clock, EndedMessage, Message, MessageId, ReplyCursor, UserId};
+use crate::domain::{ChatEvent, ChatId, Clock, EndedMessage, Message, MessageId, ReplyCursor, UserId};
 use crate::feed::Feed;
 use crate::store::{Store, StoreError};
 
@@ -208,8 +208,16 @@ impl Engine {
         }
     }
 
-    /// Ends a deleted reply of another server for those who read it here. By itself this server would notice later, and
-    /// tell text of it meanwhile to whoever comes.
+    /// Publishes an event of a chat; of a deletion, also to those who read the reply itself on this server.
+    pub async fn publish(&self, chat: ChatId, event: ChatEvent) {
+        if let ChatEvent::MessageDeleted(id) = event {
+            self.end_deleted(id);
+        }
+        self.feed.publish(chat, event).await;
+    }
+
+    /// Ends a deleted reply of another server for those who read it on this one. Without this, they receive its text
+    /// until the mirror next reads the store, up to two seconds later.
     pub fn end_deleted(&self, reply: MessageId) {
         if let Some(mirror) = self.growing_mirror(reply) {
             mirror.end(Ended::Deleted);

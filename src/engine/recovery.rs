@@ -145,13 +145,13 @@ impl Engine {
         let Some(user) = user.filter(|_| !is_half) else {
             let is_removed = self.store.remove_reply(chat, id, claim).await?;
             if is_removed {
-                self.feed.publish(chat, ChatEvent::MessageDeleted(id)).await;
+                self.publish(chat, ChatEvent::MessageDeleted(id)).await;
             }
             return Ok(is_removed);
         };
         if !has_begun {
-            // Its server may have died before it published these events. To subscribers that have them, they change
-            // nothing: not before the end, of which they are told once.
+            // Its server may have died before it published these events. They go before the end: behind it, they would
+            // make subscribers receive the end twice.
             if let Prompt::There(prompt) = prompt {
                 self.feed.publish(chat, ChatEvent::message_added(prompt)).await;
             }

@@ -103,7 +103,7 @@ impl Beginning {
         let removed = engine.store.remove_reply(reply.chat_id, reply.id, claim).await;
         if matches!(removed, Ok(true)) {
             let deleted = ChatEvent::MessageDeleted(reply.id);
-            engine.feed.publish(reply.chat_id, deleted).await;
+            engine.publish(reply.chat_id, deleted).await;
         }
     }
 }

@@ -24,8 +24,8 @@ const NOWHERE: FeedPosition = FeedPosition {
 };
 /// How soon to look for the active replies again if they could not be read.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// Ended replies, and deleted messages, that a subscription remembers. An event may come after what it began is over, but
-/// rarely so late that this many others were over in between.
+/// How many ended replies, and how many deleted messages, a subscription remembers, to drop events that arrive late. If
+/// more than this many end before such an event arrives, its reply is sent once more.
 const REMEMBERED_MAX: usize = 32;
 
 /// What a subscriber of a chat receives.
@@ -181,9 +181,8 @@ impl ChatFollower {
                 ChatUpdate::MessageUpdated(message)
             }
             ChatEvent::MessageDeleted(id) => {
-                // Later events of this message are dropped.
                 service.engine.end_deleted(id);
-                self.detach(id);
+                self.forget_deleted(id);
                 ChatUpdate::MessageDeleted(id)
             }
             ChatEvent::ChatUpdated(chat) => ChatUpdate::ChatUpdated(match chat {
@@ -279,9 +278,14 @@ impl ChatFollower {
         self.replies.push((id, updates(reader)));
     }
 
-    fn detach(&mut self, id: MessageId) {
+    fn stop_following(&mut self, id: MessageId) {
         self.replies.retain(|(followed, _)| *followed != id);
         self.sent.remove(&id);
+    }
+
+    /// Stops following a deleted message, and drops later events of it.
+    fn forget_deleted(&mut self, id: MessageId) {
+        self.stop_following(id);
         self.deleted.note(id);
     }
 
@@ -292,12 +296,12 @@ impl ChatFollower {
                 self.sent.insert(id, Some(cursor));
             }
             ReplyUpdate::Finished { .. } => {
-                self.sent.remove(&id);
+                self.stop_following(id);
                 self.ended.note(id);
             }
             ReplyUpdate::Deleted { .. } => {
                 // The feed's deletion event may be lost, or was never published.
-                self.detach(id);
+                self.forget_deleted(id);
                 return ChatUpdate::MessageDeleted(id);
             }
         }

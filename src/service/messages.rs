@@ -183,8 +183,7 @@ impl Service {
             if !service.confirmed(deleted, Unconfirmed::Deleted(chat, id))? {
                 return Err(Error::NotFound(Subject::Message));
             }
-            service.engine.end_deleted(id);
-            service.feed.publish(chat, ChatEvent::MessageDeleted(id)).await;
+            service.engine.publish(chat, ChatEvent::MessageDeleted(id)).await;
             if message.is_under_way() {
                 service.engine.abandon(&[message]).await;
             }

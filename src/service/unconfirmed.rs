@@ -44,7 +44,7 @@ impl Service {
     async fn find_out(&self, change: Unconfirmed) {
         let look = || self.event_of(&change).boxed();
         match look_for(SETTLED_AFTER, Option::is_some, look).await {
-            Ok(Some(Some((chat, event)))) => self.feed.publish(chat, event).await,
+            Ok(Some(Some((chat, event)))) => self.engine.publish(chat, event).await,
             Ok(Some(None) | None) => {}
             Err(error) => {
                 let error = &error as &dyn std::error::Error;

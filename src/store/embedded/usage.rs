@@ -51,16 +51,16 @@ const NOTE: &str = "INSERT INTO ledger_replies (reply_id) VALUES (?) ON CONFLICT
 /// Forgets replies that were entered long ago.
 pub(super) const FORGET: &str = "DELETE FROM ledger_replies WHERE number <= ?";
 
-/// So many replies are known as entered, about 3 MB of them: more than a disk can store the ends of while a server tries to
-/// store the end of one.
-const REPLIES_KNOWN: i64 = 100_000;
+/// So many replies are known as entered, about 3 MB of them. While a write waits for the disk, those behind it wait as
+/// well, so of other replies at most a few thousand end before the end of one is stored again.
+const REPLIES_KNOWN_MAX: i64 = 100_000;
 
 /// Writes the bill of a reply into the ledger, unless it is in it already.
 pub(super) fn enter(connection: &Connection, reply: MessageId, bill: &Bill) -> SqlResult<()> {
     if connection.prepare_cached(NOTE)?.execute([reply.0])? == 0 {
         return Ok(());
     }
-    let forgotten = connection.last_insert_rowid().saturating_sub(REPLIES_KNOWN);
+    let forgotten = connection.last_insert_rowid().saturating_sub(REPLIES_KNOWN_MAX);
     connection.prepare_cached(FORGET)?.execute([forgotten])?;
     let (prompt, completion) = (bill.usage.prompt, bill.usage.completion);
     let model = match &bill.model {

@@ -1,7 +1,7 @@
 //! Bills: what each reply used. They are recorded one by one, and then entered into the rows of the ledger in batches.
 //!
 //! `usage_bills` has a document for each reply, by its id. So a reply has one bill, whoever ends it and however often they
-//! try: the first bill counts. It is due until it is in its row.
+//! try: the first bill counts. It is due until it is noted that its row has it.
 //!
 //! Without transactions, a row and its bills cannot be written at once. So each batch that a row takes goes in by
 //! compare-and-set on the row's version, and the row lists the bills of that batch. Before the next batch, whoever enters
@@ -25,34 +25,46 @@ use crate::domain::{Bill, MessageId, Timestamp, TokenCount, UsageRow, UserId};
 use crate::store::StoreError;
 use crate::store::dates::day_of;
 
-/// How long a bill stays due at most, while servers run: entering many at once costs each of them next to nothing.
+/// About how long a bill stays due. Many that are entered at once cost next to nothing each.
 const ENTERED_AFTER: Duration = Duration::from_secs(60);
 
-/// How long a bill is kept once it is entered: much longer than a server tries to store the end of a reply.
+/// How long a bill is kept once it is entered. A machine may be suspended over a weekend, and then store the end of a
+/// reply that others have ended and billed since.
 pub(super) const KEPT_FOR: Duration = Duration::from_secs(7 * 86_400);
 
 /// The most bills that are entered at once.
 pub(super) const BATCH_MAX: usize = 200;
 
-/// Batches that are tried for one caller: more than can be due for one user, also beside other servers that enter them.
-const BATCHES_MAX: usize = 100;
+/// How often a batch is tried while others enter theirs into the same rows. They do so about once a minute.
+const TRIES_MAX: usize = 20;
 
-/// Whether a bill is not yet in its row. Absent afterwards.
-const DUE: &str = "due";
+/// Set until it is noted that the row has the bill. A due bill may be in the row already: then the row names it in its
+/// last batch.
+pub(super) const DUE: &str = "due";
 /// When a bill was entered. The index on it removes old bills.
 pub(super) const ENTERED_AT: &str = "entered_at";
 
 /// How many batches a row has taken.
-const VERSION: &str = "version";
+pub(super) const VERSION: &str = "version";
 /// The bills of the last batch.
-const LAST_BATCH: &str = "last_batch";
+pub(super) const LAST_BATCH: &str = "last_batch";
 
 /// What some bills of one row come to.
 pub(super) struct Batch {
-    row: Document,
+    /// The id of the row.
+    pub(super) row: Document,
     bills: Vec<Bson>,
     prompt_tokens: i64,
     completion_tokens: i64,
+}
+
+/// What came of entering a batch into some rows.
+#[derive(Default)]
+struct Entered {
+    /// Rows that another server changed in between.
+    taken_by_others: usize,
+    /// Rows that refuse what they were given, by their ids.
+    refused: Vec<Bson>,
 }
 
 impl MongoStore {
@@ -96,40 +108,38 @@ impl MongoStore {
                     error,
                     "what replies used could not be entered into the ledger yet"
                 );
+                store.enter_soon();
             }
         });
     }
 
-    /// Enters every bill that is due by now, which happens by itself within a minute.
+    /// Enters every bill that is due, which happens by itself within about a minute.
     pub async fn enter_bills(&self) -> Result<(), StoreError> {
         self.enter_due(None).await
     }
 
-    /// Enters every bill that is due by now: of a user, or of all.
+    /// Enters every bill that is due by now: of a user, or of all. Bills of rows that refuse them stay due.
     pub(super) async fn enter_due(&self, user: Option<&UserId>) -> Result<(), StoreError> {
-        for _ in 0..BATCHES_MAX {
-            let due = match user {
-                Some(user) => self.due_bills_of(user).await?,
-                None => self.due_bills(doc! { DUE: true }).await?,
-            };
-            let rows = batches(&due).into_iter().map(|batch| batch.row);
-            let rows: Vec<_> = rows.collect();
-            if rows.is_empty() || self.enter_into(rows).await? && due.len() < BATCH_MAX {
+        let (mut refused, mut tries) = (Vec::new(), 0);
+        while tries < TRIES_MAX {
+            let due = self.due_bills(user, &refused).await?;
+            let rows: Vec<_> = batches(&due).into_iter().map(|batch| batch.row).collect();
+            if rows.is_empty() {
                 return Ok(());
             }
+            let entered = self.enter_into(rows).await?;
+            let is_all = entered.taken_by_others == 0;
+            if is_all && entered.refused.is_empty() && due.len() < BATCH_MAX {
+                return Ok(());
+            }
+            tries = if is_all { 0 } else { tries + 1 };
+            refused.extend(entered.refused);
         }
         Err(changing())
     }
 
-    /// Up to [`BATCH_MAX`] bills of a user that are due.
-    pub(super) async fn due_bills_of(&self, user: &UserId) -> Result<Vec<RawDocumentBuf>, StoreError> {
-        self.due_bills(doc! { DUE: true, "user": stored_user_id(user) })
-            .await
-    }
-
-    /// Enters a batch of what is due into each of these rows. Whether it did: a row that somebody else changes meanwhile
-    /// takes none.
-    async fn enter_into(&self, rows: Vec<Document>) -> Result<bool, StoreError> {
+    /// Enters a batch of what is due into each of these rows.
+    async fn enter_into(&self, rows: Vec<Document>) -> Result<Entered, StoreError> {
         let ids: Vec<_> = rows.iter().cloned().map(Bson::Document).collect();
         let (mut versions, mut last) = (Vec::new(), Vec::new());
         for row in self.rows_by_id(ids.clone()).await? {
@@ -139,9 +149,10 @@ impl MongoStore {
         self.mark_entered(last).await?;
         let users: Vec<_> = rows.iter().filter_map(|row| row.get("user").cloned()).collect();
         let due = doc! { DUE: true, "user": { "$in": users }, "row": { "$in": ids } };
-        let batches = batches(&self.due_bills(due).await?);
+        let batches = batches(&self.find_bills(due).await?);
+        let mut entered = Entered::default();
         if batches.is_empty() {
-            return Ok(true);
+            return Ok(entered);
         }
         let statements = batches.iter().map(|batch| {
             let id = Some(Bson::Document(batch.row.clone()));
@@ -149,21 +160,45 @@ impl MongoStore {
             batch.statement(version.and_then(|(_, version)| version.clone()))
         });
         let updated = update_each(&self.ledger, statements.collect()).await?;
-        // Another server has made the row.
-        updated.but_for_duplicates()?;
-        let is_all = updated.found == batches.len();
-        if is_all {
-            let bills = batches.into_iter().flat_map(|batch| batch.bills);
-            self.mark_entered(bills.collect()).await?;
+        let mut bills = Vec::new();
+        for (place, batch) in batches.into_iter().enumerate() {
+            match updated.of(place) {
+                Ok(()) => bills.extend(batch.bills),
+                // It would make the row, which is there, but not in the version that was read.
+                Err(_) if updated.is_duplicate(place) => entered.taken_by_others += 1,
+                Err(error @ StoreError::Unavailable(_)) => return Err(error),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, row = %batch.row, "a row of the ledger refuses what replies used");
+                    entered.refused.push(batch.row.into());
+                }
+            }
         }
-        Ok(is_all)
+        self.mark_entered(bills).await?;
+        Ok(entered)
     }
 
-    async fn due_bills(&self, due: Document) -> Result<Vec<RawDocumentBuf>, StoreError> {
+    /// Up to [`BATCH_MAX`] bills that are due, of a user or of all, but for those of some rows.
+    pub(super) async fn due_bills(
+        &self,
+        user: Option<&UserId>,
+        but_of: &[Bson],
+    ) -> Result<Vec<RawDocumentBuf>, StoreError> {
+        let mut due = doc! { DUE: true };
+        if let Some(user) = user {
+            due.insert("user", stored_user_id(user));
+        }
+        if !but_of.is_empty() {
+            due.insert("row", doc! { "$nin": but_of });
+        }
+        self.find_bills(due).await
+    }
+
+    async fn find_bills(&self, which: Document) -> Result<Vec<RawDocumentBuf>, StoreError> {
         let limit = i64::try_from(BATCH_MAX).unwrap_or(i64::MAX);
         let found = self.bills.read(|bills| async move {
             let find = bills
-                .find(due)
+                .find(which)
                 .limit(limit)
                 .hint(Hint::Name(indexes::BILLS_DUE.to_owned()))
                 .batch_size(batch_size(BATCH_MAX));

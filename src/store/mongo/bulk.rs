@@ -45,13 +45,10 @@ impl Updated {
         self.found.saturating_add(self.write_errors.len())
     }
 
-    /// Whether all statements were executed, as durably as they were to be, but for those that would have made a document
-    /// whose key is there already.
-    pub(super) fn but_for_duplicates(&self) -> Result<(), StoreError> {
-        let mut refused = self.write_errors.iter();
-        let refused = refused.find(|refused| refused.error.code != DUPLICATE_KEY);
-        // Of a place that was not refused, only the durability is said.
-        self.of(refused.map_or(usize::MAX, |refused| refused.index))
+    /// Whether the statement in this place would have made a document whose key is there already.
+    pub(super) fn is_duplicate(&self, place: usize) -> bool {
+        let refused = self.write_errors.iter().find(|refused| refused.index == place);
+        refused.is_some_and(|refused| refused.error.code == DUPLICATE_KEY)
     }
 
     /// Whether the statement in this place was executed, and as durably as it was to be.

@@ -6,7 +6,7 @@ use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
 
-use super::bills::{ENTERED_AT, KEPT_FOR};
+use super::bills::{DUE, ENTERED_AT, KEPT_FOR};
 use super::reply_document::SLOT;
 use crate::store::REVOCATIONS_KEPT_FOR;
 
@@ -36,6 +36,8 @@ pub(super) const LEDGER_ROWS: &str = "user_1_day_1";
 
 /// The index of the bills that are due.
 pub(super) const BILLS_DUE: &str = "due_by_user";
+/// The index that lets go of bills that were entered long ago.
+const BILLS_ENTERED: &str = "entered_at_1";
 
 /// The index of the messages' words.
 pub(super) const WORDS: &str = "message_text";
@@ -121,14 +123,10 @@ pub(super) fn of_ledger() -> Vec<IndexModel> {
 
 /// The indexes of `usage_bills`.
 pub(super) fn of_bills() -> Vec<IndexModel> {
+    let (keys, due) = (doc! { "user": 1, "row": 1 }, doc! { DUE: true });
     vec![
-        partial(
-            BILLS_DUE,
-            doc! { "user": 1, "row": 1 },
-            doc! { "due": true },
-            false,
-        ),
-        expiring("entered_at_1", doc! { ENTERED_AT: 1 }, KEPT_FOR),
+        partial(BILLS_DUE, keys, due, false),
+        expiring(BILLS_ENTERED, doc! { ENTERED_AT: 1 }, KEPT_FOR),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! Filling the ledger of usage from stored replies: those that were written before there was a ledger.
 //!
 //! A row is raised to what the stored replies come to, and never lowered, so that to repeat this changes nothing. Replies
-//! that were deleted before are not found, and those that ended since are in the ledger already.
+//! that were deleted before are not found, and those that ended since have a bill, which is entered first.
 
 use std::collections::HashMap;
 use std::time::Duration;

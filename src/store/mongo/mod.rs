@@ -92,9 +92,9 @@ pub struct MongoStore {
     checkpoints: Checkpoints,
     /// Whether messages are counted each time, whatever is kept.
     counts_live: bool,
-    /// Who has this moves kept counts on.
+    /// Held by the task that moves kept counts on, so that there is one.
     keeping: Arc<Semaphore>,
-    /// Who has this enters bills into the ledger soon.
+    /// Held by the task that waits to enter bills into the ledger, so that there is one.
     entering: Arc<Semaphore>,
 }
 

@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
-use mongodb::bson::{Document, RawDocument, RawDocumentBuf, doc};
+use mongodb::bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
 use mongodb::options::Hint;
 
-use super::bills::{BATCH_MAX, Batch, batches, changing, last_batch};
+use super::bills::{BATCH_MAX, Batch, LAST_BATCH, VERSION, batches, changing, last_batch};
 use super::fields::{Fields, stored_date, stored_user_id, stored_value};
 use super::lists::batch_size;
 use super::operation::ANSWER_TIMEOUT;
@@ -20,8 +20,19 @@ use crate::store::{StoreError, UsageStore};
 /// Rows that one batch of the answer holds: years of days and a few models. More take another batch.
 const ROWS_EXPECTED: usize = 10_000;
 
-/// How often rows are read that others change meanwhile. They do so about once a minute.
+/// How often it is tried to read rows that nobody changes meanwhile. Servers change them about once a minute.
 const LOOKS_MAX: usize = 10;
+
+/// What is read of a row.
+const SHOWN: [&str; 7] = [
+    "day",
+    "model",
+    "is_estimated",
+    "replies",
+    "prompt_tokens",
+    "completion_tokens",
+    VERSION,
+];
 
 #[async_trait]
 impl UsageStore for MongoStore {
@@ -37,36 +48,58 @@ impl UsageStore for MongoStore {
         let days = day_of(from)..to;
         let mut before = None;
         for _ in 0..LOOKS_MAX {
-            let due = self.due_bills_of(user).await?;
+            let due = self.due_bills(Some(user), &[]).await?;
             if due.len() >= BATCH_MAX {
                 self.enter_due(Some(user)).await?;
                 continue;
             }
-            let rows = self.rows(user, &days).await?;
-            // What was not due was in the rows by then. What was due is, or is not, in rows that did not change.
-            if due.is_empty() || before.as_ref() == Some(&rows) {
+            let rows = self.rows(user, &days, &due).await?;
+            let versions = versions(&rows);
+            // What was not due is in the rows. Of what was due, rows in the version from before it was read either have
+            // a bill and name it in their last batch, or do not have it.
+            if due.is_empty() || before.as_ref() == Some(&versions) {
                 return Ok(with_due(&rows, due, &days));
             }
-            before = Some(rows);
+            before = Some(versions);
         }
         Err(changing())
     }
 }
 
 impl MongoStore {
-    /// The rows of a user on these days.
-    async fn rows(&self, user: &UserId, days: &Range<Timestamp>) -> Result<Vec<RawDocumentBuf>, StoreError> {
+    /// The rows of a user on these days; of those that bills are due of, with their last batch.
+    async fn rows(
+        &self,
+        user: &UserId,
+        days: &Range<Timestamp>,
+        due: &[RawDocumentBuf],
+    ) -> Result<Vec<RawDocumentBuf>, StoreError> {
         let days = doc! { "$gte": stored_date(days.start), "$lt": stored_date(days.end) };
         let filter = doc! { "user": stored_user_id(user), "day": days };
+        let with_batch: Vec<_> = batches(due).into_iter().map(|batch| batch.row).collect();
+        let is_with_batch = doc! { "$in": ["$_id", { "$literal": with_batch }] };
+        let last_batch = doc! { "$cond": [is_with_batch, format!("${LAST_BATCH}"), Vec::<Bson>::new()] };
+        let shown = SHOWN.map(|name| (name.to_owned(), 1.into()));
+        let mut shown = shown.into_iter().collect::<Document>();
+        shown.insert(LAST_BATCH, last_batch);
         let read = self.ledger.read(|ledger| async move {
             let find = ledger
                 .find(filter)
+                .projection(shown)
                 .hint(Hint::Name(indexes::LEDGER_ROWS.to_owned()))
                 .batch_size(batch_size(ROWS_EXPECTED));
             find.max_time(ANSWER_TIMEOUT).await?.try_collect().await
         });
         read.await
     }
+}
+
+/// Which rows there are, and how many batches each has taken.
+fn versions(rows: &[RawDocumentBuf]) -> Vec<(Option<Bson>, Option<Bson>)> {
+    let versions = rows.iter();
+    versions
+        .map(|row| (stored_value(row, "_id"), stored_value(row, VERSION)))
+        .collect()
 }
 
 /// What these rows say, together with those of the bills that they do not have yet.
