@@ -82,7 +82,14 @@ pub async fn recount(
     progress: &(dyn Fn(RecountProgress) + Send + Sync),
 ) -> Result<Recounted, StoreError> {
     match config {
-        StoreConfig::Embedded(folder) => EmbeddedStore::open(folder).await?.recount(progress).await,
+        StoreConfig::Embedded(folder) => {
+            // To open it would make it.
+            if let Ok(None) = EmbeddedStore::inspect(folder).await?.version {
+                let nothing = format!("there is no store in {}", folder.display());
+                return Err(StoreError::Failed(nothing.into()));
+            }
+            EmbeddedStore::open(folder).await?.recount(progress).await
+        }
         StoreConfig::Mongo(uri) => {
             let store = MongoStore::connect(uri).await?;
             let recounted = store.recount(progress).await;

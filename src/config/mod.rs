@@ -47,10 +47,16 @@ impl StoreConfig {
             return Ok(Self::Mongo(text.to_owned()));
         }
         match text {
-            path if path.is_empty() || path.contains("://") => Err(ConfigError::Store),
+            path if path.is_empty() || is_like_address(path) => Err(ConfigError::Store),
             path => Ok(Self::Embedded(PathBuf::from(path))),
         }
     }
+}
+
+/// Whether a text begins as an address does, if with a slash too few.
+fn is_like_address(text: &str) -> bool {
+    let scheme = text.split_once(":/").map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| !scheme.contains('/'))
 }
 
 impl std::fmt::Debug for StoreConfig {
@@ -285,9 +291,10 @@ mod tests {
     fn a_connection_string_is_never_printed() {
         let store = StoreConfig::parse("mongodb://user:secret@host/db").unwrap();
         assert_eq!(format!("{store:?}"), "Mongo([redacted])");
-        for other in ["postgres://user:secret@host", ""] {
+        for other in ["postgres://user:secret@host", "mongodb:/user:secret@host/db", ""] {
             assert_eq!(StoreConfig::parse(other), Err(ConfigError::Store));
         }
+        assert!(StoreConfig::parse("/data/of:/colloquy").is_ok());
     }
 
     #[test]

@@ -175,22 +175,24 @@ impl Engine {
         };
         // Both are prefixes of one text, unless Redis has something else under this name, which is ignored.
         let text = carried.filter(|text| text.starts_with(&message.text));
+        let usage = Usage {
+            // Only the dead server knew what it sent to the bot.
+            prompt: TokenCount {
+                tokens: 0,
+                is_estimated: true,
+            },
+            completion: count_tokens(text.as_deref().unwrap_or(&message.text)).await,
+        };
         let outcome = ReplyOutcome {
             text,
+            usage: Some(usage),
             ..ReplyOutcome::bare(EndState::Interrupted, self.clock.now())
         };
         let bill = Bill {
             user: user.clone(),
             at: outcome.finished_at,
             model: message.reply.as_ref().and_then(|reply| reply.model.clone()),
-            usage: Usage {
-                // Only the dead server knew what it sent to the bot.
-                prompt: TokenCount {
-                    tokens: 0,
-                    is_estimated: true,
-                },
-                completion: count_tokens(outcome.text.as_deref().unwrap_or(&message.text)).await,
-            },
+            usage,
         };
         let (chat, id) = (message.chat_id, message.id);
         let finish = self.store.finish_reply(chat, id, claim, &outcome, Some(&bill));

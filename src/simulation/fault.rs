@@ -41,6 +41,8 @@ pub enum Fault {
     KeyNotStored,
     /// Whoever reads a reply from the store finds it streaming, although it has ended.
     EndsNotRead,
+    /// The end of a reply is passed on twice to whoever follows it.
+    EndToldAgain,
     /// A part of a reply's text does not reach whoever follows it.
     PartialLost,
 }

@@ -151,6 +151,13 @@ impl Reader {
     }
 
     fn note(&self, told: Told) {
+        if is_put_back(Fault::EndToldAgain) && matches!(told, Told::Finished { .. }) {
+            self.note_once(told.clone());
+        }
+        self.note_once(told);
+    }
+
+    fn note_once(&self, told: Told) {
         self.world.note(Note::Told {
             follower: self.follower,
             chat: self.chat,

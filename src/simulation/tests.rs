@@ -15,7 +15,7 @@ const SEEDS: u64 = 300;
     clippy::disallowed_methods,
     reason = "how `make simulate` says what is wanted"
 )]
-fn setting(name: &str) -> Option<u64> {
+fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
     std::env::var(name).ok()?.parse().ok()
 }
 
@@ -56,6 +56,7 @@ const FAULTS: &[(Fault, Kind, u64)] = &[
     (Fault::HalfIsKept, Kind::HalfIsKept, 300),
     (Fault::KeyNotStored, Kind::Doubled, 600),
     (Fault::EndsNotRead, Kind::EndUntold, 100),
+    (Fault::EndToldAgain, Kind::EndTwice, 100),
     (Fault::PartialLost, Kind::WrongText, 100),
 ];
 
@@ -79,13 +80,17 @@ fn each_fault_that_is_put_back_is_found() {
     }
 }
 
-/// Prints the shortest history of each breach of the seed in `COLLOQUY_SIMULATE_SHOW`. Without that variable: of one
-/// breach of a seed in which a fault is put back, so that there is something to show.
+/// Prints the shortest history of each breach of the seed in `COLLOQUY_SIMULATE_SHOW`, with the fault put back that
+/// `COLLOQUY_SIMULATE_FAULT` names. Without a seed: of one breach of a seed in which a fault is put back, so that there is
+/// something to show.
 #[test]
 fn the_history_of_a_seed_can_be_shown() {
-    let seed = setting("COLLOQUY_SIMULATE_SHOW");
+    let seed = setting::<u64>("COLLOQUY_SIMULATE_SHOW");
     let example = seed.is_none();
-    put_back(example.then_some(Fault::NoBound));
+    let wanted = setting::<String>("COLLOQUY_SIMULATE_FAULT");
+    let named = |name| FAULTS.iter().find(|(fault, ..)| format!("{fault:?}") == *name);
+    let fault = wanted.map(|name| named(&name).expect("a name of `FAULTS`").0);
+    put_back(if example { Some(Fault::NoBound) } else { fault });
     let plan = Plan::of(seed.unwrap_or(2));
     let steps = plan.steps.len();
     let mut breaches = run(&plan).breaches;

@@ -55,6 +55,17 @@ fn reply(
     }
 }
 
+#[tokio::test]
+async fn a_folder_without_a_store_is_an_error_and_stays_as_it_is() {
+    let scratch = Scratch::embedded().await;
+    let folder = format!("{}/of/nobody", scratch.address());
+    let output = run(&folder, &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("there is no store in"), "{said}");
+    assert!(!std::path::Path::new(&folder).exists());
+}
+
 async fn usage(store: &dyn Store, user: &UserId) -> Vec<UsageRow> {
     let (from, to) = (Timestamp::from_millis(0), make::now().plus_millis(DAY));
     store.usage(user, from, to).await.unwrap()

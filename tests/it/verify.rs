@@ -267,6 +267,14 @@ fn what_cannot_be_tried_is_said_and_ends_with_2() {
         assert!(stderr.contains(reason), "{stderr}");
         assert!(!stderr.contains("secret") && output.stdout.is_empty(), "{stderr}");
     }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, "postgres://user:secret@host/db").unwrap();
+    let mut told_by_a_file = verify(&[], &folder);
+    let output = told_by_a_file
+        .env("COLLOQUY_STORE_FILE", file.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
     assert!(is_empty(&folder));
 }
 

@@ -25,6 +25,9 @@ pub(super) const LEDGER: &str = "usage_ledger";
 pub(super) const BILLS: &str = "usage_bills";
 pub(super) const HEALTH: &str = "health";
 
+/// All of them.
+const COLLECTIONS: [&str; 7] = [CHATS, MESSAGES, DELETIONS, REVOCATIONS, LEDGER, BILLS, HEALTH];
+
 /// What serving does with each collection, by the names of MongoDB's privilege actions.
 const RIGHTS: [&str; 5] = ["find", "insert", "update", "remove", "createIndex"];
 
@@ -85,9 +88,19 @@ impl Looked {
         };
         let there = self.collections().await?;
         let mut indexes = Vec::new();
-        for (collection, wanted) in [(CHATS, indexes::of_chats()), (MESSAGES, indexes::of_messages())] {
+        for (collection, wanted) in [
+            (CHATS, indexes::of_chats()),
+            (MESSAGES, indexes::of_messages()),
+            (DELETIONS, indexes::of_deletions()),
+            (REVOCATIONS, indexes::of_revocations()),
+            (LEDGER, indexes::of_ledger()),
+            (BILLS, indexes::of_bills()),
+        ] {
             let is_there = there.contains_key(collection);
-            indexes.push(self.indexes(collection, is_there, &wanted).await?);
+            // Ours come with their indexes.
+            if is_there || [CHATS, MESSAGES].contains(&collection) {
+                indexes.push(self.indexes(collection, is_there, &wanted).await?);
+            }
         }
         Ok(MongoState {
             version,
@@ -109,10 +122,9 @@ impl Looked {
         Ok((version, major.unwrap_or_default()))
     }
 
-    /// What the documented collections that are there were told at their creation.
+    /// What those of our collections that are there were told at their creation.
     pub(super) async fn collections(&self) -> Result<HashMap<String, Document>, StoreError> {
-        let found =
-            self.list(doc! { "listCollections": 1, "filter": { "name": { "$in": [CHATS, MESSAGES] } } });
+        let found = self.list(doc! { "listCollections": 1, "filter": { "name": { "$in": COLLECTIONS } } });
         let named = found.await?.into_iter().filter_map(|collection| {
             let name = collection.get_str("name").ok()?.to_owned();
             Some((name, collection))
@@ -197,11 +209,7 @@ fn rights_missing(status: &Document, database: &str) -> Vec<&'static str> {
     };
     RIGHTS
         .into_iter()
-        .filter(|action| {
-            ![CHATS, MESSAGES, DELETIONS, REVOCATIONS, LEDGER, BILLS, HEALTH]
-                .iter()
-                .all(|collection| has(action, collection))
-        })
+        .filter(|action| !COLLECTIONS.iter().all(|collection| has(action, collection)))
         .collect()
 }
 

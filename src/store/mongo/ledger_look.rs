@@ -2,7 +2,7 @@
 
 use mongodb::bson::{Bson, DateTime, Document, doc};
 
-use super::inspect::{CHATS, LEDGER, Looked, MESSAGES};
+use super::inspect::{BILLS, CHATS, LEDGER, Looked, MESSAGES};
 use super::operation::ANSWER_TIMEOUT;
 use crate::domain::whole_millis;
 use crate::store::StoreError;
@@ -23,15 +23,20 @@ impl Looked {
         if !present.any(|index| index.name == CREATION_INDEX) {
             return Ok(false);
         }
-        let first = doc! {
-            "find": LEDGER, "sort": { "day": 1 }, "projection": { "day": 1 }, "limit": 1,
-            "maxTimeMS": whole_millis(ANSWER_TIMEOUT),
+        let first = |collection, sort: Document| {
+            doc! {
+                "find": collection, "sort": sort, "projection": { "day": 1, "row.day": 1 }, "limit": 1,
+                "maxTimeMS": whole_millis(ANSWER_TIMEOUT),
+            }
         };
-        let first = self.list(first).await?;
-        let begins = first
+        let row = self.list(first(LEDGER, doc! { "day": 1 })).await?;
+        // What was recorded first of all may not be in a row yet.
+        let bill = self.list(first(BILLS, doc! { "_id": 1 })).await?;
+        let of_row = row.first().and_then(|row| row.get_datetime("day").ok());
+        let of_bill = bill
             .first()
-            .and_then(|row| row.get_datetime("day").ok())
-            .copied();
+            .and_then(|bill| bill.get_document("row").ok()?.get_datetime("day").ok());
+        let begins = of_row.into_iter().chain(of_bill).min().copied();
         let found = self.list(replies_before(begins)).await?;
         Ok(!found.is_empty())
     }

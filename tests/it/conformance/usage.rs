@@ -20,7 +20,7 @@ on_every_store! {
     a_reply_is_billed_once_whatever_became_of_it,
     what_an_owner_entered_is_not_entered_again_by_who_closes_its_reply,
     a_reply_that_its_owner_and_another_end_at_once_is_billed_once,
-    a_reply_is_billed_once_however_many_end_before_it_is_billed_again,
+    a_reply_is_billed_once_although_a_thousand_end_before_it_is_billed_again,
     a_sum_past_what_an_integer_holds_is_no_error,
 }
 
@@ -348,7 +348,7 @@ async fn a_reply_that_its_owner_and_another_end_at_once_is_billed_once(scratch: 
     assert_eq!(billed, REPLIES, "{rows:?}");
 }
 
-async fn a_reply_is_billed_once_however_many_end_before_it_is_billed_again(scratch: &Scratch) {
+async fn a_reply_is_billed_once_although_a_thousand_end_before_it_is_billed_again(scratch: &Scratch) {
     const OTHERS: usize = 1_200;
     let store = scratch.open().await;
     let chat = make::chat().id;

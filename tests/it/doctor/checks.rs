@@ -2,9 +2,11 @@
 
 use std::fs;
 
+use mongodb::bson::Document;
 use serde_json::json;
 
 use super::report::{Report, run};
+use crate::support::follow::follow;
 use crate::support::mongod::Mongod;
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
@@ -99,7 +101,30 @@ async fn a_mongodb_is_asked_what_it_is_and_which_indexes_it_has() {
         report.findings("indexes of chat_messages"),
         [("ok", "all 10 are there")]
     );
+    assert_eq!(
+        report.findings("indexes of usage_bills"),
+        [("ok", "all 2 are there")]
+    );
     assert_eq!(report.report["summary"]["warnings"], 0, "{}", report.printed);
+    let bills = scratch.database().await.collection::<Document>("usage_bills");
+    bills.drop_index("due_by_user").await.unwrap();
+    let report = Report::of(&scratch.address(), &[]);
+    assert_eq!(report.verdict("indexes of usage_bills"), "warning");
+    scratch.remove().await;
+}
+
+#[tokio::test]
+async fn a_reply_that_is_not_in_the_ledger_yet_is_none_of_an_earlier_version() {
+    let scratch = Scratch::mongo().await;
+    let server = Server::start(&scratch);
+    let chat = server.create_chat("A chat").await;
+    let reply = server.send(&chat, "Hello").await;
+    follow(&server, &reply).await;
+    let report = Report::of(&scratch.address(), &[]);
+    assert_eq!(report.report["summary"]["warnings"], 0, "{}", report.printed);
+    let ledger = scratch.database().await.collection::<Document>("usage_ledger");
+    assert_eq!(ledger.count_documents(Document::new()).await.unwrap(), 0);
+    drop(server);
     scratch.remove().await;
 }
 

@@ -87,11 +87,11 @@ async fn a_batch_whose_server_died_before_it_noted_that_it_is_entered_is_not_ent
     let store = open(&scratch).await;
     let user = UserId::Int(7);
     let bill = bill(&user);
-    for _ in 0..3 {
+    for _ in 0..2 {
         record(&store, &bill).await;
     }
     let before = used(&store, &user).await;
-    assert_eq!(before.0, 3);
+    assert_eq!(before.0, 2);
     store.enter_bills().await.unwrap();
     // The row took them, and nothing says so of the bills.
     let bills = scratch.database().await.collection::<Document>("usage_bills");
@@ -99,8 +99,35 @@ async fn a_batch_whose_server_died_before_it_noted_that_it_is_entered_is_not_ent
     bills.update_many(doc! {}, due).await.unwrap();
     assert_eq!(used(&store, &user).await, before);
     record(&store, &bill).await;
-    assert_eq!(used(&store, &user).await.0, 4);
+    assert_eq!(used(&store, &user).await.0, 3);
     store.enter_bills().await.unwrap();
-    assert_eq!(used(&store, &user).await.0, 4);
+    assert_eq!(used(&store, &user).await.0, 3);
+    assert_eq!(bills.count_documents(doc! { "due": true }).await.unwrap(), 0);
+    scratch.remove().await;
+}
+
+#[tokio::test]
+async fn a_row_that_refuses_its_bills_holds_up_no_other() {
+    let scratch = Scratch::mongo().await;
+    let store = open(&scratch).await;
+    let accept = async |validator: Document| {
+        let change = doc! { "collMod": "usage_ledger", "validator": validator };
+        scratch.database().await.run_command(change).await.unwrap();
+    };
+    accept(doc! { "user": { "$ne": 6 } }).await;
+    // More than one batch of them.
+    for (user, replies) in [(6, 250), (7, 3)] {
+        for _ in 0..replies {
+            record(&store, &bill(&UserId::Int(user))).await;
+        }
+    }
+    store.enter_bills().await.unwrap();
+    let ledger = scratch.database().await.collection::<Document>("usage_ledger");
+    let row = ledger.find_one(doc! { "user": 7 }).await.unwrap().unwrap();
+    assert_eq!(row.get_i64("replies").unwrap(), 3);
+    assert_eq!(ledger.count_documents(doc! { "user": 6 }).await.unwrap(), 0);
+    accept(doc! {}).await;
+    store.enter_bills().await.unwrap();
+    assert_eq!(used(&store, &UserId::Int(6)).await.0, 250);
     scratch.remove().await;
 }
