@@ -9,9 +9,8 @@ use super::EmbeddedStore;
 use crate::domain::{ChatId, ObjectId};
 use crate::store::StoreError;
 
-/// The most messages that one transaction removes: the thread that writes is everybody's.
-const PIECE_MESSAGES: usize = 50;
-/// About how many bytes of text one transaction removes: the words of a long text take their time to be removed.
+/// How many bytes of text one transaction removes, give or take a message: the thread that writes is everybody's, and
+/// the words of a long text take their time to be removed.
 const PIECE_BYTES: i64 = 128 << 10;
 
 /// Finds the record of a deleted chat, which lasts until its messages are removed.
@@ -24,10 +23,16 @@ pub(super) const DELETE_STREAMING: &str =
 /// What the messages of a chat come to.
 const FORGET_COUNTS: &str = "DELETE FROM chat_counts WHERE chat_id = ?";
 
-/// The first messages of a chat, by the numbers of their rows, and how long their texts are.
-pub(super) const PIECE_OF: &str =
-    "SELECT number, octet_length(text) FROM messages INDEXED BY messages_of_chat
+/// How long the texts of the first messages of a chat are.
+pub(super) const LENGTHS_OF_FIRST: &str =
+    "SELECT octet_length(text) FROM messages INDEXED BY messages_of_chat
      WHERE chat_id = ? ORDER BY created_at, id LIMIT ?";
+
+/// Removes the first messages of a chat. One statement for all of them, because the index of words adds a segment with
+/// every statement: with one for each message, most of the time went into merging segments.
+pub(super) const REMOVE_FIRST: &str = "DELETE FROM messages WHERE number IN (
+        SELECT number FROM messages INDEXED BY messages_of_chat WHERE chat_id = ? ORDER BY created_at, id LIMIT ?
+    )";
 
 impl EmbeddedStore {
     /// See [`crate::store::ChatStore::sweep_deleted`]. Others write between any two pieces.
@@ -84,29 +89,88 @@ fn sweep_piece(connection: &Connection, messages_max: usize) -> SqlResult<Option
     let Some(chat) = next(connection)? else {
         return Ok(None);
     };
-    let limit = i64::try_from(messages_max.min(PIECE_MESSAGES)).unwrap_or(i64::MAX);
-    let mut numbers: Vec<i64> = Vec::new();
-    {
-        let mut statement = connection.prepare_cached(PIECE_OF)?;
-        let mut rows = statement.query(params![chat, limit])?;
-        let mut bytes: i64 = 0;
-        while bytes < PIECE_BYTES
-            && let Some(row) = rows.next()?
-        {
-            numbers.push(row.get(0)?);
-            bytes = bytes.saturating_add(row.get(1)?);
-        }
-    }
-    if numbers.is_empty() {
+    let length = piece_length(connection, chat, messages_max)?;
+    if length == 0 {
         connection
             .prepare_cached("DELETE FROM deletions WHERE chat_id = ?")?
             .execute([chat])?;
         // Of messages that were stored behind the deletion.
         connection.prepare_cached(FORGET_COUNTS)?.execute([chat])?;
+        return Ok(Some(0));
     }
-    let mut statement = connection.prepare_cached("DELETE FROM messages WHERE number = ?")?;
-    for number in &numbers {
-        statement.execute([number])?;
+    let removed = connection
+        .prepare_cached(REMOVE_FIRST)?
+        .execute(params![chat, limit(length)])?;
+    Ok(Some(removed))
+}
+
+/// How many of the first messages of a chat one transaction removes.
+fn piece_length(connection: &Connection, chat: ObjectId, messages_max: usize) -> SqlResult<usize> {
+    let mut statement = connection.prepare_cached(LENGTHS_OF_FIRST)?;
+    let mut texts = statement.query(params![chat, limit(messages_max)])?;
+    let (mut length, mut bytes) = (0, 0_i64);
+    while bytes < PIECE_BYTES
+        && let Some(text) = texts.next()?
+    {
+        bytes = bytes.saturating_add(text.get(0)?);
+        length += 1;
     }
-    Ok(Some(numbers.len()))
+    Ok(length)
+}
+
+fn limit(messages: usize) -> i64 {
+    i64::try_from(messages).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Author, Message, MessageId, Timestamp};
+    use crate::store::MessageStore;
+
+    const CHAT: ChatId = ChatId(ObjectId::from_bytes([1; 12]));
+
+    async fn segments(store: &EmbeddedStore) -> i64 {
+        let segments = store.readers.read(|connection| {
+            let sql = "SELECT count(DISTINCT segid) FROM message_words_idx";
+            connection.query_row(sql, (), |row| row.get(0))
+        });
+        segments.await.unwrap()
+    }
+
+    /// A store with a deleted chat of so many messages, whose texts have so many bytes.
+    async fn with_deleted(folder: &std::path::Path, messages: u8, bytes: usize) -> EmbeddedStore {
+        let store = EmbeddedStore::open(folder).await.unwrap();
+        for n in 1..=messages {
+            let id = MessageId(ObjectId::from_bytes([n; 12]));
+            let at = Timestamp::from_millis(n.into());
+            let message = Message::plain(id, CHAT, Author::User, "a ".repeat(bytes / 2), at);
+            store.insert_message(&message).await.unwrap();
+        }
+        let note = store
+            .writer
+            .write(|connection| connection.execute("INSERT INTO deletions VALUES (?)", [CHAT.0]));
+        note.await.unwrap();
+        store
+    }
+
+    #[tokio::test]
+    async fn a_piece_adds_one_segment_to_the_index_of_words_however_many_messages_it_removes() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = with_deleted(folder.path(), 9, 20).await;
+        let before = segments(&store).await;
+        let removed = store.writer.write(|connection| sweep_piece(connection, 6)).await;
+        assert_eq!(removed.unwrap(), Some(6));
+        assert_eq!(segments(&store).await, before + 1);
+    }
+
+    #[tokio::test]
+    async fn a_piece_ends_with_the_text_that_fills_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = with_deleted(folder.path(), 9, 40 << 10).await;
+        let piece = async || store.writer.write(|connection| sweep_piece(connection, 9)).await;
+        for removed in [Some(4), Some(4), Some(1), Some(0), None] {
+            assert_eq!(piece().await.unwrap(), removed);
+        }
+    }
 }
