@@ -23,7 +23,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use support::filling::fill;
-use support::memory::{held_mib, peak_mib};
+use support::memory::Held;
 use support::mongodb::Scratch;
 use support::percentile::percentile;
 use support::ratio::ratio;
@@ -37,7 +37,7 @@ const OTHERS: usize = 8;
 const THINKS: Duration = Duration::from_millis(25);
 /// How long they are watched before the deletion, and while it is carried out by the server that was asked.
 const WATCHED: Duration = Duration::from_secs(30);
-/// How often it is looked whether anything is left.
+/// How often it is looked whether anything is left, and what memory a server holds.
 const LOOKS_EVERY: Duration = Duration::from_millis(200);
 
 const CREATE: &str =
@@ -118,7 +118,7 @@ async fn measure(name: &str, place: &Place) {
     let theirs = other.as_ref().unwrap_or(&asked);
 
     let (_, before) = meanwhile(theirs, &chats, tokio::time::sleep(WATCHED)).await;
-    let memory = held_mib(&asked.process);
+    let memory = Held::by(&asked.process);
     let deletion = async {
         let begun = Instant::now();
         asked.data(DELETE, json!({ "id": long })).await;
@@ -127,8 +127,18 @@ async fn measure(name: &str, place: &Place) {
         answered
     };
     let begun = Instant::now();
-    let (answered, during) = meanwhile(theirs, &chats, deletion).await;
-    let peak = peak_mib(&asked.process);
+    let mut peak = memory;
+    let measured = async {
+        loop {
+            peak = peak.max(Held::by(&asked.process));
+            tokio::time::sleep(LOOKS_EVERY).await;
+        }
+    };
+    let watched = meanwhile(theirs, &chats, deletion);
+    let (answered, during) = tokio::select! {
+        watched = watched => watched,
+        () = measured => unreachable!(),
+    };
     assert!(
         place.has_any_of(&long).await,
         "the deletion was over before it was looked at"
@@ -137,8 +147,11 @@ async fn measure(name: &str, place: &Place) {
     // Whoever was asked dies, and another goes on.
     drop(asked);
     let successor = other.unwrap_or_else(start);
+    let memory_after = Held::by(&successor.process);
+    let mut peak_after = memory_after;
     let rest = async {
         while place.has_any_of(&long).await {
+            peak_after = peak_after.max(Held::by(&successor.process));
             tokio::time::sleep(LOOKS_EVERY).await;
         }
     };
@@ -146,9 +159,15 @@ async fn measure(name: &str, place: &Place) {
     let took = begun.elapsed();
 
     println!(
-        "\n{name}: answered after {answered:.1?}; nothing left after {took:.1?}, of which {WATCHED:?} by the server"
+        "\n{name}: answered after {answered:.1?}; nothing left after {took:.1?}, of which {WATCHED:?} by the"
     );
-    println!("that was asked and was then killed; that one held {memory} MiB before and {peak} at the most");
+    println!("server that was asked and was then killed");
+    for (whose, before, peak) in [("asked", memory, peak), ("other", memory_after, peak_after)] {
+        println!(
+            "memory of the {whose} server: {} MiB of its own before, {} at the most; mapped pages of files {} and {}",
+            before.own, peak.own, before.mapped, peak.mapped
+        );
+    }
     if let Place::Folder(folder) = place {
         let words = "SELECT count(*) FROM message_words WHERE message_words MATCH 'weather'";
         let left: i64 = database(folder).query_row(words, (), |row| row.get(0)).unwrap();
