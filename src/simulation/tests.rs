@@ -88,7 +88,7 @@ fn the_history_of_a_seed_can_be_shown() {
     let seed = setting::<u64>("COLLOQUY_SIMULATE_SHOW");
     let example = seed.is_none();
     let wanted = setting::<String>("COLLOQUY_SIMULATE_FAULT");
-    let named = |name| FAULTS.iter().find(|(fault, ..)| format!("{fault:?}") == *name);
+    let named = |name: &String| FAULTS.iter().find(|(fault, ..)| format!("{fault:?}") == *name);
     let fault = wanted.map(|name| named(&name).expect("a name of `FAULTS`").0);
     put_back(if example { Some(Fault::NoBound) } else { fault });
     let plan = Plan::of(seed.unwrap_or(2));
