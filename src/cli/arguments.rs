@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::parser::ValueSource;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::chat::ChatArguments;
+use super::doctor::DoctorArguments;
 use super::health::HealthArguments;
+use super::recount::RecountArguments;
 use super::secrets;
 use super::serve::Watched;
 use super::verify::VerifyArguments;
@@ -332,26 +334,6 @@ pub enum Command {
     Verify(VerifyArguments),
 }
 
-/// What `colloquy recount` takes.
-#[derive(Args, Clone, Copy)]
-pub struct RecountArguments {
-    /// How the summary looks.
-    #[arg(long, value_enum, default_value = "text")]
-    pub format: ReportFormat,
-}
-
-/// What `colloquy doctor` takes.
-#[derive(Args, Clone, Copy)]
-pub struct DoctorArguments {
-    /// Look at every document of a MongoDB database that the documented system wrote, and say how it would be served
-    /// and what would be added. Changes nothing; the right to read is enough.
-    #[arg(long)]
-    pub adopt: bool,
-    /// How the report looks.
-    #[arg(long, value_enum, default_value = "text")]
-    pub format: ReportFormat,
-}
-
 /// How a report looks.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ReportFormat {
@@ -407,7 +389,7 @@ impl Arguments {
             .mut_subcommand("recount", |recount| recount.args(hidden(&["store"])))
             .mut_subcommand("verify", |verify| {
                 let store = globals.iter().filter(|flag| flag.get_id().as_str() == "store");
-                // It tests a store of its own, unless it is told where.
+                // Without `--store` it uses a temporary folder, and not the default.
                 let store = store.map(|flag| flag.clone().hide_default_value(true));
                 verify
                     .args(hidden(&["store", "feed", "feed_prefix"]))
@@ -499,21 +481,19 @@ impl Arguments {
         Ok(limits)
     }
 
-    /// The store alone, which can be looked at although something else is wrong.
+    /// The configured store, else the default; also if other settings are wrong.
     pub fn store(&self) -> Result<StoreConfig, ConfigError> {
         self.given_store()
             .unwrap_or_else(|| StoreConfig::parse(&self.store))
     }
 
-    /// The store alone, unless nobody said where it is.
+    /// The store of the flag, the variable or its file; `None` if none is set.
     pub fn given_store(&self) -> Option<Result<StoreConfig, ConfigError>> {
-        match self.is_store_given {
-            true => Some(StoreConfig::parse(&self.store)),
-            false => {
-                let read = secrets::file_of("COLLOQUY_STORE")?;
-                Some(read.and_then(|read| StoreConfig::parse(read.trim())))
-            }
+        if self.is_store_given {
+            return Some(StoreConfig::parse(&self.store));
         }
+        let read = secrets::file_of("COLLOQUY_STORE")?;
+        Some(read.and_then(|read| StoreConfig::parse(read.trim())))
     }
 
     /// The feed alone.

@@ -9,11 +9,19 @@ use indicatif::ProgressBar;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::arguments::{Arguments, RecountArguments, ReportFormat};
+use super::arguments::{Arguments, ReportFormat};
 use super::complain;
 use super::page::{self, Page, plural};
 use crate::app;
 use crate::store::recount::{RecountProgress, Recounted};
+
+/// What the command takes.
+#[derive(clap::Args, Clone, Copy)]
+pub struct RecountArguments {
+    /// How the summary looks.
+    #[arg(long, value_enum, default_value = "text")]
+    format: ReportFormat,
+}
 
 /// The pause between two lines of progress where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -112,7 +120,11 @@ fn print(format: ReportFormat, recounted: Recounted) -> std::io::Result<()> {
     // An embedded store has entered them all when it was brought up to date.
     if users > 0 {
         page.line(&format!(
-            "Usage ledger: {replies} replies of {} used tokens; {} added or raised.",
+            "Usage ledger: {} of {} used tokens; {} added or raised.",
+            match replies {
+                1 => "1 reply".to_owned(),
+                replies => format!("{replies} replies"),
+            },
             of(users, "user"),
             of(ledger_rows, "row")
         ));

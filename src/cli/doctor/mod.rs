@@ -15,12 +15,24 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use self::finding::{Finding, Verdict};
-use super::arguments::{Arguments, DoctorArguments, ReportFormat};
+use super::arguments::{Arguments, ReportFormat};
 use super::page::{self, Page};
 use super::{chain, complain};
 use crate::app;
 use crate::config::{BotConfig, StoreConfig};
 use crate::store::inspection::{StoreInspection, Survey};
+
+/// What the command takes.
+#[derive(clap::Args, Clone, Copy)]
+pub struct DoctorArguments {
+    /// Look at every document of a MongoDB database that the documented system wrote, and say how it would be served
+    /// and what would be added. Changes nothing; the right to read is enough.
+    #[arg(long)]
+    adopt: bool,
+    /// How the report looks.
+    #[arg(long, value_enum, default_value = "text")]
+    format: ReportFormat,
+}
 
 /// The database of the documented system is a MongoDB's, and another store is asked to be adopted.
 #[derive(Debug, thiserror::Error)]

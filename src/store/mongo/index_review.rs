@@ -88,7 +88,9 @@ impl Spec {
                 is_sparse: false,
             },
             options: Options {
-                expires_after_s: None,
+                expires_after_s: options
+                    .expire_after
+                    .and_then(|after| i64::try_from(after.as_secs()).ok()),
                 is_hidden: false,
                 default_language: options.default_language.clone(),
                 language_field: options.language_override.clone(),
