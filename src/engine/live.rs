@@ -122,7 +122,7 @@ struct State {
     edition: u64,
     /// While it grows, or as far as it had grown when it was deleted.
     text: String,
-    /// As it was when the reply began; once it has ended, with the whole text.
+    /// As it was when the reply began, or was changed last; once it has ended, with the whole text.
     message: Arc<Message>,
     end: Option<Ended>,
 }
@@ -210,8 +210,8 @@ impl LiveReply {
         self.id
     }
 
-    /// Takes over the message as it is stored when the reply begins.
-    pub fn begin(&self, message: Message) {
+    /// Takes over the message as it is stored, but for its text.
+    pub fn show(&self, message: Message) {
         self.change(|state| state.message = Arc::new(message));
     }
 

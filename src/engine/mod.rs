@@ -186,6 +186,14 @@ impl Engine {
         }
     }
 
+    /// [`Engine::follow_message`] from the beginning, of a reply that was changed: in this, and no earlier form.
+    pub fn follow_changed(self: &Arc<Self>, message: Message) -> ReplyReader {
+        let own = self.live(message.id).filter(|_| message.is_under_way());
+        let live = own.unwrap_or_else(|| self.mirror(message.clone()));
+        live.show(message);
+        live.read_from(None)
+    }
+
     /// The stored active replies of a chat, on any server, in the order in which they were requested.
     pub async fn active_replies(&self, chat: ChatId) -> Result<Vec<Message>, StoreError> {
         let mut active = self.store.active_replies(&[chat]).await?;

@@ -12,10 +12,8 @@ use crate::domain::{ChatEvent, ChatId};
 
 /// Messages of one batch: few enough that no other write waits long for it.
 const BATCH_MESSAGES: usize = 100;
-/// The shortest pause between two batches; a batch that takes longer is followed by a pause as long as itself. A million
-/// messages take about ten minutes, of which the one thread that writes to the embedded store is busy for a fiftieth:
-/// what it cannot cut short, such as a merge in the index of words, then holds up less than one write in a hundred.
-const PAUSE_MIN: Duration = Duration::from_millis(50);
+/// The shortest pause between two batches; a batch that takes longer is followed by a pause as long as itself.
+const PAUSE_MIN: Duration = Duration::from_millis(5);
 
 /// The most chats that are remembered because their deletion was published.
 const PUBLISHED_MAX: usize = 256;
@@ -31,8 +29,8 @@ impl Engine {
     }
 
     /// Removes the messages of chats that any server deleted, until the engine shuts down, and publishes these
-    /// deletions: the deleting server may have died before it could. Pauses half of the time or more, so that other
-    /// work gets its share.
+    /// deletions: the deleting server may have died before it could. Pauses half of the time, so that other work gets
+    /// its share.
     pub fn keep_sweeping(self: &Arc<Self>) {
         let engine = self.clone();
         self.tasks.spawn(async move {

@@ -174,10 +174,9 @@ impl ChatFollower {
                     Ok(message) => message,
                     Err(id) => service.message(viewer, id).await?,
                 };
-                if message.is_under_way() {
-                    // Its text is that of a checkpoint, which may be shorter than what was sent: a snapshot follows.
-                    self.send_again(message.id).await?;
-                }
+                // A reply that is still followed is sent once more behind this, as it now is: its text here may be that
+                // of a checkpoint, or whole already, and what its reader has may be older than the change.
+                self.send_again(&message);
                 ChatUpdate::MessageUpdated(message)
             }
             ChatEvent::MessageDeleted(id) => {
@@ -221,7 +220,7 @@ impl ChatFollower {
         }
     }
 
-    /// Follows every active reply that is not followed yet. Returns an update if the chat turns out to be deleted,
+    /// Follows every active reply from its beginning. Returns an update if the chat turns out to be deleted,
     /// because that event may have been missed.
     async fn find_replies(&mut self) -> Result<Option<ChatUpdate>, Error> {
         match self.service.chat(&self.viewer, self.chat).await {
@@ -234,11 +233,11 @@ impl ChatFollower {
         }
         let engine = &self.service.engine;
         for message in engine.active_replies(self.chat).await? {
+            // Also if it is followed already: what the client reads has the text of a checkpoint.
+            self.stop_following(message.id);
             let id = message.id;
-            if !self.is_attached(id) {
-                let reader = self.service.engine.follow_message(message, None);
-                self.push(id, None, reader);
-            }
+            let reader = self.service.engine.follow_message(message, None);
+            self.push(id, None, reader);
         }
         self.look_at = None;
         Ok(None)
@@ -257,20 +256,18 @@ impl ChatFollower {
         Ok(())
     }
 
-    /// Follows a reply that is followed already from its beginning once more.
-    async fn send_again(&mut self, id: MessageId) -> Result<(), Error> {
-        if !self.is_attached(id) {
-            return Ok(());
+    /// Follows a reply from its beginning once more, as `message`, if it is followed.
+    fn send_again(&mut self, message: &Message) {
+        if self.is_attached(message.id) {
+            self.stop_following(message.id);
+            let reader = self.service.engine.follow_changed(message.clone());
+            self.push(message.id, None, reader);
         }
-        if let Some(reader) = self.service.engine.follow(id, None).await? {
-            self.replies.retain(|(followed, _)| *followed != id);
-            self.push(id, None, reader);
-        }
-        Ok(())
     }
 
+    /// Whether a reply is followed, and its end was not sent.
     fn is_attached(&self, id: MessageId) -> bool {
-        self.replies.iter().any(|(followed, _)| *followed == id)
+        self.sent.contains_key(&id)
     }
 
     fn push(&mut self, id: MessageId, cursor: Option<ReplyCursor>, reader: ReplyReader) {
@@ -296,7 +293,8 @@ impl ChatFollower {
                 self.sent.insert(id, Some(cursor));
             }
             ReplyUpdate::Finished { .. } => {
-                self.stop_following(id);
+                // Its reader stays until the next call: a shutdown waits for readers, and this is not sent yet.
+                self.sent.remove(&id);
                 self.ended.note(id);
             }
             ReplyUpdate::Deleted { .. } => {

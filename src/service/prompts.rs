@@ -284,7 +284,8 @@ impl Service {
         let _lock = self.lock(viewer, chat.id).await?;
         let admission = self.admit_prompt(viewer, &by).await?;
         let id = MessageId(self.ids.next());
-        let mut reply = self.new_reply(chat.id, id, prompt.as_ref().map(|prompt| prompt.id));
+        // Also one that is gone: a reply that answers none would be answered from what stood before it.
+        let mut reply = self.new_reply(chat.id, id, asked);
         reply.client_key = client_key;
         if let Some(reply) = &mut reply.reply {
             reply.regenerates = Some(replaced.id);

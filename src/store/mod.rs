@@ -250,7 +250,8 @@ pub trait ChatStore: Send + Sync {
 
     /// Removes up to `messages_max` messages of deleted chats, of whichever server deleted them; one of these chats, or
     /// `None` if nothing is left to remove now. Any number of servers may do this at once. A chat is looked at again
-    /// for some time after it is empty, in case a write to it was under way. A few round trips.
+    /// for some time after it is empty, in case a write to it was under way. A few round trips, and a rest if the store
+    /// needs one: who goes on pauses for as long as this took.
     async fn sweep_deleted(&self, messages_max: usize) -> Result<Option<ChatId>, StoreError>;
 }
 

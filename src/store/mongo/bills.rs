@@ -21,7 +21,7 @@ use super::lists::batch_size;
 use super::operation::{ANSWER_TIMEOUT, is_duplicate_key};
 use super::usage::row_id;
 use super::{MongoStore, indexes};
-use crate::domain::{Bill, MessageId, Timestamp, TokenCount, UsageRow, UserId};
+use crate::domain::{Bill, MessageId, Timestamp, TokenCount, Usage, UsageRow, UserId};
 use crate::store::StoreError;
 use crate::store::dates::day_of;
 
@@ -61,15 +61,17 @@ pub(super) struct Batch {
 /// What came of entering a batch into some rows.
 #[derive(Default)]
 struct Entered {
-    /// Rows that another server changed in between.
-    taken_by_others: usize,
+    /// How many bills it is noted of.
+    bills: u64,
+    /// Whether each row took its batch: none was changed by another server in between, or refused it.
+    is_all: bool,
     /// Rows that refuse what they were given, by their ids.
     refused: Vec<Bson>,
 }
 
 impl MongoStore {
-    /// Records the bill of a reply, unless it has one.
-    pub(super) async fn record(&self, reply: MessageId, bill: &Bill) -> Result<(), StoreError> {
+    /// Records what a reply used. Returns false if that was recorded before.
+    pub(super) async fn record(&self, reply: MessageId, bill: &Bill) -> Result<bool, StoreError> {
         let (prompt, completion) = (bill.usage.prompt, bill.usage.completion);
         let is_estimated = prompt.is_estimated || completion.is_estimated;
         let bill = doc! {
@@ -81,36 +83,35 @@ impl MongoStore {
             DUE: true,
         };
         let recorded = self.bills.write(|bills| async move {
-            let bill = RawDocumentBuf::try_from(&bill)?;
-            match bills.insert_one(bill).await {
-                Err(error) if is_duplicate_key(&error) => Ok(()),
-                inserted => inserted.map(drop),
+            match bills.insert_one(RawDocumentBuf::try_from(&bill)?).await {
+                Err(error) if is_duplicate_key(&error) => Ok(false),
+                inserted => inserted.map(|_| true),
             }
         });
-        recorded.await?;
-        self.enter_soon();
-        Ok(())
+        recorded.await
     }
 
-    /// Enters what is due after [`ENTERED_AFTER`], together with what will be due by then.
-    fn enter_soon(&self) {
-        let Ok(turn) = self.entering.clone().try_acquire_owned() else {
-            return;
-        };
-        let store = self.clone();
-        tokio::spawn(async move {
+    /// What was recorded of a reply.
+    pub(super) async fn recorded(&self, reply: MessageId) -> Result<Option<Usage>, StoreError> {
+        let found = self.bills.read(|bills| async move {
+            let find = bills.find_one(doc! { "_id": stored_id(reply.0) });
+            find.max_time(ANSWER_TIMEOUT).await
+        });
+        Ok(found.await?.and_then(|bill| read_usage(&bill)))
+    }
+
+    /// Enters what is due about once a minute, whichever server recorded it.
+    pub(super) async fn keep_entering(self) {
+        loop {
             tokio::time::sleep(ENTERED_AFTER).await;
-            // First, so that whoever records a bill that is not seen here has the next turn.
-            drop(turn);
-            if let Err(error) = store.enter_bills().await {
+            if let Err(error) = self.enter_bills().await {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(
                     error,
                     "what replies used could not be entered into the ledger yet"
                 );
-                store.enter_soon();
             }
-        });
+        }
     }
 
     /// Enters every bill that is due, which happens by itself within about a minute.
@@ -128,11 +129,13 @@ impl MongoStore {
                 return Ok(());
             }
             let entered = self.enter_into(rows).await?;
-            let is_all = entered.taken_by_others == 0;
-            if is_all && entered.refused.is_empty() && due.len() < BATCH_MAX {
+            if entered.is_all && due.len() < BATCH_MAX {
                 return Ok(());
             }
-            tries = if is_all { 0 } else { tries + 1 };
+            tries = match entered.bills > 0 || !entered.refused.is_empty() {
+                true => 0,
+                false => tries + 1,
+            };
             refused.extend(entered.refused);
         }
         Err(changing())
@@ -146,11 +149,14 @@ impl MongoStore {
             versions.push((stored_value(&row, "_id"), stored_value(&row, VERSION)));
             last.extend(last_batch(&row));
         }
-        self.mark_entered(last).await?;
+        let mut entered = Entered {
+            bills: self.mark_entered(last).await?,
+            ..Entered::default()
+        };
         let users: Vec<_> = rows.iter().filter_map(|row| row.get("user").cloned()).collect();
         let due = doc! { DUE: true, "user": { "$in": users }, "row": { "$in": ids } };
         let batches = batches(&self.find_bills(due).await?);
-        let mut entered = Entered::default();
+        entered.is_all = true;
         if batches.is_empty() {
             return Ok(entered);
         }
@@ -165,16 +171,17 @@ impl MongoStore {
             match updated.of(place) {
                 Ok(()) => bills.extend(batch.bills),
                 // It would make the row, which is there, but not in the version that was read.
-                Err(_) if updated.is_duplicate(place) => entered.taken_by_others += 1,
+                Err(_) if updated.is_duplicate(place) => entered.is_all = false,
                 Err(error @ StoreError::Unavailable(_)) => return Err(error),
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
                     tracing::error!(error, row = %batch.row, "a row of the ledger refuses what replies used");
+                    entered.is_all = false;
                     entered.refused.push(batch.row.into());
                 }
             }
         }
-        self.mark_entered(bills).await?;
+        entered.bills += self.mark_entered(bills).await?;
         Ok(entered)
     }
 
@@ -219,16 +226,17 @@ impl MongoStore {
         found.await
     }
 
-    async fn mark_entered(&self, bills: Vec<Bson>) -> Result<(), StoreError> {
+    /// Notes of bills that their rows have them; of how many that was not noted.
+    async fn mark_entered(&self, bills: Vec<Bson>) -> Result<u64, StoreError> {
         if bills.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         let those = doc! { "_id": { "$in": bills }, DUE: true };
         let entered = vec![doc! { "$set": { ENTERED_AT: "$$NOW" } }, doc! { "$unset": DUE }];
         let marked = self
             .bills
             .write(|bills| async move { bills.update_many(those, entered).await });
-        marked.await.map(drop)
+        Ok(marked.await?.modified_count)
     }
 }
 
@@ -276,6 +284,20 @@ pub(super) fn last_batch(row: &RawDocument) -> Vec<Bson> {
         Some(Bson::Array(bills)) => bills,
         _ => Vec::new(),
     }
+}
+
+/// What a bill says.
+fn read_usage(bill: &RawDocument) -> Option<Usage> {
+    let bill = Fields::of(bill);
+    let is_estimated = bill.nested("row")?.flag("is_estimated")?;
+    let count = |name| {
+        let tokens = bill.integer(name)?;
+        Some(TokenCount { tokens, is_estimated })
+    };
+    Some(Usage {
+        prompt: count("prompt_tokens")?,
+        completion: count("completion_tokens")?,
+    })
 }
 
 /// Why rows cannot be read or written now.

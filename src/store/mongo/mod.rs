@@ -52,6 +52,7 @@ use mongodb::error::Result as DriverResult;
 use mongodb::options::{ClientOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern};
 use mongodb::{Client, Database, IndexModel};
 use tokio::sync::Semaphore;
+use tokio_util::task::AbortOnDropHandle;
 
 use self::calls::{Calls, Documents};
 use self::checkpoints::Checkpoints;
@@ -94,8 +95,8 @@ pub struct MongoStore {
     counts_live: bool,
     /// Held by the task that moves kept counts on, so that there is one.
     keeping: Arc<Semaphore>,
-    /// Held by the task that waits to enter bills into the ledger, so that there is one.
-    entering: Arc<Semaphore>,
+    /// Enters bills into the ledger for as long as the store is used.
+    _entering: Option<Arc<AbortOnDropHandle<()>>>,
 }
 
 impl MongoStore {
@@ -120,7 +121,7 @@ impl MongoStore {
         let client = make_client(options)?;
         let database = client.database(database);
         let documents = |name| Documents::new(database.collection(name), &calls);
-        let store = Self {
+        let mut store = Self {
             chats: documents(CHATS),
             messages: documents(MESSAGES),
             deletions: documents(DELETIONS),
@@ -131,11 +132,13 @@ impl MongoStore {
             checkpoints: Checkpoints::default(),
             counts_live: false,
             keeping: Arc::new(Semaphore::new(1)),
-            entering: Arc::new(Semaphore::new(1)),
+            _entering: None,
             database,
         };
         store.warn_of_standalone().await?;
         store.setup().await?;
+        let entering = tokio::spawn(store.clone().keep_entering());
+        store._entering = Some(Arc::new(AbortOnDropHandle::new(entering)));
         Ok(store)
     }
 

@@ -23,10 +23,11 @@ pub(super) const REMOVAL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The server's codes for a state that passes: unreachable members, elections, shutdowns, deadlines, a majority that
 /// cannot be reached, locks, writes that are refused for now (8000 and 16500 are what hosted ones say to too much at
-/// once, 14031 is a full disk), a plan or chunk that was dropped.
-const PASSING_CODES: [i32; 33] = [
-    6, 7, 24, 46, 50, 63, 64, 89, 91, 100, 112, 133, 134, 150, 175, 189, 202, 234, 246, 262, 365, 371, 462,
-    8000, 9001, 10058, 10107, 11600, 11602, 13435, 13436, 14031, 16500,
+/// once, 14031 is a full disk), keys that members do not have yet, somebody who ended the operation, a plan or chunk
+/// that was dropped.
+const PASSING_CODES: [i32; 35] = [
+    6, 7, 24, 46, 50, 63, 64, 89, 91, 100, 112, 133, 134, 150, 175, 189, 202, 211, 234, 246, 262, 365, 371,
+    462, 8000, 9001, 10058, 10107, 11600, 11601, 11602, 13435, 13436, 14031, 16500,
 ];
 
 /// The server's code for a key that an index has already.

@@ -79,7 +79,7 @@ impl ReplyStore for MongoStore {
         bill: Option<&Bill>,
     ) -> Result<Option<Message>, StoreError> {
         match (claim, bill) {
-            (Claim::Owner(_), Some(bill)) => self.bill(id, bill).await?,
+            (Claim::Owner(_), Some(bill)) => _ = self.bill(id, bill).await?,
             (Claim::Lapsed | Claim::Alone, Some(bill)) => {
                 return self.close(chat, id, claim, outcome, bill).await;
             }
@@ -162,23 +162,32 @@ impl MongoStore {
             }
             return Ok(None);
         }
-        self.bill(id, bill).await?;
+        let mut outcome = outcome.clone();
+        if !self.bill(id, bill).await?
+            && let Some(recorded) = self.recorded(id).await?
+        {
+            // The owner knew better, and died before it could store the end.
+            outcome.usage = Some(recorded);
+        }
         let mut filter = streaming(chat, id);
         filter.extend(holds(Claim::Owner(&closer)));
-        read_one(self.update_one_message(filter, end(outcome)).await?, read_message)
+        read_one(
+            self.update_one_message(filter, end(&outcome)).await?,
+            read_message,
+        )
     }
 
-    /// Records what a reply used, before its end is written, so that who was told of neither does both again.
-    async fn bill(&self, id: MessageId, bill: &Bill) -> Result<(), StoreError> {
+    /// Records what a reply used, before its end is written, so that who was told of neither does both again. Returns
+    /// false if that was recorded before.
+    async fn bill(&self, id: MessageId, bill: &Bill) -> Result<bool, StoreError> {
         match self.record(id, bill).await {
-            Ok(()) => Ok(()),
-            Err(error @ StoreError::Unavailable(_)) => Err(error),
-            // It would fail each time. The reply is to end all the same.
-            Err(error) => {
+            Err(error @ (StoreError::Failed(_) | StoreError::Corrupt(_))) => {
+                // It would fail each time. The reply is to end all the same.
                 let error = &error as &dyn std::error::Error;
-                tracing::error!(error, message = %id, "what a reply used could not be recorded");
-                Ok(())
+                tracing::error!(error, message = %id, "what a reply used is not recorded; `colloquy recount` may do it");
+                Ok(true)
             }
+            recorded => recorded,
         }
     }
 }

@@ -134,26 +134,35 @@ async fn a_prompt_that_is_deleted_before_its_turn_ends_its_replies_without_a_cal
         b.data(stop, json!({ "id": reply })).await;
         follow(&b, reply.as_str().unwrap()).await;
     };
+    let regenerate = async |reply: &Value| {
+        let again = "mutation ($id: ID!) { regenerateReply(input: { messageId: $id, whileReplying: QUEUE }) {
+            reply { id } } }";
+        let mut again = a.data(again, json!({ "id": reply })).await;
+        again["regenerateReply"]["reply"]["id"].take()
+    };
+    // What a bot would be asked that is asked what stands before the deleted prompt.
+    let (_, before) = send("Before").await;
+    stop(&before).await;
     let (first, answer) = send("First").await;
     stop(&answer).await;
     let (_, running) = send("Second").await;
     let (third, waiting) = send("Third").await;
-    let again = "mutation ($id: ID!) { regenerateReply(input: { messageId: $id, whileReplying: QUEUE }) {
-        reply { id } } }";
-    let mut again = a.data(again, json!({ "id": answer })).await;
-    let again = again["regenerateReply"]["reply"]["id"].take();
+    let again = regenerate(&answer).await;
     let delete = "mutation ($id: ID!) { deleteMessage(input: { id: $id }) { deletedMessageId } }";
     for prompt in [first, third] {
         b.data(delete, json!({ "id": prompt })).await;
     }
     stop(&running).await;
-    for reply in [waiting, again] {
+    let ended = async |reply: &Value| {
         let (text, message) = follow(&b, reply.as_str().unwrap()).await;
         assert_eq!(text, "");
         assert_eq!(message["reply"]["state"], "FAILED");
         assert_eq!(message["reply"]["error"]["code"], "PROMPT_DELETED");
         assert_eq!(message["reply"]["usage"]["prompt"]["tokens"], 0);
-    }
+    };
+    ended(&waiting).await;
+    ended(&again).await;
+    ended(&regenerate(&again).await).await;
     scratch.remove().await;
 }
 
