@@ -175,5 +175,11 @@ mod tests {
         let is_carried = |text, reasoning| EventMessage::of(&message(text, reasoning)).content().is_some();
         assert!(is_carried(CONTENT_BYTES_MAX, 0) && is_carried(1, CONTENT_BYTES_MAX - 1));
         assert!(!is_carried(CONTENT_BYTES_MAX + 1, 0) && !is_carried(1, CONTENT_BYTES_MAX));
+        // A change of a reply under way, whose end may be known before the event arrives.
+        let changed = ChatEvent::message_updated(&message(1, 0));
+        assert_eq!(
+            changed,
+            ChatEvent::MessageUpdated(EventMessage::Id(MessageId(id)))
+        );
     }
 }

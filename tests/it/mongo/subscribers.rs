@@ -1,9 +1,10 @@
-//! What an event costs MongoDB, however many follow a chat.
+//! What an event costs MongoDB, however many follow a chat; and what a follower is told who reads late.
 
 use colloquy::config::Limits;
-use colloquy::domain::{Author, CONTENT_BYTES_MAX, ChatChange, ChatEvent, Viewer};
+use colloquy::domain::{Author, CONTENT_BYTES_MAX, ChatChange, ChatEvent, Viewer, WhileReplying};
+use colloquy::engine::ReplyUpdate;
 use colloquy::feed::Feed;
-use colloquy::service::ChatUpdate;
+use colloquy::service::{ChatUpdate, Manner, Prompt};
 use colloquy::store::{ChatStore, MessageStore};
 
 use super::recorder::Recorder;
@@ -91,5 +92,59 @@ async fn an_event_that_carries_its_content_costs_no_command_however_many_follow(
         }
         assert_eq!(recorder.take(), []);
     }
+    scratch.remove().await;
+}
+
+#[tokio::test]
+async fn a_reply_that_is_changed_before_its_end_is_read_ends_as_it_was_changed() {
+    const REACTION: &str = "👍";
+    let scratch = Scratch::mongo().await;
+    let (store, _) = Recorder::open(&scratch).await;
+    let (service, _) = serve(store.clone(), Limits::default());
+    let (chat, viewer) = (make::chat(), Viewer::Anonymous);
+    store.insert_chat(&chat).await.unwrap();
+    let mut follower = service.follow_chat(&viewer, chat.id, None).await.unwrap();
+    assert!(matches!(follower.next().await, Some((ChatUpdate::Resync, _))));
+    let prompt = Prompt {
+        chat_id: chat.id,
+        text: "Hello".to_owned(),
+        client_key: None,
+        while_replying: WhileReplying::Queue,
+        manner: Manner::default(),
+        is_legacy: false,
+    };
+    let reply = service.send_message(&viewer, prompt).await.unwrap().reply.id;
+    let added = follower.next().await;
+    assert!(
+        matches!(added, Some((ChatUpdate::MessageAdded(_), _))),
+        "{added:?}"
+    );
+    // It comes to the reply, and reads no further until that has ended and was changed.
+    let begun = follower.next().await;
+    assert!(matches!(begun, Some((ChatUpdate::Reply(_), _))), "{begun:?}");
+    let mut reader = service.follow_reply(&viewer, reply, None).await.unwrap();
+    while reader.next().await.is_some() {}
+    let reacted = service
+        .add_reaction(&viewer, reply, REACTION.to_owned())
+        .await
+        .unwrap();
+    let mut told = Vec::new();
+    let end = loop {
+        match follower.next().await.unwrap().0 {
+            ChatUpdate::Reply(ReplyUpdate::Finished { message, .. }) => break message,
+            update => told.push(update),
+        }
+    };
+    assert_eq!(end.message().reaction.as_deref(), Some(REACTION));
+    assert_eq!(end.message().text, reacted.text);
+    let updated =
+        |update: &ChatUpdate| matches!(update, ChatUpdate::MessageUpdated(message) if *message == reacted);
+    let at = told.iter().position(updated).unwrap();
+    // What follows the whole text begins anew, and doubles nothing.
+    let next = told.get(at + 1);
+    assert!(
+        matches!(next, Some(ChatUpdate::Reply(ReplyUpdate::Snapshot { .. }))),
+        "{told:?}"
+    );
     scratch.remove().await;
 }
