@@ -54,9 +54,16 @@ enum Place {
 #[tokio::main]
 async fn main() {
     println!("The deletion of a chat of {MESSAGES} messages, beside {OTHERS} others who write and read");
-    let folder = tempfile::tempdir().unwrap();
-    measure("embedded", &Place::Folder(folder.path().join("data"))).await;
-    match Scratch::new() {
+    // `cargo bench --bench deletion -- mongodb` measures one store alone.
+    let only = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with('-'));
+    let is_wanted = |store| only.as_deref().is_none_or(|only| only == store);
+    if is_wanted("embedded") {
+        let folder = tempfile::tempdir().unwrap();
+        measure("embedded", &Place::Folder(folder.path().join("data"))).await;
+    }
+    match Scratch::new().filter(|_| is_wanted("mongodb")) {
         Some(scratch) => {
             let place = Place::MongoDb(scratch);
             measure("MongoDB", &place).await;
@@ -64,6 +71,7 @@ async fn main() {
                 scratch.remove().await;
             }
         }
+        None if !is_wanted("mongodb") => {}
         None => println!("\nMongoDB: left out, as COLLOQUY_TEST_MONGODB_URI names none; `make bench` does"),
     }
 }

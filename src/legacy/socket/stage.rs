@@ -5,7 +5,9 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use futures_util::stream::BoxStream;
 
 use super::place::Place;
-use crate::domain::{Author, ChatCursor, Language, Message, MessageId, ReplyState, Timestamp};
+use crate::domain::{
+    Author, ChatCursor, Language, Message, MessageId, ReplyCursor, ReplyState, TextDigest, Timestamp,
+};
 use crate::legacy::dates::{self, DateFormat};
 use crate::legacy::frame::{Progress, ServerFrame, Stamp};
 use crate::legacy::texts;
@@ -44,6 +46,8 @@ struct Stream {
     has_started: bool,
     /// Bytes of text that were shown.
     offset: u64,
+    /// Which text that is.
+    shown: Option<ReplyCursor>,
 }
 
 /// A stop whose replies have not all been shown to end.
@@ -174,6 +178,7 @@ impl Stage {
             name: self.fresh_name(id),
             has_started: false,
             offset: 0,
+            shown: None,
         };
         self.streams.insert(id, stream);
         self.place.tell_alone(id);
@@ -248,9 +253,20 @@ impl Stage {
             return;
         }
         match update {
-            ReplyUpdate::Snapshot { message, text, .. } => {
-                self.enter(message);
-                self.chunk(message.id, text);
+            ReplyUpdate::Snapshot {
+                message,
+                text,
+                cursor,
+            } => {
+                let id = message.id;
+                match self.rest_of(id, text) {
+                    Some(rest) => self.chunk(id, rest),
+                    None => {
+                        self.enter(message);
+                        self.chunk(id, text);
+                    }
+                }
+                self.note_shown(id, *cursor);
             }
             ReplyUpdate::Partial {
                 id,
@@ -263,11 +279,26 @@ impl Stage {
                     name: id.to_string(),
                     has_started: behind > 0,
                     offset: behind,
+                    shown: None,
                 });
                 self.chunk(*id, text);
+                self.note_shown(*id, *place);
             }
             ReplyUpdate::Finished { message, .. } => self.finish(message.message()),
             ReplyUpdate::Deleted { message, .. } => self.lose(message.message().id),
+        }
+    }
+
+    /// What a text has behind what is shown of a reply, if it begins with that.
+    fn rest_of<'t>(&self, id: MessageId, text: &'t str) -> Option<&'t str> {
+        let stream = self.streams.get(&id).filter(|stream| stream.has_started)?;
+        let (begin, rest) = text.split_at_checked(usize::try_from(stream.offset).ok()?)?;
+        (Some(TextDigest::of(begin).cursor()) == stream.shown).then_some(rest)
+    }
+
+    fn note_shown(&mut self, id: MessageId, shown: ReplyCursor) {
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.shown = Some(shown);
         }
     }
 
@@ -289,6 +320,7 @@ impl Stage {
             name,
             has_started: false,
             offset: 0,
+            shown: None,
         };
         self.streams.insert(id, stream);
     }
@@ -362,6 +394,7 @@ impl Stage {
                 name: id.to_string(),
                 has_started: !message.text.is_empty(),
                 offset: message.text.len() as u64,
+                shown: None,
             });
             start(&mut self.voice, id, &mut stream);
             self.end(id, &stream, Some(state));

@@ -13,6 +13,7 @@ on_every_pair! {
     two_greetings_are_two_streams,
     an_upload_with_use_web_search_has_no_bot_confirm,
     the_chunks_together_are_the_reply_that_is_stored,
+    a_reply_that_is_reacted_to_while_it_grows_goes_on_as_one_stream,
     an_empty_or_missing_message_is_stored_and_answered,
     several_uploads_at_once_are_answered_each_in_order,
     a_failed_reply_is_followed_by_an_apology_in_the_language_that_was_selected,
@@ -52,6 +53,22 @@ async fn an_upload_is_answered_in_the_documented_order(scratch: &Scratch) {
         drop(server);
         scratch.remove().await;
     }
+}
+
+async fn a_reply_that_is_reacted_to_while_it_grows_goes_on_as_one_stream(scratch: &Scratch) {
+    let server = Server::start_with(scratch, &["--builtin-pace", "40", "--builtin-words", "60"]);
+    let chat = server.create_chat("A chat").await;
+    let mut socket = Mt::open(&server, &chat).await;
+    socket.upload("Tell me about the sea").await;
+    let mut frames = socket.until("chunk").await;
+    let reply = &messages(&server, &chat).await[1]["id"];
+    let react = "mutation ($id: ID!) { addReaction(input: { messageId: $id, reaction: \"heart\" }) { message { id } } }";
+    server.data(react, json!({ "id": reply })).await;
+    frames.extend(socket.until("stop_typing_indicator").await);
+    let shown = replies(&frames);
+    assert_eq!(shown.len(), 1, "{frames:?}");
+    let stored = messages(&server, &chat).await;
+    assert_eq!(stored[1]["text"], shown[0].text);
 }
 
 async fn two_greetings_are_two_streams(scratch: &Scratch) {
