@@ -138,6 +138,8 @@ async fn replies_of_0_1_0_are_entered_into_the_ledger_once() {
         reply(&chats[2], 5 * DAY, Some("m"), (60, false), 6),
         reply(&chats[3], 5 * DAY, Some("$m"), (-70, false), 7),
         reply(&gone, 5 * DAY, Some("m"), (80, false), 8),
+        // As a server leaves it that closes the reply of a dead one, which has a bill.
+        reply(&chats[0], 5 * DAY, Some("m"), (0, true), 9),
         failed,
         streaming,
         foreign,

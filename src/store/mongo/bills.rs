@@ -21,7 +21,7 @@ use super::lists::batch_size;
 use super::operation::{ANSWER_TIMEOUT, is_duplicate_key};
 use super::usage::row_id;
 use super::{MongoStore, indexes};
-use crate::domain::{Bill, MessageId, Timestamp, TokenCount, Usage, UsageRow, UserId};
+use crate::domain::{Bill, MessageId, Timestamp, TokenCount, UsageRow, UserId};
 use crate::store::StoreError;
 use crate::store::dates::day_of;
 
@@ -70,8 +70,8 @@ struct Entered {
 }
 
 impl MongoStore {
-    /// Records what a reply used. Returns false if that was recorded before.
-    pub(super) async fn record(&self, reply: MessageId, bill: &Bill) -> Result<bool, StoreError> {
+    /// Records the bill of a reply, unless it has one.
+    pub(super) async fn record(&self, reply: MessageId, bill: &Bill) -> Result<(), StoreError> {
         let (prompt, completion) = (bill.usage.prompt, bill.usage.completion);
         let is_estimated = prompt.is_estimated || completion.is_estimated;
         let bill = doc! {
@@ -84,20 +84,11 @@ impl MongoStore {
         };
         let recorded = self.bills.write(|bills| async move {
             match bills.insert_one(RawDocumentBuf::try_from(&bill)?).await {
-                Err(error) if is_duplicate_key(&error) => Ok(false),
-                inserted => inserted.map(|_| true),
+                Err(error) if is_duplicate_key(&error) => Ok(()),
+                inserted => inserted.map(drop),
             }
         });
         recorded.await
-    }
-
-    /// What was recorded of a reply.
-    pub(super) async fn recorded(&self, reply: MessageId) -> Result<Option<Usage>, StoreError> {
-        let found = self.bills.read(|bills| async move {
-            let find = bills.find_one(doc! { "_id": stored_id(reply.0) });
-            find.max_time(ANSWER_TIMEOUT).await
-        });
-        Ok(found.await?.and_then(|bill| read_usage(&bill)))
     }
 
     /// Enters what is due about once a minute, whichever server recorded it.
@@ -284,20 +275,6 @@ pub(super) fn last_batch(row: &RawDocument) -> Vec<Bson> {
         Some(Bson::Array(bills)) => bills,
         _ => Vec::new(),
     }
-}
-
-/// What a bill says.
-fn read_usage(bill: &RawDocument) -> Option<Usage> {
-    let bill = Fields::of(bill);
-    let is_estimated = bill.nested("row")?.flag("is_estimated")?;
-    let count = |name| {
-        let tokens = bill.integer(name)?;
-        Some(TokenCount { tokens, is_estimated })
-    };
-    Some(Usage {
-        prompt: count("prompt_tokens")?,
-        completion: count("completion_tokens")?,
-    })
 }
 
 /// Why rows cannot be read or written now.

@@ -118,6 +118,8 @@ impl MongoStore {
             "reply.state": { "$ne": ReplyState::Streaming.name() },
             "reply.usage.prompt_tokens": { "$type": "number" },
             "reply.usage.completion_tokens": { "$type": "number" },
+            // As of a reply that was closed for a dead server: that one may have recorded the bill, and knew more.
+            "$nor": [{ "reply.usage.prompt_tokens": 0, "reply.usage.prompt_is_estimated": true }],
         };
         let ended_at = doc! { "$ifNull": ["$reply.finished_at", "$updated_ts"] };
         let ended_at = doc! { "$convert": { "input": ended_at, "to": "date", "onError": Bson::Null, "onNull": Bson::Null } };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, Document, doc};
+use mongodb::options::ReturnDocument;
 
 use super::checkpoints::Checkpoint;
 use super::document::{read_list, read_message, read_one};
@@ -79,7 +80,7 @@ impl ReplyStore for MongoStore {
         bill: Option<&Bill>,
     ) -> Result<Option<Message>, StoreError> {
         match (claim, bill) {
-            (Claim::Owner(_), Some(bill)) => _ = self.bill(id, bill).await?,
+            (Claim::Owner(_), Some(bill)) => self.bill(id, bill).await?,
             (Claim::Lapsed | Claim::Alone, Some(bill)) => {
                 return self.close(chat, id, claim, outcome, bill).await;
             }
@@ -136,9 +137,8 @@ const CLOSED_WITHIN: Duration = Duration::from_secs(8);
 const ACTIVE_READ_MAX: usize = 8 * ACTIVE_REPLIES_MAX;
 
 impl MongoStore {
-    /// Ends a reply for an owner that lost it. It is taken from that owner first, and stays the closer's: if the owner
-    /// could renew its lease once the bill is recorded here, it would go on, and the bill would not say what the reply
-    /// used.
+    /// Ends a reply for an owner that lost it. It is taken from that owner first: if the owner could renew its lease once
+    /// the bill is recorded here, it would go on, and the bill would not say what the reply used.
     async fn close(
         &self,
         chat: ChatId,
@@ -152,40 +152,35 @@ impl MongoStore {
         filter.extend(holds(claim));
         let taken = doc! { "reply.owner": &closer, "reply.lease_until": from_now(CLOSED_WITHIN) };
         let take = vec![doc! { "$set": taken }];
-        let taken = self
-            .messages
-            .write(|messages| async move { messages.update_one(filter, take).await });
-        if taken.await?.matched_count == 0 {
+        let taken = self.messages.write(|messages| async move {
+            let take = messages.find_one_and_update(filter, take);
+            take.return_document(ReturnDocument::Before).await
+        });
+        let Some(taken) = read_one(taken.await?, read_message)? else {
             // Nobody else knows what a reply used that is gone.
             if self.find_message(chat, id).await?.is_none() {
                 self.bill(id, bill).await?;
             }
             return Ok(None);
-        }
-        let mut outcome = outcome.clone();
-        if !self.bill(id, bill).await?
-            && let Some(recorded) = self.recorded(id).await?
-        {
-            // The owner knew better, and died before it could store the end.
-            outcome.usage = Some(recorded);
-        }
+        };
+        self.bill(id, bill).await?;
         let mut filter = streaming(chat, id);
         filter.extend(holds(Claim::Owner(&closer)));
-        read_one(
-            self.update_one_message(filter, end(&outcome)).await?,
-            read_message,
-        )
+        let mut end = end(outcome);
+        let owner = taken.reply.map(|reply| reply.owner);
+        end.push(doc! { "$set": { "reply.owner": literal(owner) } });
+        let ended = self.update_one_message(filter, end).await?;
+        read_one(ended, read_message)
     }
 
-    /// Records what a reply used, before its end is written, so that who was told of neither does both again. Returns
-    /// false if that was recorded before.
-    async fn bill(&self, id: MessageId, bill: &Bill) -> Result<bool, StoreError> {
+    /// Records what a reply used, before its end is written, so that who was told of neither does both again.
+    async fn bill(&self, id: MessageId, bill: &Bill) -> Result<(), StoreError> {
         match self.record(id, bill).await {
             Err(error @ (StoreError::Failed(_) | StoreError::Corrupt(_))) => {
                 // It would fail each time. The reply is to end all the same.
                 let error = &error as &dyn std::error::Error;
                 tracing::error!(error, message = %id, "what a reply used is not recorded; `colloquy recount` may do it");
-                Ok(true)
+                Ok(())
             }
             recorded => recorded,
         }

@@ -94,7 +94,7 @@ async fn each_operation_takes_as_few_commands_as_it_can() {
     assert!(closed.await.unwrap().is_some());
     taken(
         "a close for another server",
-        &["update", "insert", "findAndModify"],
+        &["findAndModify", "insert", "findAndModify"],
     );
     let stored = store
         .checkpoint(chat.id, reply.id, "us", "text", LEASE)
