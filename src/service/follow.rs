@@ -234,7 +234,6 @@ impl ChatFollower {
         let engine = &self.service.engine;
         for message in engine.active_replies(self.chat).await? {
             // Also if it is followed already: what the client reads has the text of a checkpoint.
-            self.stop_following(message.id);
             let id = message.id;
             let reader = self.service.engine.follow_message(message, None);
             self.push(id, None, reader);
@@ -259,7 +258,6 @@ impl ChatFollower {
     /// Follows a reply from its beginning once more, as `message`, if it is followed.
     fn send_again(&mut self, message: &Message) {
         if self.is_attached(message.id) {
-            self.stop_following(message.id);
             let reader = self.service.engine.follow_changed(message.clone());
             self.push(message.id, None, reader);
         }
@@ -270,7 +268,9 @@ impl ChatFollower {
         self.sent.contains_key(&id)
     }
 
+    /// Follows a reply by this reader, in place of an earlier one.
     fn push(&mut self, id: MessageId, cursor: Option<ReplyCursor>, reader: ReplyReader) {
+        self.stop_following(id);
         self.sent.insert(id, cursor);
         self.replies.push((id, updates(reader)));
     }

@@ -45,16 +45,22 @@ impl Updated {
         self.found.saturating_add(self.write_errors.len())
     }
 
+    fn refused(&self, place: usize) -> Option<&WriteError> {
+        let refused = self.write_errors.iter().find(|refused| refused.index == place);
+        refused.map(|refused| &refused.error)
+    }
+
     /// Whether the statement in this place would have made a document whose key is there already.
     pub(super) fn is_duplicate(&self, place: usize) -> bool {
-        let refused = self.write_errors.iter().find(|refused| refused.index == place);
-        refused.is_some_and(|refused| refused.error.code == DUPLICATE_KEY)
+        self.refused(place)
+            .is_some_and(|error| error.code == DUPLICATE_KEY)
     }
 
     /// Whether the statement in this place was executed, and as durably as it was to be.
     pub(super) fn of(&self, place: usize) -> Result<(), StoreError> {
-        let refused = self.write_errors.iter().find(|refused| refused.index == place);
-        let refused = refused.map(|refused| WriteFailure::WriteError(refused.error.clone()));
+        let refused = self
+            .refused(place)
+            .map(|error| WriteFailure::WriteError(error.clone()));
         let unacknowledged = || Some(WriteFailure::WriteConcernError(self.write_concern_error.clone()?));
         match refused.or_else(unacknowledged) {
             Some(failure) => Err(store_error(ErrorKind::Write(failure).into())),

@@ -7,6 +7,7 @@ use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
 
 use super::bills::{DUE, ENTERED_AT, KEPT_FOR};
+use super::inspect::{BILLS, DELETIONS, LEDGER, REVOCATIONS};
 use super::reply_document::SLOT;
 use crate::store::REVOCATIONS_KEPT_FOR;
 
@@ -111,18 +112,28 @@ pub(super) fn of_messages() -> Vec<IndexModel> {
     ]
 }
 
+/// The indexes of the collections that are ours alone.
+pub(super) fn of_ours() -> [(&'static str, Vec<IndexModel>); 4] {
+    [
+        (DELETIONS, of_deletions()),
+        (REVOCATIONS, of_revocations()),
+        (LEDGER, of_ledger()),
+        (BILLS, of_bills()),
+    ]
+}
+
 /// The indexes of `chat_deletions`.
-pub(super) fn of_deletions() -> Vec<IndexModel> {
+fn of_deletions() -> Vec<IndexModel> {
     vec![named(DELETION_LOOKS, doc! { "next_look_at": 1 })]
 }
 
 /// The indexes of `usage_ledger`.
-pub(super) fn of_ledger() -> Vec<IndexModel> {
+fn of_ledger() -> Vec<IndexModel> {
     vec![named(LEDGER_ROWS, doc! { "user": 1, "day": 1 })]
 }
 
 /// The indexes of `usage_bills`.
-pub(super) fn of_bills() -> Vec<IndexModel> {
+fn of_bills() -> Vec<IndexModel> {
     let (keys, due) = (doc! { "user": 1, "row": 1 }, doc! { DUE: true });
     vec![
         partial(BILLS_DUE, keys, due, false),
@@ -131,7 +142,7 @@ pub(super) fn of_bills() -> Vec<IndexModel> {
 }
 
 /// The indexes of `revocations`.
-pub(super) fn of_revocations() -> Vec<IndexModel> {
+fn of_revocations() -> Vec<IndexModel> {
     vec![expiring(
         REVOCATION_ORDER,
         doc! { "revoked_at": 1 },

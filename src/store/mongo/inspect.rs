@@ -88,14 +88,8 @@ impl Looked {
         };
         let there = self.collections().await?;
         let mut indexes = Vec::new();
-        for (collection, wanted) in [
-            (CHATS, indexes::of_chats()),
-            (MESSAGES, indexes::of_messages()),
-            (DELETIONS, indexes::of_deletions()),
-            (REVOCATIONS, indexes::of_revocations()),
-            (LEDGER, indexes::of_ledger()),
-            (BILLS, indexes::of_bills()),
-        ] {
+        let documented = [(CHATS, indexes::of_chats()), (MESSAGES, indexes::of_messages())];
+        for (collection, wanted) in documented.into_iter().chain(indexes::of_ours()) {
             let is_there = there.contains_key(collection);
             // Ours come with their indexes.
             if is_there || [CHATS, MESSAGES].contains(&collection) {

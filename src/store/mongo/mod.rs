@@ -47,7 +47,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mongodb::bson::doc;
+use mongodb::bson::{RawDocumentBuf, doc};
 use mongodb::error::Result as DriverResult;
 use mongodb::options::{ClientOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern};
 use mongodb::{Client, Database, IndexModel};
@@ -155,13 +155,9 @@ impl MongoStore {
         run_for(operation::SETUP_TIMEOUT, async move {
             store.chats.bare.create_indexes(indexes::of_chats()).await?;
             store.index_messages().await?;
-            for (collection, indexes) in [
-                (&store.revocations, indexes::of_revocations()),
-                (&store.deletions, indexes::of_deletions()),
-                (&store.ledger, indexes::of_ledger()),
-                (&store.bills, indexes::of_bills()),
-            ] {
-                collection.bare.create_indexes(indexes).await?;
+            for (name, indexes) in indexes::of_ours() {
+                let collection = store.database.collection::<RawDocumentBuf>(name);
+                collection.create_indexes(indexes).await?;
             }
             Ok(())
         })
