@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
+use futures_util::{Stream, StreamExt};
 
 /// How often the server sends a WebSocket ping.
 pub const PING_EVERY: Duration = Duration::from_secs(20);
@@ -13,6 +14,14 @@ pub const SILENCE_MAX: Duration = Duration::from_secs(45);
 pub const WRITE_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long the closing handshake may take.
 pub const CLOSE_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// Reads on to the peer's goodbye, at most [`CLOSE_WAIT_MAX`]. Reading also sends the answer to a goodbye, without which
+/// the peer takes it for a broken line; and a socket with something left to read would be reset, and our own close frame
+/// with it.
+pub async fn read_to_goodbye<S: Stream + Unpin>(stream: &mut S) {
+    let rest = async { while stream.next().await.is_some() {} };
+    let _ = tokio::time::timeout(CLOSE_WAIT_MAX, rest).await;
+}
 
 /// Whether what came was over the bound. The WebSocket library's own error type is not at hand here, only its words.
 pub fn sent_too_much(error: &dyn std::error::Error) -> bool {

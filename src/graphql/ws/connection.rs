@@ -20,7 +20,7 @@ use super::{INIT_WAIT_MAX, Outgoing, Visitor, credential};
 use crate::domain::Viewer;
 use crate::drain::{ANSWER_WAIT_MAX, Drain};
 use crate::graphql::{Schema, count, only, refusal, refused, with_code};
-use crate::peer::{CLOSE_WAIT_MAX, PING_EVERY, SILENCE_MAX, sent_too_much};
+use crate::peer::{PING_EVERY, SILENCE_MAX, sent_too_much};
 use crate::service::{Error, Session, StreamShare};
 use crate::telemetry::faces::{self, Face};
 
@@ -103,11 +103,7 @@ impl Connection {
                 },
                 Message::Binary(_) => Some(Close::BAD_MESSAGE),
                 Message::Ping(_) | Message::Pong(_) => None,
-                Message::Close(_) => {
-                    // Reading on sends the answer: without one the client takes its goodbye for a broken line.
-                    let _ = tokio::time::timeout(CLOSE_WAIT_MAX, stream.next()).await;
-                    return None;
-                }
+                Message::Close(_) => return None,
             };
             if closing.is_some() {
                 return closing;

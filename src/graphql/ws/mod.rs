@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Schema;
 use crate::drain::Drain;
-use crate::peer::{CLOSE_WAIT_MAX, WRITE_WAIT_MAX};
+use crate::peer::{CLOSE_WAIT_MAX, WRITE_WAIT_MAX, read_to_goodbye};
 use crate::service::Session;
 use crate::telemetry::faces::Face;
 use crate::telemetry::streams::slow_reader;
@@ -119,6 +119,7 @@ pub async fn serve(socket: WebSocket, schema: Schema, visitor: Visitor, drain: D
     });
     let mut session = Connection::new(schema, visitor, outbox, operations.clone(), drain);
     let writer_end = writer.abort_handle();
+    let mut is_left = false;
     tokio::select! {
         reason = session.read(&mut stream) => match reason {
             Some(reason) if reason.lets_answers_pass() => {
@@ -128,9 +129,7 @@ pub async fn serve(socket: WebSocket, schema: Schema, visitor: Visitor, drain: D
                 session.settle().await;
                 operations.halt();
                 let _ = finished.send(reason);
-                // To the client's goodbye: a socket with something left to read would be reset, and the close with it.
-                let rest = async { while let Some(Ok(_)) = stream.next().await {} };
-                let _ = tokio::join!(writer, tokio::time::timeout(CLOSE_WAIT_MAX, rest));
+                let _ = tokio::join!(writer, read_to_goodbye(&mut stream));
             }
             Some(reason) => {
                 let _ = finished.send(reason);
@@ -138,10 +137,14 @@ pub async fn serve(socket: WebSocket, schema: Schema, visitor: Visitor, drain: D
                 drop(session);
                 let _ = writer.await;
             }
-            None => {}
+            None => is_left = true,
         },
-        () = finished.closed() => {}
+        // The line is broken, or the client said goodbye in the moment of a write, which then fails.
+        () = finished.closed() => is_left = true,
     }
     operations.abort_all();
+    if is_left {
+        read_to_goodbye(&mut stream).await;
+    }
     writer_end.abort();
 }

@@ -34,7 +34,7 @@ use super::rest;
 use super::rest::refusal::{Refusal, detail, refused};
 use crate::domain::{ChatId, Timestamp, Viewer};
 use crate::drain::{self, ANSWER_WAIT_MAX, Drain};
-use crate::peer::{self, Address, CLOSE_WAIT_MAX};
+use crate::peer::{self, Address, read_to_goodbye};
 use crate::service::{RETRY_AFTER_SECONDS, Seat, Service, Session, StreamKind, StreamPlace};
 use crate::telemetry::faces::{self, Face as Caller};
 use crate::telemetry::spans::{self, RequestId};
@@ -271,10 +271,8 @@ async fn serve(socket: WebSocket, face: Face, end: End) {
         let _ = finished.send(reason).await;
     }
     drop(finished);
-    if reason == Some(GOING_AWAY) {
-        // To the client's goodbye: a socket with something left to read would be reset, and the close with it.
-        let rest = async { while let Some(Ok(_)) = stream.next().await {} };
-        let _ = tokio::time::timeout(CLOSE_WAIT_MAX, rest).await;
+    if reason != Some(DEAD_PEER) {
+        read_to_goodbye(&mut stream).await;
     }
     let _ = talking.await;
 }

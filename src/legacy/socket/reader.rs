@@ -12,7 +12,7 @@ use super::worker::{Command, language_of};
 use super::{Close, DEAD_PEER, Leave, TOO_BIG};
 use crate::legacy::frame::{ClientFrame, DecodeError};
 use crate::legacy::texts;
-use crate::peer::{CLOSE_WAIT_MAX, SILENCE_MAX, sent_too_much};
+use crate::peer::{SILENCE_MAX, sent_too_much};
 use crate::telemetry::faces::{self, Face};
 
 pub(super) struct Reader {
@@ -42,11 +42,7 @@ impl Reader {
                 Ok(Message::Text(text)) => ClientFrame::decode(text.as_bytes()),
                 Ok(Message::Binary(_)) => Err(DecodeError::NotJson),
                 Ok(Message::Ping(_) | Message::Pong(_)) => continue,
-                Ok(Message::Close(_)) => {
-                    // Reading on sends the answer: without one the client takes its goodbye for a broken line.
-                    let _ = tokio::time::timeout(CLOSE_WAIT_MAX, stream.next()).await;
-                    return None;
-                }
+                Ok(Message::Close(_)) => return None,
                 Err(error) => return sent_too_much(&error).then_some(TOO_BIG),
             };
             tokio::select! {

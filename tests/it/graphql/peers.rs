@@ -18,13 +18,15 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::support::figures::Figures;
-use crate::support::house::House;
+use crate::support::house::{House, LINE_BYTES};
+use crate::support::make;
 use crate::support::scratch::Scratch;
 
 /// As `docs/graphql-ws.md` has them.
 const PING_EVERY: Duration = Duration::from_secs(20);
 const SILENCE_MAX: Duration = Duration::from_secs(45);
 const WRITE_WAIT_MAX: Duration = Duration::from_secs(10);
+const CLOSE_WAIT_MAX: Duration = Duration::from_secs(1);
 
 async fn house(scratch: &Scratch) -> House {
     House::new(scratch, |service| {
@@ -113,4 +115,35 @@ async fn a_peer_that_takes_nothing_is_closed_with_1013() {
     let figures = Figures::read(figures.render());
     let slow = figures.sum("colloquy_slow_readers_total", &[("face", "graphql")]);
     assert_eq!(slow, Some(1.0));
+}
+
+#[tokio::test]
+async fn a_goodbye_is_answered_also_where_a_write_fails_because_of_it() {
+    let scratch = Scratch::memory().await;
+    let house = house(&scratch).await;
+    let chat = make::chat();
+    house.store.insert_chat(&chat).await.unwrap();
+    tokio::time::pause();
+    let mut socket = open(&house).await;
+    // A pong that leaves no room in the line for the answer to the goodbye.
+    let pong = |filler: &str| format!(r#"{{"type":"pong","payload":{{"filler":"{filler}"}}}}"#);
+    let header = 4;
+    let filler = "x".repeat(LINE_BYTES - header - pong("").len());
+    let ping = json!({ "type": "ping", "payload": { "filler": filler } }).to_string();
+    socket.send(Message::text(ping)).await.unwrap();
+    // Time passes only when there is nothing left to do.
+    tokio::time::sleep(CLOSE_WAIT_MAX / 2).await;
+    let query = "mutation ($chat: ID!) { createMessage(input: { chatId: $chat, text: \"Hello\" }) { message { id } } }";
+    let payload = json!({ "query": query, "variables": { "chat": chat.id.to_string() } });
+    let subscribe = json!({ "type": "subscribe", "id": "1", "payload": payload }).to_string();
+    socket.send(Message::text(subscribe)).await.unwrap();
+    socket.send(Message::Close(None)).await.unwrap();
+    // The mutation is answered meanwhile, and its answer cannot be written.
+    tokio::time::sleep(CLOSE_WAIT_MAX / 2).await;
+    let came = socket.next().await.unwrap().unwrap();
+    assert!(came == Message::text(pong(&filler)), "{came:.200?}");
+    match socket.next().await {
+        Some(Ok(Message::Close(_))) => {}
+        other => panic!("{other:?}"),
+    }
 }

@@ -21,7 +21,7 @@ use super::make;
 use super::scratch::Scratch;
 
 /// What a line holds before its reader takes some.
-const LINE_BYTES: usize = 64 * 1024;
+pub const LINE_BYTES: usize = 64 * 1024;
 
 /// A clock that stands still unless it is moved.
 pub struct Still(AtomicI64);

@@ -104,10 +104,12 @@ impl Mt {
         }
     }
 
-    /// Says goodbye and waits until the server has understood.
+    /// Says goodbye and waits for the answer to it.
     pub async fn leave(mut self) {
         self.0.close(None).await.unwrap();
-        while let Some(Ok(_)) = self.receive().await {}
+        while let Some(received) = self.receive().await {
+            received.expect("the server dropped the line without an answer");
+        }
     }
 
     /// Proves that nothing waits to be read: the answer to a frame is the next that comes.

@@ -13,6 +13,8 @@ use super::scratch::Scratch;
 
 /// Longer than any server takes to end.
 const END_WAIT_MAX: Duration = Duration::from_secs(90);
+/// Lines of its log that a failed test shows of a server.
+const LOGGED_LINES_MAX: usize = 200;
 
 /// A running server. It is killed when it is dropped.
 pub struct Server {
@@ -224,9 +226,15 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if self.log.is_some() {
+        if let Some(log) = self.log.take() {
             let _ = self.process.kill();
-            let _ = self.process.wait();
+            let status = self.process.wait();
+            if std::thread::panicking() {
+                let log = log.join().unwrap_or_default();
+                let last: Vec<_> = log.lines().rev().take(LOGGED_LINES_MAX).collect();
+                let last = last.into_iter().rev().collect::<Vec<_>>().join("\n");
+                eprintln!("The server of the failed test ended with {status:?}. Its last words:\n{last}");
+            }
         }
     }
 }
