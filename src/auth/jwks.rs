@@ -14,6 +14,7 @@ use super::TokenError;
 use super::claims::Reading;
 use super::keys::Keys;
 use crate::config::{AuthConfig, JwksUrl, JwtAlgorithm};
+use crate::telemetry::causes::causes;
 
 /// How long one request for the keys may take altogether.
 const ASK_MAX: Duration = Duration::from_secs(5);
@@ -174,9 +175,8 @@ impl Jwks {
                 true
             }
             Err(error) => {
-                let error = &error as &dyn std::error::Error;
                 tracing::warn!(
-                    error,
+                    error = %causes(&error),
                     "the keys of tokens could not be asked for; those from before are kept for an hour"
                 );
                 false

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{CHECKPOINT_EVERY, Engine, LEASE, LiveReply, RENEW_EVERY, Waits};
 use crate::domain::MessageId;
 use crate::store::Checkpointed;
+use crate::telemetry::causes::causes;
 use crate::telemetry::replies;
 
 /// The longest wait after a failed checkpoint, which jitter at most doubles. Much shorter than [`LEASE`]: when the
@@ -59,7 +60,7 @@ impl Engine {
                 Ok(Checkpointed::Lost) => live.stop(None),
                 Err(error) => {
                     replies::checkpoint_failed();
-                    tracing::warn!(message.id = %id, error = &error as &dyn std::error::Error, "a checkpoint failed");
+                    tracing::warn!(message.id = %id, error = %causes(&error), "a checkpoint failed");
                     // All replies of all servers fail at once, and must not retry at once.
                     if done.run_until_cancelled(waits.wait()).await.is_none() {
                         return;

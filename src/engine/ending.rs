@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::{Ended, Engine, Waits};
 use crate::domain::{Bill, Message, ReplyOutcome};
 use crate::store::{Claim, StoreError};
+use crate::telemetry::causes::causes;
 use crate::telemetry::replies;
 
 /// How long the terminal write is retried while the store is unavailable.
@@ -31,8 +32,7 @@ impl Engine {
                 Ok(None) => return None,
                 Err(error) => {
                     unstored.get_or_insert_with(replies::unstored);
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(message.id = %reply.id, error, "the end of a reply could not be stored yet");
+                    tracing::warn!(message.id = %reply.id, error = %causes(&error), "the end of a reply could not be stored yet");
                 }
             }
             if Instant::now() >= deadline {

@@ -13,6 +13,7 @@ use super::turn::Awaited;
 use super::{Ask, Ended, Engine, LiveReply, Manner, REASONING_BYTES_MAX, REPLY_BYTES_MAX, count_tokens};
 use crate::bot::{BotEvent, Prompt, Turn};
 use crate::domain::{Bill, EndState, FinishReason, Message, ReplyError, ReplyOutcome, TokenCount, Usage};
+use crate::telemetry::causes::causes;
 use crate::telemetry::{replies, spans};
 
 impl Engine {
@@ -94,7 +95,7 @@ impl Engine {
                 outcome.error = Some(no_prompt());
             }
             Awaited::Unknown(error) => {
-                tracing::warn!(message.id = %reply.id, error = &error as &dyn std::error::Error, "no history");
+                tracing::warn!(message.id = %reply.id, error = %causes(&error), "no history");
                 outcome.state = EndState::Failed;
                 outcome.error = Some(no_history());
             }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::{Applied, CHECKPOINT_EVERY, Engine, LiveReply};
 use crate::domain::{Message, MessageId};
 use crate::feed::{Fleet, Heard, Hearing};
+use crate::telemetry::causes::causes;
 
 /// How long a reply may be silent before its mirror reads the store. Without a connection to other servers, it reads
 /// the store as often as checkpoints are stored.
@@ -117,8 +118,7 @@ impl Engine {
         let found = match self.store.messages(&[id]).await {
             Ok(mut found) => found.pop(),
             Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(message.id = %id, error, "a reply could not be looked at");
+                tracing::warn!(message.id = %id, error = %causes(&error), "a reply could not be looked at");
                 return false;
             }
         };

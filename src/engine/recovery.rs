@@ -10,6 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::{Engine, LEASE, SWEEP_EVERY, count_tokens};
 use crate::domain::{Bill, ChatEvent, EndState, Message, MessageId, ReplyOutcome, TokenCount, Usage, UserId};
 use crate::store::{Claim, StoreError};
+use crate::telemetry::causes::causes;
 use crate::telemetry::replies;
 
 /// The most replies that are read from the store at once.
@@ -119,8 +120,7 @@ impl Engine {
                 Ok(is_closed) => closed += usize::from(is_closed),
                 Err(error @ StoreError::Unavailable(_)) => unavailable = Some(error),
                 Err(error) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::error!(message.id = %id, error, "a reply whose server died cannot be closed");
+                    tracing::error!(message.id = %id, error = %causes(&error), "a reply whose server died cannot be closed");
                 }
             }
         }
@@ -218,7 +218,7 @@ impl Engine {
                             engine.answers.restart();
                         }
                         tracing::warn!(
-                            error = &error as &dyn std::error::Error,
+                            error = %causes(&error),
                             "could not look for lapsed replies"
                         );
                     }

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Engine, LiveReply, Waits};
 use crate::domain::{ChatId, Message, MessageId, StopRequest, UserId};
 use crate::store::{Claim, StoreError};
+use crate::telemetry::causes::causes;
 
 /// How long a stop waits for the reply to end before it answers with the reply as it is.
 pub const STOP_WAIT_MAX: Duration = Duration::from_secs(2);
@@ -152,8 +153,7 @@ impl Engine {
         let deadline = Instant::now() + INTERRUPTION_TRIED_FOR;
         while let Err(error) = self.stop_earlier(&reply, &interruption.by).await {
             {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(message.id = %reply.id, error, "earlier replies could not be stopped yet");
+                tracing::warn!(message.id = %reply.id, error = %causes(&error), "earlier replies could not be stopped yet");
             }
             let is_over = Instant::now() >= deadline;
             if is_over || self.shutdown.run_until_cancelled(waits.wait()).await.is_none() {

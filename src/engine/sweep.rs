@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::{Engine, SWEEP_EVERY};
 use crate::domain::{ChatEvent, ChatId};
+use crate::telemetry::causes::causes;
 
 /// Messages of one batch: few enough that no other write waits long for it.
 const BATCH_MESSAGES: usize = 100;
@@ -56,8 +57,7 @@ impl Engine {
                     }
                     Ok(None) => SWEEP_EVERY,
                     Err(error) => {
-                        let error = &error as &dyn std::error::Error;
-                        tracing::warn!(error, "what deleted chats left behind could not be removed yet");
+                        tracing::warn!(error = %causes(&error), "what deleted chats left behind could not be removed yet");
                         SWEEP_EVERY
                     }
                 };

@@ -8,6 +8,7 @@ use super::beginning::Beginning;
 use super::{LEASE, look_for};
 use crate::domain::{Chat, ChatEvent, Message};
 use crate::store::{Checkpointed, Claim, StoreError};
+use crate::telemetry::causes::causes;
 
 /// How long to look for an exchange once the store answers but does not show both halves. Shorter than the lease, after
 /// which another server closes the reply.
@@ -54,8 +55,7 @@ impl Beginning {
             Ok(Some(Found::Half)) => self.remove_half().await,
             Ok(Some(Found::Ended | Found::Nothing) | None) => {}
             Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "whether a reply was begun is not known");
+                tracing::warn!(error = %causes(&error), "whether a reply was begun is not known");
             }
         }
     }

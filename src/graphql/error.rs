@@ -4,6 +4,7 @@ use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
 
 use crate::domain::MalformedId;
 use crate::service;
+use crate::telemetry::causes::causes;
 use crate::telemetry::faces::{self, Face};
 
 /// A resolver's error. It has no `Display`, so that the framework's blanket conversion cannot claim it.
@@ -18,14 +19,14 @@ impl From<service::Error> for Error {
     fn from(error: service::Error) -> Self {
         match &error {
             service::Error::Internal(source) => {
-                tracing::error!(error = source as &dyn std::error::Error, "a use case failed");
+                tracing::error!(error = %causes(source), "a use case failed");
             }
             service::Error::Panicked(source) => {
-                tracing::error!(error = source as &dyn std::error::Error, "a use case broke down");
+                tracing::error!(error = %causes(source), "a use case broke down");
             }
             service::Error::Unavailable(source) => {
                 tracing::warn!(
-                    error = source as &dyn std::error::Error,
+                    error = %causes(source),
                     "the store is not available"
                 );
             }

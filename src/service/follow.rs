@@ -15,6 +15,7 @@ use crate::domain::{
 };
 use crate::engine::{ReplyReader, ReplyUpdate};
 use crate::feed::{Followed, Follower};
+use crate::telemetry::causes::causes;
 use crate::telemetry::{self, Counted};
 
 /// A position that no feed has: following from it begins with a gap.
@@ -147,8 +148,7 @@ impl ChatFollower {
             Err(Error::NotFound(_)) => None,
             // The store is unavailable: the client reads the chat when it can.
             Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(chat.id = %self.chat, error, "a follower is told to read the chat again");
+                tracing::warn!(chat.id = %self.chat, error = %causes(&error), "a follower is told to read the chat again");
                 self.look_at = Some(Instant::now() + LOOK_AGAIN);
                 Some(ChatUpdate::Resync)
             }

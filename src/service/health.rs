@@ -11,6 +11,7 @@ use super::Service;
 use crate::engine::BotHealth;
 use crate::store::Store;
 use crate::telemetry;
+use crate::telemetry::causes::causes;
 
 /// How long a probe waits for the store. A store that takes longer counts as unavailable.
 pub const ANSWER_WAIT_MAX: Duration = Duration::from_millis(1_500);
@@ -88,8 +89,7 @@ impl Pulse {
         match self.store.ping().await {
             Ok(()) => asked.1 = true,
             Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "the store is not available");
+                tracing::warn!(error = %causes(&error), "the store is not available");
             }
         }
     }

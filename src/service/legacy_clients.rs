@@ -6,6 +6,7 @@ use crate::domain::{
     Author, Chat, ChatChange, ChatEvent, ChatId, ChatStatus, Message, MessageFilter, ObjectId, PageRequest,
     Position, Timestamp,
 };
+use crate::telemetry::causes::causes;
 
 /// For how long the same text in the same chat that arrives over the other API counts as a duplicate, in milliseconds:
 /// an early browser client sends each text over the socket and posts it as well.
@@ -80,8 +81,7 @@ impl Service {
             return;
         }
         if let Err(error) = self.try_to_name(chat.id, &first.text, stored_with).await {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(chat.id = %chat.id, error, "a pending chat could not be named");
+            tracing::warn!(chat.id = %chat.id, error = %causes(&error), "a pending chat could not be named");
         }
     }
 

@@ -12,6 +12,7 @@ use super::{Error, Service};
 use crate::auth::{Authenticator, Identity, TokenError};
 use crate::domain::{Revocation, Timestamp, UserId, Viewer};
 use crate::store::{Store, StoreError};
+use crate::telemetry::causes::causes;
 
 /// How often each server looks for users that another one revoked.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
@@ -235,8 +236,7 @@ impl Service {
                 match self.entrance.read(&*self.store, from).await {
                     Ok(latest) => since = since.max(latest),
                     Err(error) => {
-                        let error = &error as &dyn std::error::Error;
-                        tracing::warn!(error, "users that other servers revoke are not known now");
+                        tracing::warn!(error = %causes(&error), "users that other servers revoke are not known now");
                     }
                 }
             }

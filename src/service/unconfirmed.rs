@@ -9,6 +9,7 @@ use super::{Error, Service};
 use crate::domain::{ChatChange, ChatEvent, ChatId, MessageChange, MessageId};
 use crate::engine::look_for;
 use crate::store::StoreError;
+use crate::telemetry::causes::causes;
 
 /// How long to look for a change once the store answers and does not have it.
 const SETTLED_AFTER: Duration = Duration::from_secs(10);
@@ -47,8 +48,7 @@ impl Service {
             Ok(Some(Some((chat, event)))) => self.engine.publish(chat, event).await,
             Ok(Some(None) | None) => {}
             Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "what became of a change is not known");
+                tracing::warn!(error = %causes(&error), "what became of a change is not known");
             }
         }
     }

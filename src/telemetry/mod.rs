@@ -7,6 +7,7 @@
 //!
 //! Every other layer may import this one.
 
+pub mod causes;
 pub mod faces;
 pub mod feed;
 pub mod health;

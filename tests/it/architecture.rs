@@ -20,7 +20,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
         "engine",
         &["domain", "config", "telemetry", "store", "feed", "bot"],
     ),
-    ("auth", &["domain", "config"]),
+    ("auth", &["domain", "config", "telemetry"]),
     (
         "service",
         &["domain", "config", "telemetry", "store", "feed", "engine", "auth"],

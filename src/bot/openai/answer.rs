@@ -15,6 +15,7 @@ use super::wire::{Chunk, End, Reading};
 use crate::bot::{BotError, BotEvent};
 use crate::config::{ApiKey, UpstreamTimeouts};
 use crate::domain::{FinishReason, Usage};
+use crate::telemetry::causes::causes;
 
 /// How long the cost is waited for once the answer is complete.
 const USAGE_WAIT_MAX: Duration = Duration::from_secs(2);
@@ -210,7 +211,6 @@ fn trouble(error: SseError<reqwest::Error>) -> Trouble {
         SseError::TooLarge => (error, Trouble::Bad(BotError::TOO_LARGE)),
         SseError::Malformed => (error, Trouble::Bad(BotError::PROTOCOL)),
     };
-    let error = &error as &dyn std::error::Error;
-    tracing::warn!(error, "the bot's service broke off");
+    tracing::warn!(error = %causes(&error), "the bot's service broke off");
     trouble
 }

@@ -18,6 +18,7 @@ use super::{complaint, prompt};
 use crate::bot::{BotError, Prompt};
 use crate::config::{ApiKey, OpenAiConfig};
 use crate::domain::Timestamp;
+use crate::telemetry::causes::causes;
 
 /// The most bytes of a refusal that are read, for the log.
 const REFUSAL_BYTES_MAX: usize = 2 * 1024;
@@ -103,8 +104,8 @@ impl Upstream {
             .body(body.to_vec());
         self.authorized(request).send().await.map_err(|error| {
             let timed_out = error.is_timeout();
-            let error = &error.without_url() as &dyn std::error::Error;
-            tracing::warn!(error, "the bot's service could not be reached");
+            let error = error.without_url();
+            tracing::warn!(error = %causes(&error), "the bot's service could not be reached");
             Failure::for_now(if timed_out {
                 BotError::TIMEOUT
             } else {

@@ -33,6 +33,7 @@ pub use refusal::detail;
 use super::dates::DateFormat;
 use super::socket;
 use crate::service::Service;
+use crate::telemetry::causes::causes;
 use crate::telemetry::faces::{self, Face};
 
 /// What the routes share.
@@ -145,8 +146,7 @@ async fn on_a_task_of_its_own(request: Request, next: Next) -> Response {
     match tokio::spawn(next.run(request).in_current_span()).await {
         Ok(response) => response,
         Err(panic) => {
-            let error = &panic as &dyn std::error::Error;
-            tracing::error!(error, "a request of the REST API broke down");
+            tracing::error!(error = %causes(&panic), "a request of the REST API broke down");
             faces::error(Face::Rest, "INTERNAL");
             refusal::detail(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong.")
         }

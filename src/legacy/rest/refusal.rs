@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::fault::{Complaint, Fault, Part};
 use crate::service::{Error, Subject};
+use crate::telemetry::causes::causes;
 use crate::telemetry::faces::{self, Face};
 
 /// How long a client is asked to wait while the store is away, in seconds.
@@ -108,8 +109,7 @@ pub fn refused(error: &Error) -> Response {
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     };
     if status.is_server_error() {
-        let error = error as &dyn std::error::Error;
-        tracing::error!(error, "a request of the REST API failed");
+        tracing::error!(error = %causes(error), "a request of the REST API failed");
     }
     let text = match error {
         // The documented sentence, not the one for people who edit by GraphQL.

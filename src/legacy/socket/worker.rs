@@ -14,6 +14,7 @@ use crate::domain::{ChatId, Language, LanguageTag, MessageId, TimeZone, Viewer, 
 use crate::legacy::frame::Upload;
 use crate::legacy::texts;
 use crate::service::{ChatFollower, Error, Manner, Prompt, ReplyUpdate, Service, Session, Subject};
+use crate::telemetry::causes::causes;
 use crate::telemetry::faces::{self, Face};
 use crate::telemetry::spans;
 
@@ -91,8 +92,7 @@ impl Worker {
                 self.tell(match error {
                     Error::NotFound(Subject::Chat) => Told::Denied,
                     error => {
-                        let cause = &error as &dyn std::error::Error;
-                        tracing::debug!(error = cause, "a frame was refused");
+                        tracing::debug!(error = %causes(&error), "a frame was refused");
                         Told::Error(texts::refusal(language, &error))
                     }
                 })

@@ -8,6 +8,7 @@ use crate::domain::{
     Author, Chat, ChatId, ChatStatus, ClientKey, DocumentId, Message, MessageId, ObjectId, Page, PageRequest,
     Reply, ReplyError, ReplyState, StopRequest, Timestamp, TokenCount, Usage, UserId,
 };
+use crate::telemetry::causes::causes;
 
 impl ToSql for ObjectId {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
@@ -101,7 +102,7 @@ pub(super) fn read_or_warn<T>(row: &Row<'_>, read: fn(&Row<'_>) -> Result<T>) ->
         Err(error) if is_unreadable(&error) => {
             let id = row.get::<_, ObjectId>("id").map(|id| id.to_string());
             let id = id.unwrap_or_else(|_| "unreadable".to_owned());
-            tracing::warn!(id, error = &error as &dyn std::error::Error, "left out of a list");
+            tracing::warn!(id, error = %causes(&error), "left out of a list");
             Ok(None)
         }
         read => read.map(Some),

@@ -24,6 +24,7 @@ use super::{MongoStore, indexes};
 use crate::domain::{Bill, MessageId, Timestamp, TokenCount, UsageRow, UserId};
 use crate::store::StoreError;
 use crate::store::dates::day_of;
+use crate::telemetry::causes::causes;
 
 /// About how long a bill stays due. Many that are entered at once cost next to nothing each.
 const ENTERED_AFTER: Duration = Duration::from_secs(60);
@@ -96,9 +97,8 @@ impl MongoStore {
         loop {
             tokio::time::sleep(ENTERED_AFTER).await;
             if let Err(error) = self.enter_bills().await {
-                let error = &error as &dyn std::error::Error;
                 tracing::warn!(
-                    error,
+                    error = %causes(&error),
                     "what replies used could not be entered into the ledger yet"
                 );
             }
@@ -165,8 +165,7 @@ impl MongoStore {
                 Err(_) if updated.is_duplicate(place) => entered.is_all = false,
                 Err(error @ StoreError::Unavailable(_)) => return Err(error),
                 Err(error) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::error!(error, row = %batch.row, "a row of the ledger refuses what replies used");
+                    tracing::error!(error = %causes(&error), row = %batch.row, "a row of the ledger refuses what replies used");
                     entered.is_all = false;
                     entered.refused.push(batch.row.into());
                 }

@@ -14,6 +14,7 @@ use super::messages::within;
 use super::{MongoStore, indexes, lists};
 use crate::domain::{ChatId, ReplyState, Timestamp, whole_millis};
 use crate::store::StoreError;
+use crate::telemetry::causes::causes;
 
 /// Messages that the kept counts are moved on by at once: so many keys are read in a part of a command's time.
 const PIECE: u64 = 500_000;
@@ -56,8 +57,7 @@ impl MongoStore {
         let store = self.clone();
         tokio::spawn(async move {
             if let Err(error) = store.keep(now, chats).await {
-                let error = &error as &dyn std::error::Error;
-                tracing::debug!(error, "the counts of a chat could not be kept");
+                tracing::debug!(error = %causes(&error), "the counts of a chat could not be kept");
             }
             drop(turn);
         });

@@ -21,6 +21,7 @@ use crate::domain::{
 use crate::store::{
     ACTIVE_REPLIES_MAX, Before, Begun, Checkpointed, Claim, Exchange, HistoryBounds, ReplyStore, StoreError,
 };
+use crate::telemetry::causes::causes;
 
 #[async_trait]
 impl ReplyStore for MongoStore {
@@ -178,8 +179,7 @@ impl MongoStore {
         match self.record(id, bill).await {
             Err(error @ (StoreError::Failed(_) | StoreError::Corrupt(_))) => {
                 // It would fail each time. The reply is to end all the same.
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(error, message = %id, "what a reply used is not recorded; `colloquy recount` may do it");
+                tracing::error!(error = %causes(&error), message = %id, "what a reply used is not recorded; `colloquy recount` may do it");
                 Ok(())
             }
             recorded => recorded,

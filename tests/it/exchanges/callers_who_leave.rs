@@ -15,8 +15,8 @@ use crate::support::scratch::{Scratch, tries};
 use crate::support::server::Server;
 use crate::support::socket::Socket;
 
-/// Callers of each kind.
-const CALLERS_FEW: usize = 60;
+/// Callers of each kind in a chat: fewer than the events that a chat keeps for a follower who reads later.
+const CALLERS: usize = 60;
 
 const DELETE_MESSAGE: &str = "mutation ($id: ID!) { deleteMessage(input: { id: $id }) { deletedMessageId } }";
 const DELETE_CHAT: &str = "mutation ($id: ID!) { deleteChat(input: { id: $id }) { deletedChatId } }";
@@ -48,12 +48,11 @@ enum Leaving {
 async fn what_a_caller_who_leaves_wrote_is_told_on_every_transport(scratch: &Scratch) {
     let server = Server::start(scratch);
     let mut rng = Rng::with_seed(7);
-    for leaving in WAYS {
+    for leaving in ways() {
         let chat = server.create_chat("A chat").await;
         let mut follower = ChatFollower::start(&server, &chat, &Value::Null).await;
         follower.expect("ChatResync").await;
-        let callers = tries(CALLERS_FEW);
-        for n in 0..callers {
+        for n in 0..CALLERS {
             let input = json!({ "input": { "chatId": chat, "text": format!("Message {n}") } });
             call_and_leave(&server, leaving, CREATE, input, stay(&mut rng)).await;
         }
@@ -61,7 +60,7 @@ async fn what_a_caller_who_leaves_wrote_is_told_on_every_transport(scratch: &Scr
         let last = json!({ "input": { "chatId": chat, "text": "The last" } });
         server.data(CREATE, last).await;
         let stored = ids(&server, &chat).await;
-        let told_min = if leaving.is_surely_read() { callers + 1 } else { 0 };
+        let told_min = if leaving.is_surely_read() { CALLERS + 1 } else { 0 };
         let mut told = HashSet::new();
         while !stored.is_subset(&told) || told.len() < told_min {
             // Waits for so long, and then fails.
@@ -74,9 +73,9 @@ async fn what_a_caller_who_leaves_wrote_is_told_on_every_transport(scratch: &Scr
 async fn what_a_caller_who_leaves_deleted_is_told_on_every_transport(scratch: &Scratch) {
     let server = Server::start(scratch);
     let mut rng = Rng::with_seed(8);
-    for leaving in WAYS {
+    for leaving in ways() {
         let chat = server.create_chat("A chat").await;
-        for n in 0..tries(CALLERS_FEW) {
+        for n in 0..CALLERS {
             let input = json!({ "input": { "chatId": chat, "text": format!("Message {n}") } });
             server.data(CREATE, input).await;
         }
@@ -113,35 +112,37 @@ async fn what_a_caller_who_leaves_deleted_is_told_on_every_transport(scratch: &S
 async fn the_deletion_of_a_chat_by_a_caller_who_leaves_is_told_on_every_transport(scratch: &Scratch) {
     let server = Server::start(scratch);
     let mut rng = Rng::with_seed(9);
-    for leaving in WAYS {
-        // As many followers at once as a user may well have.
-        for _ in 0..tries(CALLERS_FEW).div_ceil(CALLERS_FEW) {
-            let mut followers = Vec::new();
-            for n in 0..CALLERS_FEW {
-                let chat = server.create_chat(&format!("Chat {n}")).await;
-                let mut follower = ChatFollower::start(&server, &chat, &Value::Null).await;
-                follower.expect("ChatResync").await;
-                followers.push((chat, follower));
-            }
-            for (chat, _) in &followers {
-                call_and_leave(
-                    &server,
-                    leaving,
-                    DELETE_CHAT,
-                    json!({ "id": chat }),
-                    stay(&mut rng),
-                )
-                .await;
-            }
-            for (chat, mut follower) in followers {
-                let query = "query ($id: ID!) { chat(id: $id) { id } }";
-                let is_gone = !server.request(query, json!({ "id": chat })).await["errors"].is_null();
-                if is_gone || leaving.is_surely_read() {
-                    follower.expect("ChatDeleted").await;
-                }
+    for leaving in ways() {
+        let mut followers = Vec::new();
+        for n in 0..CALLERS {
+            let chat = server.create_chat(&format!("Chat {n}")).await;
+            let mut follower = ChatFollower::start(&server, &chat, &Value::Null).await;
+            follower.expect("ChatResync").await;
+            followers.push((chat, follower));
+        }
+        for (chat, _) in &followers {
+            call_and_leave(
+                &server,
+                leaving,
+                DELETE_CHAT,
+                json!({ "id": chat }),
+                stay(&mut rng),
+            )
+            .await;
+        }
+        for (chat, mut follower) in followers {
+            let query = "query ($id: ID!) { chat(id: $id) { id } }";
+            let is_gone = !server.request(query, json!({ "id": chat })).await["errors"].is_null();
+            if is_gone || leaving.is_surely_read() {
+                follower.expect("ChatDeleted").await;
             }
         }
     }
+}
+
+/// Each way to leave, as often as it is tried.
+fn ways() -> impl Iterator<Item = Leaving> {
+    (0..tries(1)).flat_map(|_| WAYS)
 }
 
 /// The ids of all messages of a chat.

@@ -282,3 +282,22 @@ async fn nothing_that_somebody_wrote_is_in_any_line() {
         .collect();
     assert!(sung.is_empty(), "{sung:#?}");
 }
+
+#[tokio::test]
+async fn the_whole_cause_of_an_error_is_in_its_line() {
+    let scratch = Scratch::embedded().await;
+    // Nobody listens there.
+    let service = ["--openai-base-url", "http://127.0.0.1:1/v1"];
+    let bot = [&["--bot", "openai", "--openai-model", "a-model"][..], &service].concat();
+    let server = Server::start_with(&scratch, &bot);
+    let chat = server.create_chat("A chat").await;
+    let reply = server.send(&chat, "Hello").await;
+    follow(&server, &reply).await;
+    let (_, lines) = lines(server);
+    let refused = said(&lines, "the bot's service could not be reached");
+    let cause = refused[0]["fields"]["error"].as_str().unwrap();
+    assert!(
+        cause.starts_with("error sending request: ") && cause.contains("refused"),
+        "{cause}"
+    );
+}
