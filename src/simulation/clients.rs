@@ -191,6 +191,14 @@ async fn try_call(world: &World, server: &Server, call: Call) -> Result<Answer, 
             }
             None => Answer::Nothing,
         },
+        Call::React { label, reaction } => match latest_reply(world, label) {
+            Some((_, reply)) => {
+                let reaction = format!("reaction {reaction}");
+                service.add_reaction(&viewer, reply, reaction).await?;
+                Answer::Edited
+            }
+            None => Answer::Nothing,
+        },
         Call::DeletePrompt { label } => match prompt(world, label) {
             Some(message) => service
                 .delete_message(&viewer, message.id)

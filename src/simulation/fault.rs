@@ -43,6 +43,8 @@ pub enum Fault {
     EndsNotRead,
     /// The end of a reply is passed on twice to whoever follows it.
     EndToldAgain,
+    /// The end of a reply tells nothing of the reaction to it.
+    ReactionLost,
     /// A part of a reply's text does not reach whoever follows it.
     PartialLost,
 }

@@ -169,7 +169,9 @@ impl Reader {
         match update {
             ChatUpdate::Resync => Told::Resync,
             ChatUpdate::MessageAdded(Message { id, text, .. }) => Told::Added { id, text },
-            ChatUpdate::MessageUpdated(Message { id, text, .. }) => Told::Updated { id, text },
+            ChatUpdate::MessageUpdated(Message {
+                id, text, reaction, ..
+            }) => Told::Updated { id, text, reaction },
             ChatUpdate::MessageDeleted(id) => Told::Deleted(id),
             ChatUpdate::ChatUpdated(chat) => Told::ChatUpdated { title: chat.title },
             ChatUpdate::TypingChanged(_) => Told::Typing,
@@ -187,8 +189,9 @@ impl Reader {
             } => {
                 let is_exact = fits(&text, cursor);
                 self.texts.insert(message.id, text);
-                Told::Text {
+                Told::Shown {
                     reply: message.id,
+                    reaction: message.reaction.clone(),
                     is_exact,
                 }
             }
@@ -210,6 +213,10 @@ impl Reader {
                     state: message.reply.as_ref().map(|reply| reply.state),
                     is_exact: *so_far == message.text && fits(so_far, cursor),
                     text: message.text.clone(),
+                    reaction: message
+                        .reaction
+                        .clone()
+                        .filter(|_| !is_put_back(Fault::ReactionLost)),
                 }
             }
         }

@@ -130,6 +130,7 @@ pub enum Told {
     Updated {
         id: MessageId,
         text: String,
+        reaction: Option<String>,
     },
     Deleted(MessageId),
     ChatUpdated {
@@ -139,6 +140,12 @@ pub enum Told {
     ChatDeleted,
     /// There is no such chat or reply any more.
     Gone,
+    /// The message of a reply that grows, with its text so far.
+    Shown {
+        reply: MessageId,
+        reaction: Option<String>,
+        is_exact: bool,
+    },
     /// More of a reply's text; whether all that it has is what the cursor stands for.
     Text {
         reply: MessageId,
@@ -148,6 +155,7 @@ pub enum Told {
         reply: MessageId,
         state: Option<ReplyState>,
         text: String,
+        reaction: Option<String>,
         is_exact: bool,
     },
 }

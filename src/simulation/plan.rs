@@ -141,6 +141,11 @@ pub enum Call {
         chat: usize,
         edit: usize,
     },
+    /// Reacts to the latest reply to a prompt, with this one of all reactions.
+    React {
+        label: usize,
+        reaction: usize,
+    },
     DeletePrompt {
         label: usize,
     },
@@ -210,6 +215,7 @@ impl Plan {
         }
         .draw();
         more(&mut later, servers, &mut steps);
+        reactions(&mut later, servers, &mut steps);
         Self {
             seed,
             chance: seed,
@@ -251,6 +257,37 @@ fn more(rng: &mut Rng, servers: usize, steps: &mut Vec<Step>) {
         let label = steps.len();
         let what = What::ShutDown { server, grace };
         steps.push(Step { at, label, what });
+    }
+    steps.sort_by_key(|step| step.at);
+}
+
+/// Reactions to one reply, most of them while it grows.
+fn reactions(rng: &mut Rng, servers: usize, steps: &mut Vec<Step>) {
+    let sent = |step: &Step| match step.what {
+        What::Call {
+            call: Call::Send { label, .. },
+            ..
+        } => Some((step.at, label)),
+        _ => None,
+    };
+    let sends: Vec<_> = steps.iter().filter_map(sent).collect();
+    if sends.is_empty() || rng.u32(0..4) > 0 {
+        return;
+    }
+    let (sent_at, label) = sends[rng.usize(0..sends.len())];
+    let width = [30, 300, 3_000][rng.usize(0..3)];
+    for reaction in 0..rng.usize(1..5) {
+        let call = Call::React { label, reaction };
+        let what = What::Call {
+            server: rng.usize(0..servers),
+            call,
+            leaves_after: None,
+        };
+        steps.push(Step {
+            at: sent_at + rng.u64(0..width),
+            label: steps.len(),
+            what,
+        });
     }
     steps.sort_by_key(|step| step.at);
 }

@@ -10,6 +10,13 @@ use crate::simulation::history::{ENDED, ENDED_HURT, ENDED_UNSTORED, Effect, KILL
 type Telling<'a> = (usize, &'a Told);
 type Tellings<'a> = Vec<Telling<'a>>;
 
+/// What changes of a message or a chat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content<'a> {
+    Text(&'a str),
+    Reaction(Option<&'a str>),
+}
+
 impl Judge<'_> {
     /// What a server did and lived to tell.
     pub(super) fn tellings(&self) -> Vec<Breach> {
@@ -110,7 +117,9 @@ impl Judge<'_> {
         for (at, what) in told {
             match what {
                 Told::Connected { reply, .. } => read = reply.iter().copied().collect(),
-                Told::Text { reply, .. } if self.ended.get(reply).is_none_or(|ended| at < ended) => {
+                Told::Shown { reply, .. } | Told::Text { reply, .. }
+                    if self.ended.get(reply).is_none_or(|ended| at < ended) =>
+                {
                     read.insert(*reply);
                 }
                 Told::Finished { reply: id, .. } | Told::Deleted(id) => drop(read.remove(id)),
@@ -172,6 +181,11 @@ impl Judge<'_> {
                 Told::Text {
                     reply,
                     is_exact: false,
+                }
+                | Told::Shown {
+                    reply,
+                    is_exact: false,
+                    ..
                 } => {
                     found(
                         Kind::WrongText,
@@ -213,6 +227,7 @@ impl Judge<'_> {
             }
             if let Told::Added { id, .. }
             | Told::Updated { id, .. }
+            | Told::Shown { reply: id, .. }
             | Told::Text { reply: id, .. }
             | Told::Finished { reply: id, .. } = what
                 && gone.contains(id)
@@ -314,20 +329,35 @@ impl Judge<'_> {
 
     /// What a follower was told last of a message, or of its chat, since it read the chat, is what is stored.
     fn what_was_told_last(&self, chat: ChatId, told: &[Telling<'_>], found: &mut dyn FnMut(Kind, String)) {
-        let mut last: BTreeMap<Option<MessageId>, (usize, &str)> = BTreeMap::new();
+        let mut last: BTreeMap<Option<MessageId>, (usize, Content<'_>)> = BTreeMap::new();
         for (at, told) in told {
-            match told {
-                Told::Added { id, text } | Told::Updated { id, text } => {
-                    last.insert(Some(*id), (*at, text));
+            let (id, content) = match told {
+                Told::Added { id, text } => (Some(*id), Content::Text(text)),
+                Told::Updated { id, text, reaction } => {
+                    let content = match self.stored.get(id) {
+                        // The text of a reply grows, and is looked at elsewhere.
+                        Some((_, message)) if message.reply.is_some() => {
+                            Content::Reaction(reaction.as_deref())
+                        }
+                        _ => Content::Text(text),
+                    };
+                    (Some(*id), content)
                 }
-                Told::ChatUpdated { title } => drop(last.insert(None, (*at, title))),
-                _ => {}
-            }
+                Told::Shown { reply, reaction, .. } | Told::Finished { reply, reaction, .. } => {
+                    (Some(*reply), Content::Reaction(reaction.as_deref()))
+                }
+                Told::ChatUpdated { title } => (None, Content::Text(title)),
+                _ => continue,
+            };
+            last.insert(id, (*at, content));
         }
         for (id, (at, content)) in last {
-            let stored = match id {
-                Some(id) => self.messages.get(&id).map(|message| &message.text),
-                None => self.chats.get(&chat).map(|chat| &chat.title),
+            let message = id.and_then(|id| self.messages.get(&id));
+            let stored = match (message, content) {
+                (Some(message), Content::Reaction(_)) => Some(Content::Reaction(message.reaction.as_deref())),
+                (Some(message), Content::Text(_)) => Some(Content::Text(&message.text)),
+                (None, _) if id.is_none() => self.chats.get(&chat).map(|chat| Content::Text(&chat.title)),
+                (None, _) => None,
             };
             let changes = self.history.iter().enumerate().rev();
             let change = changes
@@ -347,7 +377,7 @@ impl Judge<'_> {
             if let Some(stored) = stored.filter(|stored| *stored != content)
                 && change.is_some_and(|(changed, server)| changed < at && !self.was_killed(server))
             {
-                let what = format!("\"{stored}\" is told last of {id:?}, and not \"{content}\"");
+                let what = format!("{stored:?} is told last of {id:?}, and not {content:?}");
                 found(Kind::Stale, what);
             }
         }
