@@ -1,5 +1,6 @@
 //! Runs a seed, and makes the history of a breach as short as can be.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
@@ -37,7 +38,7 @@ pub fn run(plan: &Plan) -> Outcome {
         .start_paused(true)
         .build()
         .unwrap();
-    runtime.block_on(async {
+    let (outcome, world) = runtime.block_on(async {
         let world = World::new(plan);
         make_chats(&world, CHATS).await;
         let begun = Instant::now();
@@ -62,8 +63,17 @@ pub fn run(plan: &Plan) -> Outcome {
             billed: world.store.billed(),
         };
         let breaches = Judge::new(&history, left).judge();
-        Outcome { history, breaches }
-    })
+        world.forget_servers();
+        (Outcome { history, breaches }, Arc::downgrade(&world))
+    });
+    drop(runtime);
+    let keepers = world.strong_count();
+    assert_eq!(
+        keepers, 0,
+        "seed {}: what servers were made of is not freed",
+        plan.seed
+    );
+    outcome
 }
 
 /// The breach of this kind in a plan, if there is one.
