@@ -436,6 +436,11 @@ impl ReplyReader {
         self.live.chat
     }
 
+    /// The reply that it reads.
+    pub fn reply(&self) -> Arc<LiveReply> {
+        self.live.clone()
+    }
+
     /// The same, for a text that another server generates and that may lag behind what the client has seen there: a
     /// snapshot that takes text back is delayed this long.
     pub fn patient(mut self, patience: Duration) -> Self {

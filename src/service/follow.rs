@@ -13,7 +13,7 @@ use super::{Error, Service};
 use crate::domain::{
     Chat, ChatCursor, ChatEvent, ChatId, FeedPosition, Message, MessageId, ReplyCursor, Typing, Viewer,
 };
-use crate::engine::{ReplyReader, ReplyUpdate};
+use crate::engine::{LiveReply, ReplyReader, ReplyUpdate};
 use crate::feed::{Followed, Follower};
 use crate::telemetry::causes::causes;
 use crate::telemetry::{self, Counted};
@@ -57,7 +57,7 @@ pub struct ChatFollower {
     chat: ChatId,
     feed: Follower,
     position: FeedPosition,
-    replies: Vec<(MessageId, BoxStream<'static, ReplyUpdate>)>,
+    replies: Vec<FollowedReply>,
     /// How much of each followed reply was sent; `None` if nothing was.
     sent: BTreeMap<MessageId, Option<ReplyCursor>>,
     /// The replies whose end was sent last: an event of their beginning that comes after that is dropped.
@@ -68,6 +68,13 @@ pub struct ChatFollower {
     look_at: Option<Instant>,
     is_over: bool,
     _counted: Counted,
+}
+
+/// A reply whose growth is sent.
+struct FollowedReply {
+    id: MessageId,
+    reply: Arc<LiveReply>,
+    updates: BoxStream<'static, ReplyUpdate>,
 }
 
 impl Service {
@@ -150,6 +157,7 @@ impl ChatFollower {
             Err(error) => {
                 tracing::warn!(chat.id = %self.chat, error = %causes(&error), "a follower is told to read the chat again");
                 self.look_at = Some(Instant::now() + LOOK_AGAIN);
+                self.begin_again();
                 Some(ChatUpdate::Resync)
             }
         }
@@ -231,9 +239,9 @@ impl ChatFollower {
             }
             Err(error) => return Err(error),
         }
-        let engine = &self.service.engine;
-        for message in engine.active_replies(self.chat).await? {
-            // Also if it is followed already: what the client reads has the text of a checkpoint.
+        let active = self.service.engine.active_replies(self.chat).await?;
+        self.begin_again();
+        for message in active {
             let id = message.id;
             let reader = self.service.engine.follow_message(message, None);
             self.push(id, None, reader);
@@ -272,12 +280,27 @@ impl ChatFollower {
     fn push(&mut self, id: MessageId, cursor: Option<ReplyCursor>, reader: ReplyReader) {
         self.stop_following(id);
         self.sent.insert(id, cursor);
-        self.replies.push((id, updates(reader)));
+        self.replies.push(FollowedReply {
+            id,
+            reply: reader.reply(),
+            updates: updates(reader),
+        });
     }
 
     fn stop_following(&mut self, id: MessageId) {
-        self.replies.retain(|(followed, _)| *followed != id);
+        self.replies.retain(|followed| followed.id != id);
         self.sent.remove(&id);
+    }
+
+    /// Follows what is followed from its beginning once more: whoever is told to read the chat again reads another text
+    /// of a reply than was sent, that of a checkpoint or, of one that has ended, all of it.
+    fn begin_again(&mut self) {
+        self.replies
+            .retain(|followed| self.sent.contains_key(&followed.id));
+        for followed in &mut self.replies {
+            followed.updates = updates(followed.reply.read_from(None));
+            self.sent.insert(followed.id, None);
+        }
     }
 
     /// Stops following a deleted message, and drops later events of it.
@@ -346,14 +369,12 @@ async fn due(at: Option<Instant>) {
 
 /// The next update of any of these replies, the one attached first having priority: so slow clients also see replies in
 /// the order of their turns. Removes replies that have ended; never completes if there are none.
-async fn next_of(
-    replies: &mut Vec<(MessageId, BoxStream<'static, ReplyUpdate>)>,
-) -> (MessageId, ReplyUpdate) {
+async fn next_of(replies: &mut Vec<FollowedReply>) -> (MessageId, ReplyUpdate) {
     poll_fn(|context| {
         let mut place = 0;
-        while let Some((id, updates)) = replies.get_mut(place) {
-            match updates.poll_next_unpin(context) {
-                Poll::Ready(Some(update)) => return Poll::Ready((*id, update)),
+        while let Some(followed) = replies.get_mut(place) {
+            match followed.updates.poll_next_unpin(context) {
+                Poll::Ready(Some(update)) => return Poll::Ready((followed.id, update)),
                 Poll::Ready(None) => drop(replies.remove(place)),
                 Poll::Pending => place += 1,
             }
