@@ -15,9 +15,8 @@ pub const WRITE_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long the closing handshake may take.
 pub const CLOSE_WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// Reads on to the peer's goodbye, at most [`CLOSE_WAIT_MAX`]. Reading also sends the answer to a goodbye, without which
-/// the peer takes it for a broken line; and a socket with something left to read would be reset, and our own close frame
-/// with it.
+/// Reads on to the peer's goodbye, at most [`CLOSE_WAIT_MAX`]. Reading also sends the answer to a goodbye: without it the
+/// peer sees a broken connection. And data that nobody read would reset the socket, and lose our own close frame.
 pub async fn read_to_goodbye<S: Stream + Unpin>(stream: &mut S) {
     let rest = async { while stream.next().await.is_some() {} };
     let _ = tokio::time::timeout(CLOSE_WAIT_MAX, rest).await;

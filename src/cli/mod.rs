@@ -15,6 +15,8 @@ mod verify;
 use std::io::Write;
 use std::process::ExitCode;
 
+use crate::telemetry::causes::causes;
+
 use arguments::{Arguments, Command};
 
 /// Runs the program; 0 when it did its work, 1 when that failed, 2 when it was told something wrong.
@@ -84,18 +86,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Prints an error with everything that led to it.
-fn complain(error: &dyn std::error::Error) {
+fn complain(error: &(dyn std::error::Error + 'static)) {
     // With no standard error there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "colloquy: {}", chain(error));
-}
-
-/// An error with everything that led to it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    line
+    let _ = writeln!(std::io::stderr(), "colloquy: {}", causes(error));
 }

@@ -225,6 +225,15 @@ impl LiveReply {
         self.read(|state| state.text().to_owned())
     }
 
+    /// The text up to a cursor; `None` if the cursor does not fit the text.
+    pub fn text_before(&self, cursor: ReplyCursor) -> Option<String> {
+        let offset = usize::try_from(cursor.offset).ok()?;
+        self.read(|state| {
+            cursor.verify(state.text())?;
+            state.text().get(..offset).map(str::to_owned)
+        })
+    }
+
     /// The length of the text so far, in bytes.
     pub fn length(&self) -> usize {
         self.read(|state| state.text().len())
@@ -436,7 +445,7 @@ impl ReplyReader {
         self.live.chat
     }
 
-    /// The reply that it reads.
+    /// The reply, for further readers of it.
     pub fn reply(&self) -> Arc<LiveReply> {
         self.live.clone()
     }

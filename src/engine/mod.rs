@@ -1,6 +1,7 @@
 //! What makes a reply: one task for each, its checkpoints and lease, its end, and the recovery of those whose
 //! server died.
 
+mod answers;
 mod beginning;
 mod bot_record;
 mod checkpoint;
@@ -34,8 +35,8 @@ use crate::domain::{ChatEvent, ChatId, Clock, EndedMessage, Message, MessageId, 
 use crate::feed::Feed;
 use crate::store::{Store, StoreError};
 
+use answers::Answers;
 use bot_record::BotRecord;
-use recovery::Answers;
 use sweep::Sweeps;
 
 pub use beginning::{Admission, Asked, BeginError, HistoryEnd, Manner, Meanwhile, Request, Started};
@@ -126,12 +127,12 @@ impl Engine {
             store,
             feed,
             bot,
+            answers: Answers::since_now(clock.clone()),
             clock,
             config,
             owner,
             begun_at: Instant::now(),
             bot_record: BotRecord::default(),
-            answers: Answers::since_now(),
             sweeps: Sweeps::default(),
             registry: Mutex::default(),
             tasks: TaskTracker::new(),

@@ -1,13 +1,14 @@
 //! Closing abandoned replies: if a server dies, another one closes its replies, or the next one that starts.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::{Engine, LEASE, SWEEP_EVERY, count_tokens};
+use super::answers::PULSE_EVERY;
+use super::{Engine, SWEEP_EVERY, count_tokens};
 use crate::domain::{Bill, ChatEvent, EndState, Message, MessageId, ReplyOutcome, TokenCount, Usage, UserId};
 use crate::store::{Claim, StoreError};
 use crate::telemetry::causes::causes;
@@ -19,31 +20,6 @@ const REPLIES_PER_LOOK_MAX: usize = 200;
 const CLOSED_AT_ONCE: usize = 16;
 /// A store that takes longer for a write counts as unavailable meanwhile. Several of these fit into a lease.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(1);
-
-/// Since when the store has answered reads and writes without a break. During a break no server can renew a lease, so
-/// an expired lease means nothing until the store has answered for the length of a lease: by then every live server has
-/// renewed its leases.
-pub(super) struct Answers(Mutex<Instant>);
-
-impl Answers {
-    pub(super) fn since_now() -> Self {
-        Self(Mutex::new(Instant::now()))
-    }
-
-    /// Whether an expired lease means that its owner is dead.
-    pub(super) fn may_judge(&self) -> bool {
-        self.since().elapsed() >= LEASE
-    }
-
-    /// Notes that the store was unavailable until now.
-    fn restart(&self) {
-        *self.since() = Instant::now();
-    }
-
-    fn since(&self) -> MutexGuard<'_, Instant> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// The prompt of an abandoned reply.
 enum Prompt<'a> {
@@ -205,6 +181,17 @@ impl Engine {
 
     /// Closes the replies of other servers that meet the claim, again and again until the engine shuts down.
     pub fn keep_recovering(self: &Arc<Self>, claim: Claim<'static>) {
+        let engine = self.clone();
+        self.tasks.spawn(async move {
+            let pulse = || {
+                engine
+                    .shutdown
+                    .run_until_cancelled(tokio::time::sleep(PULSE_EVERY))
+            };
+            while pulse().await.is_some() {
+                engine.answers.pulse();
+            }
+        });
         let engine = self.clone();
         self.tasks.spawn(async move {
             let mut looks = tokio::time::interval(SWEEP_EVERY);

@@ -72,14 +72,14 @@ pub struct ChatFollower {
 
 /// A reply whose growth is sent.
 struct FollowedReply {
-    id: MessageId,
     reply: Arc<LiveReply>,
     updates: BoxStream<'static, ReplyUpdate>,
 }
 
 impl Service {
     /// Follows a chat from a cursor, or from this moment if there is none. Without a cursor, or with an expired one,
-    /// [`ChatUpdate::Resync`] comes first; the text of active replies continues in any case.
+    /// [`ChatUpdate::Resync`] comes first, and behind it the text so far of each reply that is followed; else their text
+    /// continues.
     pub async fn follow_chat(
         self: &Arc<Self>,
         viewer: &Viewer,
@@ -182,10 +182,7 @@ impl ChatFollower {
                     Ok(message) => message,
                     Err(id) => service.message(viewer, id).await?,
                 };
-                // A reply that is still followed is sent once more behind this, as it now is: its text here may be that
-                // of a checkpoint, or whole already, and what its reader has may be older than the change.
-                self.send_again(&message);
-                ChatUpdate::MessageUpdated(message)
+                ChatUpdate::MessageUpdated(self.as_followed(message))
             }
             ChatEvent::MessageDeleted(id) => {
                 service.engine.end_deleted(id);
@@ -242,9 +239,8 @@ impl ChatFollower {
         let active = self.service.engine.active_replies(self.chat).await?;
         self.begin_again();
         for message in active {
-            let id = message.id;
             let reader = self.service.engine.follow_message(message, None);
-            self.push(id, None, reader);
+            self.push(None, reader);
         }
         self.look_at = None;
         Ok(None)
@@ -258,17 +254,34 @@ impl ChatFollower {
         // Clients can forge cursors: this one may name a reply of a chat that the caller may not read.
         let reader = self.service.engine.follow(id, cursor).await?;
         if let Some(reader) = reader.filter(|reader| reader.chat() == self.chat) {
-            self.push(id, cursor, reader);
+            self.push(cursor, reader);
         }
         Ok(())
     }
 
-    /// Follows a reply from its beginning once more, as `message`, if it is followed.
-    fn send_again(&mut self, message: &Message) {
-        if self.is_attached(message.id) {
-            let reader = self.service.engine.follow_changed(message.clone());
-            self.push(message.id, None, reader);
+    /// A changed message, as it is told. Its text may be another than was sent of a reply that is still followed: that of
+    /// a checkpoint, or whole already. While the reply grows it is told with what was sent, and the text goes on behind
+    /// that; one that has ended is sent once more from its beginning, because what its reader has may be older than the
+    /// change.
+    fn as_followed(&mut self, mut message: Message) -> Message {
+        let Some(sent) = self.sent.get(&message.id) else {
+            return message;
+        };
+        let mut replies = self.replies.iter();
+        let followed = replies.find(|followed| followed.reply.id() == message.id);
+        match followed.filter(|_| message.is_under_way()) {
+            Some(followed) => {
+                followed.reply.show(message.clone());
+                if let Some(text) = sent.and_then(|sent| followed.reply.text_before(sent)) {
+                    message.text = text;
+                }
+            }
+            None => {
+                let reader = self.service.engine.follow_changed(message.clone());
+                self.push(None, reader);
+            }
         }
+        message
     }
 
     /// Whether a reply is followed, and its end was not sent.
@@ -277,29 +290,27 @@ impl ChatFollower {
     }
 
     /// Follows a reply by this reader, in place of an earlier one.
-    fn push(&mut self, id: MessageId, cursor: Option<ReplyCursor>, reader: ReplyReader) {
-        self.stop_following(id);
-        self.sent.insert(id, cursor);
-        self.replies.push(FollowedReply {
-            id,
-            reply: reader.reply(),
-            updates: updates(reader),
-        });
+    fn push(&mut self, cursor: Option<ReplyCursor>, reader: ReplyReader) {
+        let reply = reader.reply();
+        self.stop_following(reply.id());
+        self.sent.insert(reply.id(), cursor);
+        let updates = updates(reader);
+        self.replies.push(FollowedReply { reply, updates });
     }
 
     fn stop_following(&mut self, id: MessageId) {
-        self.replies.retain(|followed| followed.id != id);
+        self.replies.retain(|followed| followed.reply.id() != id);
         self.sent.remove(&id);
     }
 
-    /// Follows what is followed from its beginning once more: whoever is told to read the chat again reads another text
-    /// of a reply than was sent, that of a checkpoint or, of one that has ended, all of it.
+    /// Sends every followed reply from its beginning again. After a resync the client reads the chat, whose text of a
+    /// reply may be older than what was sent, that of a checkpoint, or newer, if the reply has ended.
     fn begin_again(&mut self) {
         self.replies
-            .retain(|followed| self.sent.contains_key(&followed.id));
+            .retain(|followed| self.sent.contains_key(&followed.reply.id()));
         for followed in &mut self.replies {
             followed.updates = updates(followed.reply.read_from(None));
-            self.sent.insert(followed.id, None);
+            self.sent.insert(followed.reply.id(), None);
         }
     }
 
@@ -374,7 +385,7 @@ async fn next_of(replies: &mut Vec<FollowedReply>) -> (MessageId, ReplyUpdate) {
         let mut place = 0;
         while let Some(followed) = replies.get_mut(place) {
             match followed.updates.poll_next_unpin(context) {
-                Poll::Ready(Some(update)) => return Poll::Ready((followed.id, update)),
+                Poll::Ready(Some(update)) => return Poll::Ready((followed.reply.id(), update)),
                 Poll::Ready(None) => drop(replies.remove(place)),
                 Poll::Pending => place += 1,
             }

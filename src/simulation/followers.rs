@@ -167,11 +167,23 @@ impl Reader {
 
     fn take(&mut self, update: ChatUpdate) -> Told {
         match update {
-            ChatUpdate::Resync => Told::Resync,
+            ChatUpdate::Resync => {
+                // It reads the chat, and has another text of each reply than was told.
+                self.texts.clear();
+                Told::Resync
+            }
             ChatUpdate::MessageAdded(Message { id, text, .. }) => Told::Added { id, text },
-            ChatUpdate::MessageUpdated(Message {
-                id, text, reaction, ..
-            }) => Told::Updated { id, text, reaction },
+            ChatUpdate::MessageUpdated(message) => {
+                let is_growing = message.is_under_way();
+                let Message {
+                    id, text, reaction, ..
+                } = message;
+                // Whatever is told of a message replaces what was told before, and a partial goes on behind it.
+                if let Some(so_far) = self.texts.get_mut(&id).filter(|_| is_growing) {
+                    so_far.clone_from(&text);
+                }
+                Told::Updated { id, text, reaction }
+            }
             ChatUpdate::MessageDeleted(id) => Told::Deleted(id),
             ChatUpdate::ChatUpdated(chat) => Told::ChatUpdated { title: chat.title },
             ChatUpdate::TypingChanged(_) => Told::Typing,

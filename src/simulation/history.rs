@@ -140,7 +140,7 @@ pub enum Told {
     ChatDeleted,
     /// There is no such chat or reply any more.
     Gone,
-    /// The message of a reply that grows, with its text so far.
+    /// A reply, with its text so far.
     Shown {
         reply: MessageId,
         reaction: Option<String>,

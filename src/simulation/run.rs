@@ -38,7 +38,7 @@ pub fn run(plan: &Plan) -> Outcome {
         .start_paused(true)
         .build()
         .unwrap();
-    let (outcome, world) = runtime.block_on(async {
+    let (outcome, left) = runtime.block_on(async {
         let world = World::new(plan);
         make_chats(&world, CHATS).await;
         let begun = Instant::now();
@@ -67,10 +67,10 @@ pub fn run(plan: &Plan) -> Outcome {
         (Outcome { history, breaches }, Arc::downgrade(&world))
     });
     drop(runtime);
-    let keepers = world.strong_count();
+    let holders = left.strong_count();
     assert_eq!(
-        keepers, 0,
-        "seed {}: what servers were made of is not freed",
+        holders, 0,
+        "seed {}: something still holds the world of the run",
         plan.seed
     );
     outcome

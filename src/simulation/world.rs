@@ -189,7 +189,7 @@ impl World {
         servers[slot % servers.len()].clone()
     }
 
-    /// Lets go of the servers, which hold the world that they run in.
+    /// Drops the servers, which hold the world that they run in.
     pub fn forget_servers(&self) {
         lock(&self.servers).clear();
     }

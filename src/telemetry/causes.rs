@@ -1,25 +1,49 @@
-//! An error on one line of the log, with all that caused it.
+//! An error with all that caused it, in one line.
 
 use std::error::Error;
 use std::fmt;
 
-/// An error, and behind colons what caused it, down to the first cause. As a text, because log lines in JSON have of an
-/// error as a value only its own words.
-pub struct Causes<'a>(&'a dyn Error);
+use tokio::task::JoinError;
 
-/// How an error is told in the log.
-pub fn causes(error: &dyn Error) -> Causes<'_> {
+/// An error, and behind colons what caused it, down to the first cause. Formatted as text, because the JSON format of the
+/// log writes of an error value only its own words, and drops its sources.
+pub struct Causes<'a>(&'a (dyn Error + 'static));
+
+/// An error with its causes.
+pub fn causes<'a>(error: &'a (dyn Error + 'static)) -> Causes<'a> {
     Causes(error)
 }
 
 impl fmt::Display for Causes<'_> {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(to, "{}", self.0)?;
+        write_one(self.0, to)?;
         let mut cause = self.0.source();
         while let Some(error) = cause {
-            write!(to, ": {error}")?;
+            to.write_str(": ")?;
+            write_one(error, to)?;
             cause = error.source();
         }
         Ok(())
+    }
+}
+
+/// What one error says. Of a panic only that it was one: its words can quote what somebody wrote.
+fn write_one(error: &(dyn Error + 'static), to: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match error.downcast_ref::<JoinError>() {
+        Some(joined) if joined.is_panic() => to.write_str("a task panicked"),
+        _ => write!(to, "{error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreError;
+
+    #[tokio::test]
+    async fn a_panic_is_told_without_its_words() {
+        let panicked = tokio::spawn(async { panic!("somebody's words") }).await;
+        let error = StoreError::Failed(Box::new(panicked.unwrap_err()));
+        assert_eq!(causes(&error).to_string(), "the store failed: a task panicked");
     }
 }

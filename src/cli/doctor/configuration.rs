@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 
-use super::chain;
 use super::finding::Finding;
 use crate::config::{BuiltinBotConfig, Config, ConfigError};
+use crate::telemetry::causes::causes;
 
 /// The configuration as a whole.
 pub fn whole(config: Result<Config, ConfigError>) -> Finding {
@@ -21,7 +21,7 @@ pub fn whole(config: Result<Config, ConfigError>) -> Finding {
         )
         .advise("listen on a loopback address, behind a proxy that knows its users"),
         Ok(_) => Finding::ok("configuration", "valid"),
-        Err(error) => Finding::problem("configuration", chain(&error))
+        Err(error) => Finding::problem("configuration", causes(&error).to_string())
             .advise("`colloquy --help` describes every flag and variable"),
     }
 }

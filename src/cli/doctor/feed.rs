@@ -1,10 +1,10 @@
 //! The feed.
 
-use super::chain;
 use super::finding::Finding;
 use crate::app;
 use crate::config::FeedConfig;
 use crate::feed::RedisProbed;
+use crate::telemetry::causes::causes;
 
 /// What to say about the feed. Its address may hold a password, and is not told.
 pub async fn finding(feed: &FeedConfig) -> Finding {
@@ -15,7 +15,7 @@ pub async fn finding(feed: &FeedConfig) -> Finding {
         ),
         FeedConfig::Redis(shared) => match app::probe_feed(shared).await {
             Ok(probed) => judge(&probed),
-            Err(error) => Finding::problem("feed", chain(&error)),
+            Err(error) => Finding::problem("feed", causes(&error).to_string()),
         },
     }
 }

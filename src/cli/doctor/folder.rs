@@ -1,8 +1,8 @@
 //! The embedded store.
 
-use super::chain;
 use super::finding::Finding;
 use crate::store::inspection::FolderInspection;
+use crate::telemetry::causes::causes;
 
 /// What to say about a folder.
 pub fn findings(looked: &FolderInspection) -> Vec<Finding> {
@@ -41,7 +41,7 @@ fn data(looked: &FolderInspection) -> Finding {
             format!("version {version}, and this program knows those up to {known}"),
         )
         .advise("use the Colloquy that wrote it, or a later one"),
-        Err(error) => Finding::problem("data", chain(error))
+        Err(error) => Finding::problem("data", causes(error).to_string())
             .advise("put a copy of the folder in its place, or choose another folder with --store"),
     }
 }

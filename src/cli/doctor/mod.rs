@@ -16,11 +16,12 @@ use serde_json::{Value, json};
 
 use self::finding::{Finding, Verdict};
 use super::arguments::{Arguments, ReportFormat};
+use super::complain;
 use super::page::{self, Page};
-use super::{chain, complain};
 use crate::app;
 use crate::config::{BotConfig, StoreConfig};
 use crate::store::inspection::{StoreInspection, Survey};
+use crate::telemetry::causes::causes;
 
 /// What the command takes.
 #[derive(clap::Args, Clone, Copy)]
@@ -75,7 +76,7 @@ async fn check(arguments: &Arguments) -> Vec<Finding> {
         findings.extend(match app::inspect_store(&store).await {
             Ok(StoreInspection::Folder(folder)) => folder::findings(&folder),
             Ok(StoreInspection::Mongo(mongo)) => mongo::findings(&mongo),
-            Err(error) => vec![Finding::problem("store", chain(&error))],
+            Err(error) => vec![Finding::problem("store", causes(&error).to_string())],
         });
     }
     if let Ok(feed) = arguments.feed() {

@@ -1,11 +1,11 @@
 //! MongoDB: the server, what the user may do, and the indexes.
 
-use super::chain;
 use super::finding::Finding;
 use crate::store::StoreError;
 use crate::store::inspection::{
     Index, IndexConflict, IndexReview, MongoInspection, MongoPlace, MongoState, Topology,
 };
+use crate::telemetry::causes::causes;
 
 /// The first version that has all that is asked of it (`$dateTrunc`, of the usage figures).
 const VERSION_MIN: u32 = 5;
@@ -37,7 +37,7 @@ fn unledgered() -> Finding {
 /// A server that could not be asked.
 pub fn unreachable(place: Option<&MongoPlace>, error: &StoreError) -> Finding {
     let Some(place) = place else {
-        return Finding::problem("store", chain(error))
+        return Finding::problem("store", causes(error).to_string())
             .advise("an address looks like mongodb://USER:PASSWORD@HOST:27017/DATABASE, with %XX for signs in a password");
     };
     let advice = match error {
@@ -49,7 +49,7 @@ pub fn unreachable(place: Option<&MongoPlace>, error: &StoreError) -> Finding {
         }
     };
     let hosts = place.hosts.join(", ");
-    Finding::problem("store", format!("MongoDB at {hosts}: {}", chain(error))).advise(advice)
+    Finding::problem("store", format!("MongoDB at {hosts}: {}", causes(error))).advise(advice)
 }
 
 fn version(place: &MongoPlace, state: &MongoState) -> Finding {

@@ -1,10 +1,10 @@
 //! The keys that tokens are proven by.
 
-use super::chain;
 use super::finding::Finding;
 use crate::app;
 use crate::auth::KeysProbed;
 use crate::config::{AuthConfig, JwtAlgorithm};
+use crate::telemetry::causes::causes;
 
 /// What to say about the keys of tokens, of which none is told; nor is where they are published, which may hold a
 /// password.
@@ -17,7 +17,7 @@ pub async fn finding(auth: Option<&AuthConfig>) -> Finding {
     };
     match app::probe_tokens(auth).await {
         Ok(probed) => judge(&probed),
-        Err(error) => Finding::problem("tokens", chain(&error)).advise(
+        Err(error) => Finding::problem("tokens", causes(&error).to_string()).advise(
             "see that every --jwt-key-file is a public key (RSA of 2048 bits or more, P-256, Ed25519) or a secret, and \
              that --jwt-algorithm names what they are for",
         ),

@@ -1,16 +1,16 @@
 //! The service of a bot.
 
-use super::chain;
 use super::finding::Finding;
 use crate::app;
 use crate::bot::Probed;
 use crate::config::OpenAiConfig;
+use crate::telemetry::causes::causes;
 
 /// What to say about an OpenAI-compatible service. Its key is shown to it and to nobody else.
 pub async fn finding(service: &OpenAiConfig) -> Finding {
     match app::probe_service(service).await {
         Ok(probed) => judge(service, &probed),
-        Err(error) => Finding::problem("bot", chain(&error)),
+        Err(error) => Finding::problem("bot", causes(&error).to_string()),
     }
 }
 

@@ -56,8 +56,7 @@ enum Outgoing {
 pub async fn refuse(mut socket: WebSocket) {
     let frame = Message::Close(Some(Close::BAD_SUBPROTOCOL.frame()));
     let _ = tokio::time::timeout(CLOSE_WAIT_MAX, socket.send(frame)).await;
-    // What the client says goodbye with.
-    let _ = tokio::time::timeout(CLOSE_WAIT_MAX, socket.recv()).await;
+    read_to_goodbye(&mut socket).await;
 }
 
 /// Who opens a socket.
@@ -119,32 +118,34 @@ pub async fn serve(socket: WebSocket, schema: Schema, visitor: Visitor, drain: D
     });
     let mut session = Connection::new(schema, visitor, outbox, operations.clone(), drain);
     let writer_end = writer.abort_handle();
-    let mut is_left = false;
-    tokio::select! {
-        reason = session.read(&mut stream) => match reason {
-            Some(reason) if reason.lets_answers_pass() => {
-                if reason == Close::FORBIDDEN {
-                    operations.abort_subscriptions();
-                }
-                session.settle().await;
-                operations.halt();
-                let _ = finished.send(reason);
-                let _ = tokio::join!(writer, read_to_goodbye(&mut stream));
-            }
-            Some(reason) => {
-                let _ = finished.send(reason);
-                operations.abort_all();
-                drop(session);
-                let _ = writer.await;
-            }
-            None => is_left = true,
-        },
-        // The line is broken, or the client said goodbye in the moment of a write, which then fails.
-        () = finished.closed() => is_left = true,
+    let reason = tokio::select! {
+        reason = session.read(&mut stream) => reason,
+        // The writer gave up: the line is broken, or the client takes nothing.
+        () = finished.closed() => None,
+    };
+    if reason.as_ref().is_some_and(Close::lets_answers_pass) {
+        if reason == Some(Close::FORBIDDEN) {
+            operations.abort_subscriptions();
+        }
+        session.settle().await;
+        operations.halt();
+    } else {
+        operations.abort_all();
     }
+    drop(session);
+    let is_dead = reason == Some(Close::DEAD_PEER);
+    let writer = async {
+        if let Some(reason) = reason {
+            let _ = finished.send(reason);
+            let _ = writer.await;
+        }
+    };
+    let goodbye = async {
+        if !is_dead {
+            read_to_goodbye(&mut stream).await;
+        }
+    };
+    tokio::join!(writer, goodbye);
     operations.abort_all();
-    if is_left {
-        read_to_goodbye(&mut stream).await;
-    }
     writer_end.abort();
 }

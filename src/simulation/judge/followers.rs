@@ -238,27 +238,10 @@ impl Judge<'_> {
                 );
             }
         }
-        Self::snapshots(told, found);
         Self::ends_once(told, found);
         self.end_of_one_reply(chat, told, found);
         self.end_at_a_shutdown(told, found);
         self.what_was_missed(chat, told, found);
-    }
-
-    /// Behind a gap each reply that is under way begins with its text so far.
-    fn snapshots(told: &[Telling<'_>], found: &mut dyn FnMut(Kind, String)) {
-        let mut shown = BTreeSet::new();
-        for (_, what) in told {
-            match what {
-                Told::Resync => shown.clear(),
-                Told::Shown { reply, .. } => _ = shown.insert(*reply),
-                Told::Text { reply, .. } if !shown.contains(reply) => {
-                    let what = format!("the text of {reply} so far is told before more of it");
-                    found(Kind::WithoutSnapshot, what);
-                }
-                _ => {}
-            }
-        }
     }
 
     /// The end of a reply is told once on each connection.

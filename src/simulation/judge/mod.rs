@@ -59,8 +59,6 @@ pub enum Kind {
     AfterDeletion,
     /// A follower had another text of a reply than its cursor, or its end, stands for.
     WrongText,
-    /// A follower was told to read the chat again, and then more of a reply without the text so far.
-    WithoutSnapshot,
     /// A follower was told that a reply ended otherwise than is stored.
     WrongState,
     /// A follower was told the end of a reply twice, without being cut off in between.

@@ -1,5 +1,7 @@
 //! A server that is frozen for longer than its leases, and then goes on.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -9,6 +11,8 @@ use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 use crate::support::upstream::{Act, Upstream, finish, piece, send, stream, usage};
 
+/// Longer than a lease, with all that belongs to it.
+const PAUSE: Duration = Duration::from_secs(12);
 const REPLIES: usize = 10;
 const QUESTION: &str = "Go on";
 const USAGE: &str = "query { usage { rows { replyCount } } }";
@@ -63,5 +67,31 @@ async fn a_reply_whose_server_was_taken_for_dead_stays_as_another_closed_it_and_
     let billed: u64 = rows.iter().map(|row| row["replyCount"].as_u64().unwrap()).sum();
     assert_eq!(billed, REPLIES as u64, "{rows:?}");
     drop(b);
+    scratch.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_that_were_paused_together_take_each_other_for_alive() {
+    let scratch = Scratch::mongo_and_redis().await;
+    let paced = ["--builtin-pace", "5", "--builtin-words", "50"];
+    let [a, b] = [(); 2].map(|()| Server::start_with(&scratch, &paced));
+    // Until b has heard of the store for long enough to judge.
+    tokio::time::sleep(PAUSE).await;
+    let mut replies = Vec::new();
+    for _ in 0..REPLIES {
+        let chat = a.create_chat("A chat").await;
+        replies.push(a.send(&chat, QUESTION).await);
+    }
+    a.freeze();
+    b.freeze();
+    tokio::time::sleep(PAUSE).await;
+    // The one without replies first: every lease has expired by then.
+    b.thaw();
+    b.create_chat("A sign of life").await;
+    a.thaw();
+    for (_, message) in join_all(replies.iter().map(|reply| follow(&b, reply))).await {
+        assert_eq!(message["reply"]["state"], "COMPLETE", "{message}");
+    }
+    drop((a, b));
     scratch.remove().await;
 }

@@ -138,7 +138,7 @@ async fn a_goodbye_is_answered_also_where_a_write_fails_because_of_it() {
     let subscribe = json!({ "type": "subscribe", "id": "1", "payload": payload }).to_string();
     socket.send(Message::text(subscribe)).await.unwrap();
     socket.send(Message::Close(None)).await.unwrap();
-    // The mutation is answered meanwhile, and its answer cannot be written.
+    // Whatever comes of the mutation meanwhile cannot be written.
     tokio::time::sleep(CLOSE_WAIT_MAX / 2).await;
     let came = socket.next().await.unwrap().unwrap();
     assert!(came == Message::text(pong(&filler)), "{came:.200?}");

@@ -233,7 +233,7 @@ impl Drop for Server {
                 let log = log.join().unwrap_or_default();
                 let last: Vec<_> = log.lines().rev().take(LOGGED_LINES_MAX).collect();
                 let last = last.into_iter().rev().collect::<Vec<_>>().join("\n");
-                eprintln!("The server of the failed test ended with {status:?}. Its last words:\n{last}");
+                eprintln!("The server of the failed test ended with {status:?}. The end of its log:\n{last}");
             }
         }
     }
