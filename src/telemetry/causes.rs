@@ -38,12 +38,15 @@ fn write_one(error: &(dyn Error + 'static), to: &mut fmt::Formatter<'_>) -> fmt:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::StoreError;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the call failed")]
+    struct Failed(#[source] JoinError);
 
     #[tokio::test]
     async fn a_panic_is_told_without_its_words() {
         let panicked = tokio::spawn(async { panic!("somebody's words") }).await;
-        let error = StoreError::Failed(Box::new(panicked.unwrap_err()));
-        assert_eq!(causes(&error).to_string(), "the store failed: a task panicked");
+        let error = Failed(panicked.unwrap_err());
+        assert_eq!(causes(&error).to_string(), "the call failed: a task panicked");
     }
 }
