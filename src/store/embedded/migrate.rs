@@ -7,12 +7,11 @@ use crate::store::StoreError;
 
 /// The step to each version from the one before; `PRAGMA user_version` counts the steps a file has taken. A step
 /// that was released never changes.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 4] = [
     include_str!("migrations/1.sql"),
     include_str!("migrations/2.sql"),
     include_str!("migrations/3.sql"),
     include_str!("migrations/4.sql"),
-    include_str!("migrations/5.sql"),
 ];
 
 /// The version that [`migrate`] brings a file up to.
