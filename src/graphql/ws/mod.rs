@@ -132,20 +132,23 @@ pub async fn serve(socket: WebSocket, schema: Schema, visitor: Visitor, drain: D
     } else {
         operations.abort_all();
     }
-    drop(session);
     let is_dead = reason == Some(Close::DEAD_PEER);
-    let writer = async {
-        if let Some(reason) = reason {
-            let _ = finished.send(reason);
-            let _ = writer.await;
-        }
-    };
+    let closes = reason.is_some();
+    if let Some(reason) = reason {
+        let _ = finished.send(reason);
+    }
+    // Not before: a writer that nobody gives anything to write says that the server goes away.
+    drop(session);
     let goodbye = async {
         if !is_dead {
             read_to_goodbye(&mut stream).await;
         }
     };
-    tokio::join!(writer, goodbye);
+    if closes {
+        let _ = tokio::join!(writer, goodbye);
+    } else {
+        goodbye.await;
+    }
     operations.abort_all();
     writer_end.abort();
 }
