@@ -187,12 +187,10 @@ impl Engine {
         }
     }
 
-    /// [`Engine::follow_message`] from the beginning, of a reply that was changed: in this, and no earlier form.
+    /// [`Engine::follow_message`] from the beginning, of a reply that was changed after its end: as this message, also where
+    /// a task of this server still has an earlier form of it.
     pub fn follow_changed(self: &Arc<Self>, message: Message) -> ReplyReader {
-        let own = self.live(message.id).filter(|_| message.is_under_way());
-        let live = own.unwrap_or_else(|| self.mirror(message.clone()));
-        live.show(message);
-        live.read_from(None)
+        self.mirror(message).read_from(None)
     }
 
     /// The stored active replies of a chat, on any server, in the order in which they were requested.

@@ -117,7 +117,6 @@ pub async fn serve(socket: WebSocket, schema: Schema, visitor: Visitor, drain: D
         let _ = tokio::time::timeout(CLOSE_WAIT_MAX, sink.send(Message::Close(Some(frame)))).await;
     });
     let mut session = Connection::new(schema, visitor, outbox, operations.clone(), drain);
-    let writer_end = writer.abort_handle();
     let reason = tokio::select! {
         reason = session.read(&mut stream) => reason,
         // The writer gave up: the line is broken, or the client takes nothing.
@@ -133,9 +132,9 @@ pub async fn serve(socket: WebSocket, schema: Schema, visitor: Visitor, drain: D
         operations.abort_all();
     }
     let is_dead = reason == Some(Close::DEAD_PEER);
-    let closes = reason.is_some();
-    if let Some(reason) = reason {
-        let _ = finished.send(reason);
+    match reason {
+        Some(reason) => _ = finished.send(reason),
+        None => writer.abort(),
     }
     // Not before: a writer that nobody gives anything to write says that the server goes away.
     drop(session);
@@ -144,11 +143,6 @@ pub async fn serve(socket: WebSocket, schema: Schema, visitor: Visitor, drain: D
             read_to_goodbye(&mut stream).await;
         }
     };
-    if closes {
-        let _ = tokio::join!(writer, goodbye);
-    } else {
-        goodbye.await;
-    }
+    let _ = tokio::join!(writer, goodbye);
     operations.abort_all();
-    writer_end.abort();
 }
