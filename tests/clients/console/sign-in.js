@@ -100,7 +100,15 @@ await inBrowser(
     await signIn(page, service);
     await page.getByText("(a service)").waitFor();
     const user = page.getByRole("textbox", { name: "User" });
-    await user.fill("mira");
+    await user.fill("mir");
+    // Whoever is back on the line is told anew who they are, in the middle of what they type.
+    const answer = page.waitForResponse((response) => /viewer/.test(response.request().postData() ?? ""));
+    await page.evaluate(() => dispatchEvent(new Event("online")));
+    await (await answer).finished();
+    await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn))));
+    assert.equal(await user.inputValue(), "mir");
+    await user.press("End");
+    await page.keyboard.type("a");
     await user.press("Enter");
     await page.getByRole("link", { name: /^Tell me about the sea/ }).waitFor();
 

@@ -11,10 +11,14 @@ export function UserField(): VNode {
   const id = useId();
   const problemId = useId();
   const [isWrong, setWrong] = useState(false);
+  // What stands in the field and was not taken yet: nothing that happens meanwhile takes it away.
+  const [typed, setTyped] = useState<string | null>(null);
   const take = (text: string): void => {
     const isKnown = text.trim() === '' || parseUserId(text) !== null;
     setWrong(!isKnown);
-    if (!isKnown || text.trim() === userIdText.value) return;
+    if (!isKnown) return;
+    setTyped(null);
+    if (text.trim() === userIdText.value) return;
     userIdText.value = text.trim();
     go(START, { isToWrite: false });
   };
@@ -27,10 +31,11 @@ export function UserField(): VNode {
         id={id}
         autocomplete="off"
         spellcheck={false}
-        value={userIdText.value}
+        value={typed ?? userIdText.value}
         placeholder={String(viewer.value?.userId ?? '')}
         aria-invalid={isWrong}
         aria-describedby={isWrong ? problemId : undefined}
+        onInput={(event) => setTyped(event.currentTarget.value)}
         onChange={(event) => take(event.currentTarget.value)}
         onKeyDown={(event) => {
           if (event.key === 'Enter') take(event.currentTarget.value);
