@@ -1,6 +1,7 @@
 //! What every face expects of its peer, whatever is spoken: over a WebSocket, and before.
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
@@ -15,11 +16,25 @@ pub const WRITE_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long the closing handshake may take.
 pub const CLOSE_WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// Reads on to the peer's goodbye, at most [`CLOSE_WAIT_MAX`]. Reading also sends the answer to a goodbye: without it the
-/// peer sees a broken connection. And data that nobody read would reset the socket, and lose our own close frame.
-pub async fn read_to_goodbye<S: Stream + Unpin>(stream: &mut S) {
-    let rest = async { while stream.next().await.is_some() {} };
-    let _ = tokio::time::timeout(CLOSE_WAIT_MAX, rest).await;
+/// Sees a socket to its end: reads on while `writer` writes what is left and the close frame, and then until the peer's
+/// close frame, at most [`CLOSE_WAIT_MAX`]. Reading also sends the answer to the peer's close frame, without which it
+/// sees a broken connection. And data that nobody read would reset the socket, and lose our own close frame: after a
+/// message that was too big to be read (`is_cut`) the socket is therefore kept that long.
+pub async fn close<S: Stream + Unpin>(stream: &mut S, writer: impl Future, is_cut: bool) {
+    let mut rest = pin!(async { while stream.next().await.is_some() {} });
+    let mut writer = pin!(writer);
+    let is_over = tokio::select! {
+        () = &mut rest => true,
+        _ = &mut writer => false,
+    };
+    if is_over {
+        writer.await;
+    }
+    match (is_over, is_cut) {
+        (true, false) => {}
+        (true, true) => tokio::time::sleep(CLOSE_WAIT_MAX).await,
+        (false, _) => _ = tokio::time::timeout(CLOSE_WAIT_MAX, rest).await,
+    }
 }
 
 /// Whether what came was over the bound. The WebSocket library's own error type is not at hand here, only its words.

@@ -309,7 +309,7 @@ impl Beginning {
         let place = self.place;
         let (engine, live) = (place.engine.clone(), place.live.clone());
         let (id, chat_id) = (reply.id, chat.id);
-        live.show(reply.clone());
+        live.begin_as(reply.clone());
         if let Some(running) = engine.registry().live.get_mut(&id) {
             running.user = Some(chat.user_id.clone());
         }

@@ -210,9 +210,18 @@ impl LiveReply {
         self.id
     }
 
-    /// Takes over the message as it is stored, but for its text.
-    pub fn show(&self, message: Message) {
+    /// Takes over the message as it was stored when the reply began.
+    pub(super) fn begin_as(&self, message: Message) {
         self.change(|state| state.message = Arc::new(message));
+    }
+
+    /// Takes over the message as it is stored, but for its text, unless what is known is newer: the `updated_at` of a
+    /// stored message never goes back. Wakes no readers, because they have no more to read.
+    pub fn show(&self, message: Message) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if state.end.is_none() && state.message.updated_at <= message.updated_at {
+            state.message = Arc::new(message);
+        }
     }
 
     /// Ends the reply.

@@ -29,6 +29,7 @@ impl Engine {
         let found = registry.mirrors.get(&id);
         // A mirror that has ended may show the message as it was before an edit.
         if let Some(mirror) = found.filter(|mirror| !has_ended || mirror.ended_as(&message)) {
+            mirror.show(message);
             return mirror;
         }
         let mirror = LiveReply::new(message);

@@ -1,13 +1,13 @@
 //! What makes a reply: one task for each, its checkpoints and lease, its end, and the recovery of those whose
 //! server died.
 
-mod answers;
 mod beginning;
 mod bot_record;
 mod checkpoint;
 mod counting;
 mod ending;
 mod generation;
+mod lease_judge;
 mod live;
 mod mirror;
 mod recovery;
@@ -35,8 +35,8 @@ use crate::domain::{ChatEvent, ChatId, Clock, EndedMessage, Message, MessageId, 
 use crate::feed::Feed;
 use crate::store::{Store, StoreError};
 
-use answers::Answers;
 use bot_record::BotRecord;
+use lease_judge::LeaseJudge;
 use sweep::Sweeps;
 
 pub use beginning::{Admission, Asked, BeginError, HistoryEnd, Manner, Meanwhile, Request, Started};
@@ -75,7 +75,7 @@ pub struct Engine {
     owner: String,
     begun_at: Instant,
     bot_record: BotRecord,
-    answers: Answers,
+    lease_judge: LeaseJudge,
     sweeps: Sweeps,
     registry: Mutex<Registry>,
     tasks: TaskTracker,
@@ -127,7 +127,7 @@ impl Engine {
             store,
             feed,
             bot,
-            answers: Answers::since_now(clock.clone()),
+            lease_judge: LeaseJudge::new(clock.clone()),
             clock,
             config,
             owner,
@@ -182,7 +182,10 @@ impl Engine {
     /// [`Engine::follow`], of a reply that was just read from the store.
     pub fn follow_message(self: &Arc<Self>, message: Message, cursor: Option<ReplyCursor>) -> ReplyReader {
         match self.live(message.id) {
-            Some(live) => live.read_from(cursor),
+            Some(live) => {
+                live.show(message);
+                live.read_from(cursor)
+            }
             None => self.mirror(message).read_from(cursor).patient(MIRROR_LAG_MAX),
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::answers::PULSE_EVERY;
+use super::lease_judge::NOTE_EVERY;
 use super::{Engine, SWEEP_EVERY, count_tokens};
 use crate::domain::{Bill, ChatEvent, EndState, Message, MessageId, ReplyOutcome, TokenCount, Usage, UserId};
 use crate::store::{Claim, StoreError};
@@ -40,6 +40,10 @@ impl Engine {
                 return Ok(closed);
             }
             let found = self.store.claimable_replies(claim, REPLIES_PER_LOOK_MAX).await?;
+            // Leases expired also while this server and the others were paused in between.
+            if claim == Claim::Lapsed && !self.lease_judge.may_judge() {
+                return Ok(closed);
+            }
             let is_all = found.len() < REPLIES_PER_LOOK_MAX;
             let progress = self.close_all(claim, found).await?;
             closed += progress;
@@ -55,9 +59,9 @@ impl Engine {
         let begun = Instant::now();
         self.store.ping().await?;
         if begun.elapsed() > ANSWER_WAIT_MAX {
-            self.answers.restart();
+            self.lease_judge.note_unavailable();
         }
-        Ok(self.answers.may_judge())
+        Ok(self.lease_judge.may_judge())
     }
 
     /// Closes those of these replies that meet the claim. Returns how many it closed.
@@ -179,17 +183,15 @@ impl Engine {
         Ok(is_closed)
     }
 
-    /// Closes the replies of other servers that meet the claim, again and again until the engine shuts down.
+    /// Closes the replies of other servers that meet the claim, again and again until the engine shuts down; and notes
+    /// meanwhile that this server runs, without which no lease counts as expired.
     pub fn keep_recovering(self: &Arc<Self>, claim: Claim<'static>) {
         let engine = self.clone();
         self.tasks.spawn(async move {
-            let pulse = || {
-                engine
-                    .shutdown
-                    .run_until_cancelled(tokio::time::sleep(PULSE_EVERY))
-            };
-            while pulse().await.is_some() {
-                engine.answers.pulse();
+            let mut notes = tokio::time::interval(NOTE_EVERY);
+            notes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            while engine.shutdown.run_until_cancelled(notes.tick()).await.is_some() {
+                engine.lease_judge.note_running();
             }
         });
         let engine = self.clone();
@@ -202,7 +204,7 @@ impl Engine {
                     Ok(closed) => tracing::info!(closed, "closed replies whose server died"),
                     Err(error) => {
                         if matches!(error, StoreError::Unavailable(_)) {
-                            engine.answers.restart();
+                            engine.lease_judge.note_unavailable();
                         }
                         tracing::warn!(
                             error = %causes(&error),

@@ -104,7 +104,7 @@ impl Engine {
                 let mirror = self.mirror(message.clone());
                 match tokio::time::timeout(STOP_WAIT_MAX, mirror.ended()).await {
                     Ok(ended) => Ok(ended.into_message()),
-                    Err(_) if !self.answers.may_judge() => Ok(Some(message)),
+                    Err(_) if !self.lease_judge.may_judge() => Ok(Some(message)),
                     // Its server may have died: if its lease has expired, it is closed here.
                     Err(_) => {
                         let id = message.id;
@@ -152,9 +152,7 @@ impl Engine {
         let mut waits = Waits::for_store();
         let deadline = Instant::now() + INTERRUPTION_TRIED_FOR;
         while let Err(error) = self.stop_earlier(&reply, &interruption.by).await {
-            {
-                tracing::warn!(message.id = %reply.id, error = %causes(&error), "earlier replies could not be stopped yet");
-            }
+            tracing::warn!(message.id = %reply.id, error = %causes(&error), "earlier replies could not be stopped yet");
             let is_over = Instant::now() >= deadline;
             if is_over || self.shutdown.run_until_cancelled(waits.wait()).await.is_none() {
                 return;

@@ -153,6 +153,8 @@ impl ChatFollower {
             Ok(update) => update,
             // Deleted since; its deletion event follows.
             Err(Error::NotFound(_)) => None,
+            // The store is unavailable, and the client was told so: once it answers, the client reads the chat again.
+            Err(_) if self.look_at.is_some() => None,
             // The store is unavailable: the client reads the chat when it can.
             Err(error) => {
                 tracing::warn!(chat.id = %self.chat, error = %causes(&error), "a follower is told to read the chat again");
@@ -259,10 +261,10 @@ impl ChatFollower {
         Ok(())
     }
 
-    /// A changed message, as it is told. Its text may be another than was sent of a reply that is still followed: that of
-    /// a checkpoint, or whole already. While the reply grows it is told with what was sent, and the text goes on behind
-    /// that; one that has ended is sent once more from its beginning, because what its reader has may be older than the
-    /// change.
+    /// The changed message to send. Of a reply that is still followed, its stored text is not what was sent: it is that of
+    /// a checkpoint, or whole already. A growing reply is sent with the text that was sent of it, which partials continue.
+    /// Where that text is not here yet, because a client resumed at a server that is behind, and for a reply that has
+    /// ended, the reply is sent from its beginning again.
     fn as_followed(&mut self, mut message: Message) -> Message {
         let Some(sent) = self.sent.get(&message.id) else {
             return message;
@@ -271,9 +273,12 @@ impl ChatFollower {
         let followed = replies.find(|followed| followed.reply.id() == message.id);
         match followed.filter(|_| message.is_under_way()) {
             Some(followed) => {
-                followed.reply.show(message.clone());
-                if let Some(text) = sent.and_then(|sent| followed.reply.text_before(sent)) {
-                    message.text = text;
+                let reply = followed.reply.clone();
+                reply.show(message.clone());
+                match sent.map(|sent| reply.text_before(sent)) {
+                    Some(Some(text)) => message.text = text,
+                    Some(None) => self.push(None, reply.read_from(None)),
+                    None => {}
                 }
             }
             None => {

@@ -203,7 +203,10 @@ impl Reader {
                 self.texts.insert(message.id, text);
                 Told::Shown {
                     reply: message.id,
-                    reaction: message.reaction.clone(),
+                    reaction: message
+                        .reaction
+                        .clone()
+                        .filter(|_| !is_put_back(Fault::ReactionTakenBack)),
                     is_exact,
                 }
             }

@@ -171,6 +171,7 @@ pub enum Effect {
     Updated {
         chat: ChatId,
         id: MessageId,
+        reaction: Option<String>,
     },
     Deleted {
         chat: ChatId,

@@ -195,8 +195,9 @@ impl RecordedStore {
             let before = store.messages(&[id]).await?.pop();
             let updated = store.deref().update_message(chat, id, &change, now).await?;
             // Of what stays as it was nobody needs to be told.
-            if updated.is_some() && updated != before {
-                store.did(Effect::Updated { chat, id });
+            if let Some(message) = updated.as_ref().filter(|_| updated != before) {
+                let reaction = message.reaction.clone();
+                store.did(Effect::Updated { chat, id, reaction });
             }
             Ok(updated)
         })

@@ -58,6 +58,7 @@ const FAULTS: &[(Fault, Kind, u64)] = &[
     (Fault::EndsNotRead, Kind::EndUntold, 100),
     (Fault::EndToldAgain, Kind::EndTwice, 100),
     (Fault::ReactionLost, Kind::Stale, 300),
+    (Fault::ReactionTakenBack, Kind::Stale, 300),
     (Fault::PartialLost, Kind::WrongText, 100),
 ];
 

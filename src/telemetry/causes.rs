@@ -5,8 +5,8 @@ use std::fmt;
 
 use tokio::task::JoinError;
 
-/// An error, and behind colons what caused it, down to the first cause. Formatted as text, because the JSON format of the
-/// log writes of an error value only its own words, and drops its sources.
+/// An error followed by its causes, down to the first, separated by colons. It is formatted as text, because the JSON
+/// format of the log omits the sources of an error value.
 pub struct Causes<'a>(&'a (dyn Error + 'static));
 
 /// An error with its causes.

@@ -10,6 +10,7 @@ mod message;
 mod operation;
 mod operations;
 
+use std::future::ready;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Schema;
 use crate::drain::Drain;
-use crate::peer::{CLOSE_WAIT_MAX, WRITE_WAIT_MAX, read_to_goodbye};
+use crate::peer::{self, CLOSE_WAIT_MAX, WRITE_WAIT_MAX};
 use crate::service::Session;
 use crate::telemetry::faces::Face;
 use crate::telemetry::streams::slow_reader;
@@ -56,7 +57,7 @@ enum Outgoing {
 pub async fn refuse(mut socket: WebSocket) {
     let frame = Message::Close(Some(Close::BAD_SUBPROTOCOL.frame()));
     let _ = tokio::time::timeout(CLOSE_WAIT_MAX, socket.send(frame)).await;
-    read_to_goodbye(&mut socket).await;
+    peer::close(&mut socket, ready(()), false).await;
 }
 
 /// Who opens a socket.
@@ -76,17 +77,13 @@ pub async fn serve(socket: WebSocket, schema: Schema, visitor: Visitor, drain: D
     let alive = operations.clone();
     // Reading never waits for writing: a stop or a pong gets through while a frame is stuck.
     let writer = tokio::spawn(async move {
-        let mut close = None;
-        loop {
+        let close = loop {
             let frame = tokio::select! {
                 biased;
-                reason = &mut finishes => { close = reason.ok(); break }
-                outgoing = outgoing.recv() => match outgoing {
-                    Some(outgoing) => match alive.frame(*outgoing) {
-                        Some(frame) => frame,
-                        None => continue,
-                    }
-                    None => break,
+                reason = &mut finishes => break reason.ok(),
+                Some(outgoing) = outgoing.recv() => match alive.frame(*outgoing) {
+                    Some(frame) => frame,
+                    None => continue,
                 }
             };
             match tokio::time::timeout(WRITE_WAIT_MAX, sink.send(frame)).await {
@@ -94,11 +91,10 @@ pub async fn serve(socket: WebSocket, schema: Schema, visitor: Visitor, drain: D
                 Ok(Err(_)) => return,
                 Err(_) => {
                     slow_reader(Face::Graphql);
-                    close = Some(Close::SLOW_CONSUMER);
-                    break;
+                    break Some(Close::SLOW_CONSUMER);
                 }
             }
-        }
+        };
         let close = close.unwrap_or(Close::GOING_AWAY);
         if close.lets_answers_pass() {
             // What was answered, and how replies ended, is said first.
@@ -131,18 +127,11 @@ pub async fn serve(socket: WebSocket, schema: Schema, visitor: Visitor, drain: D
     } else {
         operations.abort_all();
     }
-    let is_dead = reason == Some(Close::DEAD_PEER);
+    let is_cut = reason == Some(Close::TOO_BIG);
     match reason {
         Some(reason) => _ = finished.send(reason),
         None => writer.abort(),
     }
-    // Not before: a writer that nobody gives anything to write says that the server goes away.
-    drop(session);
-    let goodbye = async {
-        if !is_dead {
-            read_to_goodbye(&mut stream).await;
-        }
-    };
-    let _ = tokio::join!(writer, goodbye);
+    peer::close(&mut stream, writer, is_cut).await;
     operations.abort_all();
 }

@@ -34,7 +34,7 @@ use super::rest;
 use super::rest::refusal::{Refusal, detail, refused};
 use crate::domain::{ChatId, Timestamp, Viewer};
 use crate::drain::{self, ANSWER_WAIT_MAX, Drain};
-use crate::peer::{self, Address, read_to_goodbye};
+use crate::peer::{self, Address};
 use crate::service::{RETRY_AFTER_SECONDS, Seat, Service, Session, StreamKind, StreamPlace};
 use crate::telemetry::faces::{self, Face as Caller};
 use crate::telemetry::spans::{self, RequestId};
@@ -267,12 +267,10 @@ async fn serve(socket: WebSocket, face: Face, end: End) {
         // Nothing more is read, and what was is confirmed, so that nobody sends it again elsewhere.
         let _ = tokio::time::timeout(ANSWER_WAIT_MAX, working).await;
     }
+    let is_cut = reason == Some(TOO_BIG);
     if let Some(reason) = reason {
         let _ = finished.send(reason).await;
     }
     drop(finished);
-    if reason != Some(DEAD_PEER) {
-        read_to_goodbye(&mut stream).await;
-    }
-    let _ = talking.await;
+    peer::close(&mut stream, talking, is_cut).await;
 }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::stage::{Answer, Stage};
 use super::worker::replay;
-use super::{Close, GOING_AWAY, SLOW_CONSUMER, TOLD_MAX, TOO_BIG};
+use super::{Close, GOING_AWAY, SLOW_CONSUMER, TOLD_MAX};
 use crate::domain::{ChatCursor, MessageId, Viewer};
 use crate::peer::{CLOSE_WAIT_MAX, PING_EVERY, WRITE_WAIT_MAX};
 use crate::service::{ChatUpdate, ReplyUpdate, Service};
@@ -140,10 +140,6 @@ impl Talker {
             };
             // A peer that does not even take the close frame is dropped with the socket.
             let _ = tokio::time::timeout(CLOSE_WAIT_MAX, sink.send(Message::Close(Some(frame)))).await;
-            if code == TOO_BIG.0 {
-                // Most of the frame was not read: to drop the socket now would take the farewell back.
-                tokio::time::sleep(CLOSE_WAIT_MAX).await;
-            }
         }
     }
 

@@ -10,7 +10,7 @@ use crate::simulation::history::{ENDED, ENDED_HURT, ENDED_UNSTORED, Effect, KILL
 type Telling<'a> = (usize, &'a Told);
 type Tellings<'a> = Vec<Telling<'a>>;
 
-/// What changes of a message or a chat.
+/// The part of a message or a chat that is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Content<'a> {
     Text(&'a str),
@@ -34,7 +34,7 @@ impl Judge<'_> {
                     };
                     (message.chat_id, event)
                 }
-                Effect::Updated { chat, id } => (*chat, ChatEvent::MessageUpdated(EventMessage::Id(*id))),
+                Effect::Updated { chat, id, .. } => (*chat, ChatEvent::MessageUpdated(EventMessage::Id(*id))),
                 Effect::Deleted { chat, id } => (*chat, ChatEvent::MessageDeleted(*id)),
                 // Whoever found by itself a reply that nobody told of, finds by itself that it is gone.
                 Effect::Removed { chat, id } if self.was_told_of(*id) => {
@@ -241,7 +241,77 @@ impl Judge<'_> {
         Self::ends_once(told, found);
         self.end_of_one_reply(chat, told, found);
         self.end_at_a_shutdown(told, found);
+        self.reactions_taken_back(told, found);
         self.what_was_missed(chat, told, found);
+    }
+
+    /// Where a follower is shown a reply, its reaction is not older than what this connection told of it before; nor,
+    /// where the connection began with a resync, than what was stored when it was opened.
+    fn reactions_taken_back(&self, told: &[Telling<'_>], found: &mut dyn FnMut(Kind, String)) {
+        let mut known = BTreeMap::new();
+        let mut opened = None;
+        for (at, what) in told {
+            match what {
+                Told::Connected { .. } => {
+                    known.clear();
+                    opened = Some(*at);
+                }
+                Told::Resync => {
+                    if let Some(opened) = opened {
+                        known = self.reactions_before(opened);
+                    }
+                }
+                Told::Shown { reply, reaction, .. } => {
+                    let change = self.change_to(*reply, reaction.as_deref());
+                    if change < known.get(reply).copied() {
+                        let what =
+                            format!("a reaction to {reply} is known, and not taken back to {reaction:?}");
+                        found(Kind::Stale, what);
+                    }
+                }
+                _ => {}
+            }
+            if let Told::Updated { id, reaction, .. }
+            | Told::Shown {
+                reply: id, reaction, ..
+            } = what
+                && let Some(change) = self.change_to(*id, reaction.as_deref())
+            {
+                let latest = known.entry(*id).or_insert(change);
+                *latest = change.max(*latest);
+            }
+            if !matches!(what, Told::Connected { .. }) {
+                opened = None;
+            }
+        }
+    }
+
+    /// The changes of reactions, in the order in which they were stored: where, of which message, and to what.
+    fn reactions(&self) -> impl Iterator<Item = (usize, MessageId, Option<&str>)> {
+        let notes = self.history.iter().enumerate();
+        notes.filter_map(|(at, entry)| match &entry.note {
+            Note::Did {
+                effect: Effect::Updated { id, reaction, .. },
+                ..
+            } => Some((at, *id, reaction.as_deref())),
+            _ => None,
+        })
+    }
+
+    /// Where a message got this reaction; `None` if it never did, as without one.
+    fn change_to(&self, message: MessageId, reaction: Option<&str>) -> Option<usize> {
+        let mut changes = self.reactions();
+        let change = changes.find(|(_, id, to)| *id == message && to.is_some() && *to == reaction);
+        change.map(|(at, ..)| at)
+    }
+
+    /// Where each message got the reaction that it had at a place of the history.
+    fn reactions_before(&self, place: usize) -> BTreeMap<MessageId, usize> {
+        let changes = self.reactions().take_while(|(at, ..)| *at < place);
+        let latest: BTreeMap<_, _> = changes.map(|(_, id, to)| (id, to)).collect();
+        let had = latest.into_iter();
+        had.filter_map(|(id, to)| Some((id, self.change_to(id, to)?)))
+            .collect()
     }
 
     /// The end of a reply is told once on each connection.

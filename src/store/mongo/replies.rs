@@ -179,7 +179,7 @@ impl MongoStore {
         match self.record(id, bill).await {
             Err(error @ (StoreError::Failed(_) | StoreError::Corrupt(_))) => {
                 // It would fail each time. The reply is to end all the same.
-                tracing::error!(error = %causes(&error), message = %id, "what a reply used is not recorded; `colloquy recount` may do it");
+                tracing::error!(error = %causes(&error), message = %id, "what a reply used is not recorded; `colloquy recount` records it, unless its server died");
                 Ok(())
             }
             recorded => recorded,

@@ -102,10 +102,14 @@ await inBrowser(
     const user = page.getByRole("textbox", { name: "User" });
     await user.fill("mir");
     // Whoever is back on the line is told anew who they are, in the middle of what they type.
-    const answer = page.waitForResponse((response) => /viewer/.test(response.request().postData() ?? ""));
+    await page.route(`${server}/graphql`, async (route) => {
+      const answer = await route.fetch();
+      const body = (await answer.text()).replace('"userId":"console-tests"', '"userId":"another name"');
+      await route.fulfill({ response: answer, body });
+    });
     await page.evaluate(() => dispatchEvent(new Event("online")));
-    await (await answer).finished();
-    await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn))));
+    await page.waitForFunction(() => document.querySelector(".user-field input").placeholder === "another name");
+    await page.unroute(`${server}/graphql`);
     assert.equal(await user.inputValue(), "mir");
     await user.press("End");
     await page.keyboard.type("a");

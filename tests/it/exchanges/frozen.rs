@@ -11,7 +11,7 @@ use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 use crate::support::upstream::{Act, Upstream, finish, piece, send, stream, usage};
 
-/// Longer than a lease, with all that belongs to it.
+/// Longer than a lease, and the time until the next look for expired ones.
 const PAUSE: Duration = Duration::from_secs(12);
 const REPLIES: usize = 10;
 const QUESTION: &str = "Go on";
@@ -71,7 +71,7 @@ async fn a_reply_whose_server_was_taken_for_dead_stays_as_another_closed_it_and_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn servers_that_were_paused_together_take_each_other_for_alive() {
+async fn servers_that_were_paused_together_close_no_reply_of_each_other() {
     let scratch = Scratch::mongo_and_redis().await;
     let paced = ["--builtin-pace", "5", "--builtin-words", "50"];
     let [a, b] = [(); 2].map(|()| Server::start_with(&scratch, &paced));

@@ -1,11 +1,13 @@
 //! What an event costs MongoDB, however many follow a chat; and what a follower is told who reads late.
 
 use colloquy::config::Limits;
-use colloquy::domain::{Author, CONTENT_BYTES_MAX, ChatChange, ChatEvent, Viewer, WhileReplying};
+use colloquy::domain::{
+    Author, CONTENT_BYTES_MAX, ChatChange, ChatEvent, MessageChange, TextDigest, Viewer, WhileReplying,
+};
 use colloquy::engine::ReplyUpdate;
 use colloquy::feed::Feed;
 use colloquy::service::{ChatUpdate, Manner, Prompt};
-use colloquy::store::{ChatStore, MessageStore};
+use colloquy::store::{ChatStore, MessageStore, ReplyStore};
 
 use super::recorder::Recorder;
 use super::serve;
@@ -146,5 +148,81 @@ async fn a_reply_that_is_changed_before_its_end_is_read_ends_as_it_was_changed()
         matches!(next, Some(ChatUpdate::Reply(ReplyUpdate::Snapshot { .. }))),
         "{told:?}"
     );
+    scratch.remove().await;
+}
+
+/// Two servers of one database that tell each other nothing: what one of them knows, the other reads in the store.
+#[tokio::test]
+async fn a_server_that_is_behind_sends_a_changed_reply_from_its_beginning_again() {
+    let [known, ahead, later] = ["The sea", "The sea is wide", "The sea is wide and deep"];
+    let scratch = Scratch::mongo().await;
+    let (store, _) = Recorder::open(&scratch).await;
+    let (service, _) = serve(store.clone(), Limits::default());
+    let (chat, viewer) = (make::stored_chat(&*store).await, Viewer::Anonymous);
+    let exchange = make::reply_to_stored(chat.id, "another server");
+    let (reply, lease) = (exchange.reply.id, exchange.lease);
+    store.begin_exchange(&exchange).await.unwrap();
+    store
+        .checkpoint(chat.id, reply, "another server", known, lease)
+        .await
+        .unwrap();
+
+    let mut follower = service.follow_chat(&viewer, chat.id, None).await.unwrap();
+    let (_, mut cursor) = follower.next().await.unwrap();
+    cursor.replies = vec![(reply, Some(TextDigest::of(ahead).cursor()))];
+    let resumed = service
+        .follow_chat(&viewer, chat.id, Some(&cursor.encode()))
+        .await;
+    let mut resumed = resumed.unwrap();
+    service
+        .add_reaction(&viewer, reply, "👍".to_owned())
+        .await
+        .unwrap();
+    let Some((ChatUpdate::MessageUpdated(changed), _)) = resumed.next().await else {
+        panic!("no change");
+    };
+    assert_eq!(changed.text, known);
+    store
+        .checkpoint(chat.id, reply, "another server", later, lease)
+        .await
+        .unwrap();
+    let mut text = changed.text;
+    while text != later {
+        match resumed.next().await.unwrap().0 {
+            ChatUpdate::Reply(ReplyUpdate::Snapshot { text: whole, .. }) => text = whole,
+            ChatUpdate::Reply(ReplyUpdate::Partial { text: more, .. }) => text.push_str(&more),
+            other => panic!("{other:?}"),
+        }
+        assert!(later.starts_with(&text), "{text}");
+    }
+    scratch.remove().await;
+}
+
+#[tokio::test]
+async fn the_text_behind_a_resync_takes_no_reaction_back() {
+    const REACTION: &str = "👍";
+    let scratch = Scratch::mongo().await;
+    let (store, _) = Recorder::open(&scratch).await;
+    let (service, _) = serve(store.clone(), Limits::default());
+    let (chat, viewer) = (make::stored_chat(&*store).await, Viewer::Anonymous);
+    let exchange = make::reply_to_stored(chat.id, "another server");
+    let reply = exchange.reply.id;
+    store.begin_exchange(&exchange).await.unwrap();
+    // It is followed here, and changed on a server that does not tell.
+    let _reader = service.follow_reply(&viewer, reply, None).await.unwrap();
+    let change = MessageChange {
+        reaction: Some(Some(REACTION.to_owned())),
+        ..MessageChange::default()
+    };
+    store
+        .update_message(chat.id, reply, &change, make::now())
+        .await
+        .unwrap();
+    let mut follower = service.follow_chat(&viewer, chat.id, None).await.unwrap();
+    assert!(matches!(follower.next().await, Some((ChatUpdate::Resync, _))));
+    let Some((ChatUpdate::Reply(ReplyUpdate::Snapshot { message, .. }), _)) = follower.next().await else {
+        panic!("no text");
+    };
+    assert_eq!(message.reaction.as_deref(), Some(REACTION));
     scratch.remove().await;
 }

@@ -210,4 +210,11 @@ impl Socket {
             message => panic!("{message:?} instead of {code}"),
         }
     }
+
+    /// Sends a message of which the server reads no more than the beginning, and only then looks at what came.
+    pub async fn send_in_vain(&mut self, message: Value) {
+        let sending = self.0.send(Message::text(message.to_string()));
+        let sent = tokio::time::timeout(Duration::from_millis(500), sending).await;
+        assert!(sent.is_err(), "{sent:?}, although nobody reads it");
+    }
 }
