@@ -51,19 +51,17 @@ pub async fn serve(config: Config, watched: Watched) -> Result<(), Box<dyn Error
             "no authentication is configured: whoever reaches this server may act for any user"
         ),
     }
-    // Connections that come before the store is open wait in the listener's queue.
-    writeln!(
-        std::io::stdout(),
+    let welcome = format!(
         "Colloquy listens on http://{address} — GraphiQL: http://{address}/graphql, REST: http://{address}/docs, \
          metrics: http://{scraped}/metrics"
-    )?;
+    );
     let served = app::run(
         config,
         Listeners {
             faces,
             metrics: figures,
         },
-        told_to_stop(),
+        told_to_stop(welcome),
     )
     .await;
     if let Some(traces) = traces {
@@ -72,10 +70,14 @@ pub async fn serve(config: Config, watched: Watched) -> Result<(), Box<dyn Error
     Ok(served?)
 }
 
-/// An item for each SIGTERM and each Ctrl-C.
-fn told_to_stop() -> impl Stream<Item = ()> {
-    // Not before somebody listens: until the store is open, the default of a signal ends the process.
-    stream::once(async {
+/// An item for each SIGTERM and each Ctrl-C. When it is first asked for, the store is open and requests are answered:
+/// it prints `welcome` then.
+fn told_to_stop(welcome: String) -> impl Stream<Item = ()> {
+    // Not before that: until the store is open, the default of a signal ends the process.
+    stream::once(async move {
+        if let Err(error) = writeln!(std::io::stdout(), "{welcome}") {
+            tracing::warn!(%error, "standard output cannot be written to");
+        }
         let kinds = [SignalKind::terminate(), SignalKind::interrupt()].into_iter();
         // Without a handler that default stays, which is a stop as well.
         stream::select_all(kinds.filter_map(|kind| signal(kind).ok().map(SignalStream::new)))

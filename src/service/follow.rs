@@ -267,6 +267,11 @@ impl ChatFollower {
     /// ended, the reply is sent from its beginning again.
     fn as_followed(&mut self, mut message: Message) -> Message {
         let Some(sent) = self.sent.get(&message.id) else {
+            // Changed by another server before the event of its beginning is here, which knows nothing of the change.
+            if message.is_under_way() && !self.ended.has(message.id) {
+                let reader = self.service.engine.follow_message(message.clone(), None);
+                self.push(None, reader);
+            }
             return message;
         };
         let mut replies = self.replies.iter();

@@ -16,7 +16,9 @@ const SEEDS: u64 = 300;
     reason = "how `make simulate` says what is wanted"
 )]
 fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
-    std::env::var(name).ok()?.parse().ok()
+    let value = std::env::var(name).ok().filter(|value| !value.is_empty())?;
+    let parsed = value.parse().ok();
+    Some(parsed.unwrap_or_else(|| panic!("{name} cannot be {value:?}")))
 }
 
 #[test]
@@ -83,23 +85,35 @@ fn each_fault_that_is_put_back_is_found() {
 }
 
 /// Prints the shortest history of each breach of the seed in `COLLOQUY_SIMULATE_SHOW`, with the fault put back that
-/// `COLLOQUY_SIMULATE_FAULT` names. Without a seed: of one breach of a seed in which a fault is put back, so that there is
-/// something to show.
+/// `COLLOQUY_SIMULATE_FAULT` names; the whole history if there is no breach. Without a seed: of the seed 2 without a bound
+/// of active replies, so that there is something to show.
 #[test]
 fn the_history_of_a_seed_can_be_shown() {
     let seed = setting::<u64>("COLLOQUY_SIMULATE_SHOW");
-    let example = seed.is_none();
-    let wanted = setting::<String>("COLLOQUY_SIMULATE_FAULT");
-    let named = |name: &String| FAULTS.iter().find(|(fault, ..)| format!("{fault:?}") == *name);
-    let fault = wanted.map(|name| named(&name).expect("a name of `FAULTS`").0);
-    put_back(if example { Some(Fault::NoBound) } else { fault });
+    let fault = setting::<String>("COLLOQUY_SIMULATE_FAULT").map(|name| {
+        let names = || FAULTS.iter().map(|(fault, ..)| (format!("{fault:?}"), *fault));
+        let named = names().find(|(other, _)| *other == name);
+        let all = || names().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
+        named
+            .unwrap_or_else(|| panic!("no fault is called {name}, but {}", all()))
+            .1
+    });
+    let is_example = seed.is_none() && fault.is_none();
+    put_back(if is_example { Some(Fault::NoBound) } else { fault });
     let plan = Plan::of(seed.unwrap_or(2));
-    let steps = plan.steps.len();
-    let mut breaches = run(&plan).breaches;
-    if example {
-        assert!(!breaches.is_empty(), "seed 2 breaches nothing without a bound");
+    let outcome = run(&plan);
+    let mut breaches = outcome.breaches;
+    if breaches.is_empty() {
+        assert!(!is_example, "seed 2 breaches nothing without a bound");
+        for entry in outcome.history {
+            println!("{entry}");
+        }
+        println!("seed {} breaches nothing", plan.seed);
+    }
+    if is_example {
         breaches.truncate(1);
     }
+    let steps = plan.steps.len();
     for breach in breaches {
         let report = report(plan.clone(), breach.kind);
         println!("{report}");

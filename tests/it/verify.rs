@@ -260,6 +260,11 @@ fn what_cannot_be_tried_is_said_and_ends_with_2() {
         (&["--minutes", "1", "--seconds", "5"], "cannot be used with"),
         (&["--store", "postgres://user:secret@host/db"], "mongodb://"),
         (&["--store", nowhere, "--servers", "1"], "did not start"),
+        (
+            &["--store", nowhere, "--feed", "redis://user:secret@127.0.0.1:1"],
+            "the feed cannot be used",
+        ),
+        (&["--feed", "redis://user:secret@127.0.0.1:1"], "share a MongoDB"),
     ] {
         let output = verify(arguments, &folder).output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);

@@ -29,7 +29,8 @@ pub fn findings(looked: &MongoInspection) -> Vec<Finding> {
 fn unledgered() -> Finding {
     Finding::warning(
         "usage",
-        "replies that version 0.1.0 wrote are not in the ledger, so neither `usage` nor quotas know of them",
+        "some stored replies are not in the ledger, so neither `usage` nor quotas know of them: version 0.1.0 wrote them, or \
+         the ledger was restored from another moment",
     )
     .advise("run `colloquy recount` once all servers are of this version")
 }

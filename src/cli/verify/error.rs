@@ -16,6 +16,9 @@ pub enum VerifyError {
     /// There is no scratch database, or it could not be removed.
     #[error("the scratch database")]
     Store(#[from] StoreError),
+    /// Servers would go on without the feed, and the trial would say nothing of it.
+    #[error("the feed cannot be used: {0}")]
+    Feed(String),
     /// A file, a process or a port could not be had.
     #[error("a file, a process or a port is not to be had")]
     Io(#[from] std::io::Error),

@@ -38,7 +38,10 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::arguments::Arguments;
 use super::{complain, page};
-use crate::config::FeedConfig;
+use crate::app;
+use crate::config::{ConfigError, FeedConfig, StoreConfig};
+use crate::feed::RedisProbed;
+use crate::telemetry::causes::causes;
 pub use arguments::VerifyArguments;
 use bot::Bot;
 use error::VerifyError;
@@ -81,11 +84,12 @@ pub async fn verify(arguments: &Arguments, options: &VerifyArguments) -> ExitCod
 
 async fn trial(arguments: &Arguments, options: &VerifyArguments) -> Result<Report, VerifyError> {
     let store = arguments.given_store().transpose()?;
+    let feed = arguments.feed()?;
+    look_for(&feed, store.as_ref()).await?;
     let mut workshop = tempfile::Builder::new().prefix("colloquy-verify-").tempdir()?;
     let id: String = random::<6>()?.iter().map(|byte| format!("{byte:02x}")).collect();
     let place = Place::choose(store.as_ref(), workshop.path(), &id).await?;
     let plan = Plan::new(options, place.is_shared())?;
-    let feed = arguments.feed()?;
     let mut rng = Rng::with_seed(plan.seed);
     let ledger = Arc::new(Ledger::default());
     let bot = Bot::start(rng.fork(), ledger.clone()).await?;
@@ -147,6 +151,21 @@ async fn hear(ends: Ends) -> std::io::Result<()> {
         end.cancel();
     }
     Ok(())
+}
+
+/// Fails if the feed is a Redis that does not answer, or that no servers share.
+async fn look_for(feed: &FeedConfig, store: Option<&StoreConfig>) -> Result<(), VerifyError> {
+    let FeedConfig::Redis(shared) = feed else {
+        return Ok(());
+    };
+    if !matches!(store, Some(StoreConfig::Mongo(_))) {
+        return Err(ConfigError::FeedWithoutSharedStore.into());
+    }
+    match app::probe_feed(shared).await {
+        Ok(RedisProbed::Answered { .. }) => Ok(()),
+        Ok(RedisProbed::Failed(why)) => Err(VerifyError::Feed(why)),
+        Err(error) => Err(VerifyError::Feed(causes(&error).to_string())),
+    }
 }
 
 /// How servers are started on a place.

@@ -39,8 +39,6 @@ async fn a_machine_with_nothing_on_it_is_well_and_stays_as_it_is() {
 async fn a_folder_in_use_and_an_address_in_use_are_seen() {
     let scratch = Scratch::embedded().await;
     let server = Server::start(&scratch);
-    // It listens before its store is open.
-    server.create_chat("first").await;
     let address = server.url.trim_start_matches("http://");
     let report = Report::of(&scratch.address(), &["--listen", address]);
     assert_eq!(report.code, 0, "{}", report.printed);
