@@ -45,6 +45,8 @@ pub enum Fault {
     EndToldAgain,
     /// The end of a reply tells nothing of the reaction to it.
     ReactionLost,
+    /// Nobody notices that a server has died with events in its hands.
+    DeathUnnoticed,
     /// A reply that is shown from its beginning again has no reaction any more.
     ReactionTakenBack,
     /// A part of a reply's text does not reach whoever follows it.

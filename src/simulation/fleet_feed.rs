@@ -114,6 +114,12 @@ impl Broker {
         self.changes.send_replace(());
     }
 
+    /// Every log begins anew: nobody knows what is missing.
+    pub fn renew_all(&self) {
+        lock(&self.kept).memory.logs.clear();
+        self.changes.send_replace(());
+    }
+
     fn keep_piece(&self, reply: MessageId, offset: usize, piece: &str) -> usize {
         let kept = {
             let mut kept = lock(&self.kept);

@@ -182,7 +182,12 @@ impl Reader {
                 if let Some(so_far) = self.texts.get_mut(&id).filter(|_| is_growing) {
                     so_far.clone_from(&text);
                 }
-                Told::Updated { id, text, reaction }
+                Told::Updated {
+                    id,
+                    text,
+                    reaction,
+                    is_growing,
+                }
             }
             ChatUpdate::MessageDeleted(id) => Told::Deleted(id),
             ChatUpdate::ChatUpdated(chat) => Told::ChatUpdated { title: chat.title },

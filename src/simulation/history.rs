@@ -68,6 +68,8 @@ pub enum Note {
     Wrote { call: usize, reply: MessageId },
     /// A server began, ended, or was hurt.
     Server { server: ServerRun, what: String },
+    /// A server was missed, and all logs began anew.
+    Missed { server: ServerRun },
     /// The feed was saved or came back.
     Feed { what: &'static str },
 }
@@ -131,6 +133,8 @@ pub enum Told {
         id: MessageId,
         text: String,
         reaction: Option<String>,
+        /// Whether it is a reply that has not ended.
+        is_growing: bool,
     },
     Deleted(MessageId),
     ChatUpdated {
@@ -222,6 +226,7 @@ impl fmt::Display for Entry {
             }
             Note::Wrote { call, reply } => write!(out, "c{call} is the text of {reply}"),
             Note::Server { server, what } => write!(out, "server {server} {what}"),
+            Note::Missed { server } => write!(out, "server {server} is missed, and all logs begin anew"),
             Note::Feed { what } => write!(out, "the feed {what}"),
         }
     }

@@ -51,7 +51,7 @@ const FAULTS: &[(Fault, Kind, u64)] = &[
     (Fault::StopNotStored, Kind::StopMissed, 300),
     (Fault::BillLost, Kind::Unbilled, 300),
     (Fault::ClocksDecide, Kind::OrderNotRising, 100),
-    (Fault::OldRunContinued, Kind::MissedUnseen, 1_000),
+    (Fault::OldRunContinued, Kind::MissedUnseen, 3_000),
     (Fault::DroppedEvents, Kind::NeverTold, 100),
     (Fault::ContentKept, Kind::Stale, 300),
     (Fault::NothingFlushed, Kind::NeverTold, 300),
@@ -60,6 +60,7 @@ const FAULTS: &[(Fault, Kind, u64)] = &[
     (Fault::EndsNotRead, Kind::EndUntold, 100),
     (Fault::EndToldAgain, Kind::EndTwice, 100),
     (Fault::ReactionLost, Kind::Stale, 300),
+    (Fault::DeathUnnoticed, Kind::NeverTold, 300),
     (Fault::ReactionTakenBack, Kind::Stale, 300),
     (Fault::PartialLost, Kind::WrongText, 100),
 ];

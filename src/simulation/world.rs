@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::bot::SimulatedBot;
+use super::fault::{Fault, is_put_back};
 use super::fleet_feed::{Broker, FleetFeed};
-use super::history::{Effect, Entry, Note, ServerRun};
+use super::history::{ENDED_HURT, Effect, Entry, KILLED, Note, ServerRun};
 use super::plan::{Plan, Weather};
 use super::proxy::StoreProxy;
 use crate::config::{EngineConfig, Limits};
@@ -214,10 +215,25 @@ impl World {
             server: gate.run,
             what: how.to_owned(),
         });
+        // One that was killed, or ended without its feed, took events along that nobody else knows.
+        if [KILLED, ENDED_HURT].contains(&how) {
+            let world = self.clone();
+            tokio::spawn(async move { world.miss(gate.run).await });
+        }
         sleep(down_for).await;
         let server = self.start(slot);
         let count = self.server_count();
         lock(&self.servers)[slot % count] = server;
+    }
+
+    /// The other servers miss one that died, as `src/feed/redis/presence.rs` does, and all logs begin anew.
+    async fn miss(&self, dead: ServerRun) {
+        let overdue = self.roll(|rng| rng.u64(8_000..=12_000));
+        sleep(Duration::from_millis(overdue)).await;
+        if !is_put_back(Fault::DeathUnnoticed) {
+            self.note(Note::Missed { server: dead });
+            self.broker.renew_all();
+        }
     }
 
     /// Composes a server as `app::run_on` does.

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, Pipeline, PushInfo, PushKind, RedisError, RedisResult,
-    ServerErrorKind, Value,
+    AsyncCommands, AsyncConnectionConfig, Client, ErrorKind, Pipeline, PushInfo, PushKind, RedisError,
+    RedisResult, ServerErrorKind, Value,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -170,6 +170,9 @@ impl Link {
             self.shared.set_connection(None);
             outage = outage.after(begun.map_or(Duration::ZERO, |begun: Instant| begun.elapsed()));
             match served {
+                Err(error) if error.code() == Some("STALE") => {
+                    tracing::info!("another run has begun: all streams are read again");
+                }
                 Err(error) if is_refusal(&error) => {
                     if outage.is_to_be_logged() {
                         tracing::warn!(error = %describe(&error), "Redis refuses commands: events do not reach other servers");
@@ -201,7 +204,7 @@ impl Link {
     ) -> RedisResult<()> {
         self.catch_up(connection).await?;
         tracing::info!("connected to Redis");
-        self.answer_flushes();
+        self.answer_flushes(connection).await?;
         *begun = Some(Instant::now());
         self.shared.set_connection(Some(connection.clone()));
         let mut heartbeats = interval(HEARTBEAT_EVERY);
@@ -228,7 +231,7 @@ impl Link {
 
     /// After time without Redis: subscribes again, reads what was missed, and resets the streams that others missed an
     /// event of.
-    async fn catch_up(&mut self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+    pub(super) async fn catch_up(&mut self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
         let shared = self.shared.clone();
         for script in shared.scripts.all() {
             script.load_async(connection).await?;
@@ -276,7 +279,7 @@ impl Link {
         done?;
         if !self.flushes.is_empty() {
             self.reset_missed_streams(connection).await?;
-            self.answer_flushes();
+            self.answer_flushes(connection).await?;
         }
         Ok(())
     }
@@ -287,11 +290,23 @@ impl Link {
         self.flushes.push(flush);
     }
 
-    fn answer_flushes(&mut self) {
+    /// Answers flushes, as nothing is left to publish. A server that ends then is not missed; the next heartbeat of one
+    /// that goes on counts it again.
+    async fn answer_flushes(&mut self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+        if self.flushes.is_empty() {
+            return Ok(());
+        }
+        let (servers, name) = (self.shared.names.servers(), &self.shared.name);
+        match connection.zrem::<_, _, ()>(servers, name).await {
+            // This user may not be permitted to. Then it is missed, and subscribers read their chats once more.
+            Err(error) if !is_refusal(&error) => return Err(error),
+            _ => {}
+        }
         for flush in self.flushes.drain(..) {
             // Its caller may have given up.
             let _ = flush.send(());
         }
+        Ok(())
     }
 
     async fn try_batch(&self, batch: &[Op], connection: &mut MultiplexedConnection) -> RedisResult<()> {

@@ -20,6 +20,10 @@ const HEARTBEATS_PER_RESEND: u64 = ROOM_KEPT_SECONDS / 2 * 1_000 / HEARTBEAT_EVE
 /// How long a room's connection counts are kept if all servers die, in seconds.
 const ROOM_KEPT_SECONDS: u64 = 7_200;
 
+/// What a heartbeat finds.
+const WAS_NOT_ALIVE: u8 = 0;
+const ANOTHER_IS_DEAD: u8 = 2;
+
 impl Link {
     /// Stores that this server is alive, and does the periodic work. `number` counts the heartbeats of this connection.
     pub(super) async fn heartbeat(
@@ -34,9 +38,13 @@ impl Link {
         let heartbeat = shared
             .scripts
             .heartbeat(&names.servers(), run, RETAINED_MS, &shared.name, ALIVE_MS);
-        let was_alive: bool = operation("heartbeat", heartbeat.query_async(connection)).await?;
+        let found: u8 = operation("heartbeat", heartbeat.query_async(connection)).await?;
+        if found == ANOTHER_IS_DEAD {
+            tracing::warn!("another server is dead: subscribers of all chats are told to read them again");
+            self.catch_up(connection).await?;
+        }
         // The counts of a server that seemed dead may have been removed.
-        if !was_alive || number % HEARTBEATS_PER_RESEND == HEARTBEATS_PER_RESEND - 1 {
+        if found == WAS_NOT_ALIVE || number % HEARTBEATS_PER_RESEND == HEARTBEATS_PER_RESEND - 1 {
             shared.rooms.resend_all();
         }
         self.unsubscribe_idle(connection).await?;

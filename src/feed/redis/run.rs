@@ -3,6 +3,7 @@
 //! A Redis that comes back may have gone back in time: a replica that lagged took over, or an older dump was loaded.
 //! Its data does not show it, but its `run_id` or `master_replid` has changed. The two are its *run*. It is asked for
 //! with each connection and each heartbeat, all servers agree on it under a key, and a stream of another run is reset.
+//! When a server dies, another run begins as well (`scripts.rs`).
 
 use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, RedisResult};
@@ -50,7 +51,7 @@ impl KnownRun {
     /// Fails if Redis has another run by now.
     pub(super) async fn check(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
         match ask(connection).await? {
-            Some(run) if run != self.name => {
+            Some(run) if Some(run.as_str()) != self.name.split('+').next() => {
                 Err((ErrorKind::Extension, "this is another run of Redis").into())
             }
             _ => Ok(()),

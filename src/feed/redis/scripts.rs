@@ -5,7 +5,9 @@
 //! again has another epoch. No number is skipped, so that a missing event is noticed at once.
 //!
 //! Each entry names the run of Redis in which it was written (`run.rs`). A Redis that comes back with an older state
-//! is another run: a stream of an earlier one may lack events that were received, so it is never continued.
+//! is another run: a stream of an earlier one may lack events that were received, so it is never continued. So is what
+//! follows the death of a server, as `RUN+MOMENT`: streams may lack events that it had stored the change of, and had not
+//! published.
 
 use redis::{Cmd, Script};
 
@@ -32,7 +34,8 @@ pub(super) struct Run<'a> {
 
 /// KEYS: the run. ARGV: the run, for how many milliseconds it is kept, whether one that is known already stays.
 const ADOPT: &str = r"
-local known = ARGV[3] == '1' and redis.call('GET', KEYS[1])
+local known = redis.call('GET', KEYS[1])
+if known and ARGV[3] ~= '1' and string.match(known, '^[^+]*') ~= ARGV[1] then known = false end
 redis.call('SET', KEYS[1], known or ARGV[1], 'PX', ARGV[2])
 return known or ARGV[1]
 ";
@@ -110,16 +113,23 @@ redis.call('PEXPIRE', KEYS[1], ARGV[1])
 redis.call('SET', KEYS[2], '', 'PX', ARGV[1])
 ";
 
-/// KEYS: the servers' last heartbeats, the run. ARGV: the run, for how many milliseconds it is kept, this server, for
-/// how many milliseconds a server counts as alive.
+/// A server that ended well has removed its heartbeat. One that is overdue took events with it that nobody else knows,
+/// so another run begins, and with it every stream anew.
+/// KEYS: the servers' last heartbeats, the run. ARGV: the run, for how many milliseconds things are kept, this server,
+/// for how many milliseconds a server counts as alive.
 const HEARTBEAT: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local was_alive = redis.call('ZSCORE', KEYS[1], ARGV[3])
 redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[3])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - ARGV[4]))
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
+local dead = redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - ARGV[4]))
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
+if dead > 0 then
+  local run = string.match(ARGV[1], '^[^+]*') .. string.format('+%.0f', now)
+  redis.call('SET', KEYS[2], run, 'PX', ARGV[2])
+  return 2
+end
 if was_alive then return 1 else return 0 end
 ";
 
@@ -217,7 +227,8 @@ impl Scripts {
         cmd
     }
 
-    /// Stores that a server is alive. Returns whether it already counted as alive.
+    /// Stores that a server is alive. Returns 1 if it already counted as alive, 0 if not, and 2 if another server has
+    /// died, so that the run is another from now on.
     pub(super) fn heartbeat(
         &self,
         servers: &str,

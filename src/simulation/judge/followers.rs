@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Breach, Judge, Kind};
-use crate::domain::{ChatEvent, ChatId, EventMessage, Message, MessageId, ReplyState};
+use crate::domain::{ChatEvent, ChatId, EventMessage, MessageId, ReplyState};
 use crate::simulation::history::{ENDED, ENDED_HURT, ENDED_UNSTORED, Effect, KILLED, Note, ServerRun, Told};
 
 /// What a follower was told, and where in the history.
@@ -48,14 +48,14 @@ impl Judge<'_> {
                 matches!(&later.note, Note::Published { chat: told, event: other, server }
                     if *told == chat
                         && other.without_content() == event
-                        && (!self.ended(*server, ENDED) || self.is_carried(chat, &event, at)))
+                        && (!self.has_ended(*server) || self.is_carried(chat, &event, at)))
             });
             // Of what is deleted since there is nothing to tell but that.
             let is_gone =
                 |id| self.deleted.contains_key(&id) && !matches!(event, ChatEvent::MessageDeleted(_));
             let is_gone = event.message_id().is_some_and(is_gone) || !self.chats.contains_key(&chat);
             let is_gone = is_gone && event != ChatEvent::ChatDeleted;
-            if !is_told && !is_gone && !self.was_killed(*server) {
+            if !is_told && !is_gone && !self.was_missed(*server, at) {
                 let what = format!("{event:?} is told to followers");
                 found.push(Breach::new(Kind::NeverTold, what));
             }
@@ -79,6 +79,7 @@ impl Judge<'_> {
                 event: other,
             } => *carried == chat && other.without_content() == *event,
             Note::Renewed { chat: renewed } => *renewed == chat,
+            Note::Missed { .. } => true,
             Note::Feed { what } => what.starts_with("restarts"),
             _ => false,
         })
@@ -90,6 +91,19 @@ impl Judge<'_> {
         notes.any(
             |note| matches!(note, Note::Server { server: ended, what } if *ended == server && what == how),
         )
+    }
+
+    /// Whether the run of a server has ended in any way.
+    fn has_ended(&self, server: ServerRun) -> bool {
+        [KILLED, ENDED, ENDED_HURT, ENDED_UNSTORED]
+            .iter()
+            .any(|how| self.ended(server, how))
+    }
+
+    /// Whether a server was missed behind this place of the history, so that followers read again.
+    fn was_missed(&self, server: ServerRun, place: usize) -> bool {
+        let mut later = self.history[place..].iter();
+        later.any(|entry| matches!(entry.note, Note::Missed { server: missed } if missed == server))
     }
 
     /// Whether a server was killed, or hurt before it ended, with whatever it had in its hands.
@@ -271,7 +285,13 @@ impl Judge<'_> {
                 }
                 _ => {}
             }
-            if let Told::Updated { id, reaction, .. }
+            // Of a reply that has ended, the event of its beginning may still come, at a server that thinks it grows.
+            if let Told::Updated {
+                id,
+                reaction,
+                is_growing: true,
+                ..
+            }
             | Told::Shown {
                 reply: id, reaction, ..
             } = what
@@ -388,7 +408,7 @@ impl Judge<'_> {
             let is_told = told.iter().any(|(at, told)| {
                 *at > last_read && matches!(told, Told::Finished { reply: other, .. } if other == reply)
             });
-            if is_due && is_known && !is_told && !self.died_untold(message) {
+            if is_due && is_known && !is_told {
                 let what = format!(
                     "the end of {reply} is told, which was under way when the follower read the chat"
                 );
@@ -403,7 +423,9 @@ impl Judge<'_> {
         for (at, told) in told {
             let (id, content) = match told {
                 Told::Added { id, text } => (Some(*id), Content::Text(text)),
-                Told::Updated { id, text, reaction } => {
+                Told::Updated {
+                    id, text, reaction, ..
+                } => {
                     let content = match self.stored.get(id) {
                         // The text of a reply grows, and is looked at elsewhere.
                         Some((_, message)) if message.reply.is_some() => {
@@ -435,38 +457,22 @@ impl Judge<'_> {
                 .find_map(|(at, note)| match note {
                     Note::Did {
                         effect: Effect::Updated { id: other, .. },
-                        server,
-                    } => (id == Some(*other)).then_some((at, *server)),
+                        ..
+                    } => (id == Some(*other)).then_some(at),
                     Note::Did {
                         effect: Effect::ChatUpdated { chat: other },
-                        server,
-                    } => (id.is_none() && *other == chat).then_some((at, *server)),
+                        ..
+                    } => (id.is_none() && *other == chat).then_some(at),
                     _ => None,
                 });
             // One that was told before the last change is told that, or misses it.
             if let Some(stored) = stored.filter(|stored| *stored != content)
-                && change.is_some_and(|(changed, server)| changed < at && !self.was_killed(server))
+                && change.is_some_and(|changed| changed < at)
             {
                 let what = format!("{stored:?} is told last of {id:?}, and not {content:?}");
                 found(Kind::Stale, what);
             }
         }
-    }
-
-    /// Whether a reply's server was killed with the event of its beginning in its hands: then nobody learns of it
-    /// before they read the chat.
-    fn died_untold(&self, reply: &Message) -> bool {
-        let owner = reply.reply.as_ref().map(|reply| reply.owner.as_str());
-        let is_killed = self.history.iter().any(|entry| {
-            matches!(&entry.note, Note::Server { server, what }
-                if [KILLED, ENDED_HURT].contains(&what.as_str())
-                    && owner == Some(format!("server {server}").as_str()))
-        });
-        let is_carried = self.history.iter().any(|entry| {
-            matches!(&entry.note, Note::Carried { event: ChatEvent::ReplyStarted(begun), .. }
-                if begun.id() == reply.id)
-        });
-        is_killed && !is_carried
     }
 
     /// Whether a follower was told an event that was carried at this place of the history, or need not be.

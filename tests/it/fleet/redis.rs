@@ -235,6 +235,37 @@ async fn a_server_that_knows_another_run_than_the_others_publishes_nothing_unsee
     assert_eq!(connection.get::<_, String>(&key).await.unwrap(), known);
 }
 
+/// What it had stored and not published, nobody else knows.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_death_of_a_server_is_a_gap_for_everybody_and_its_end_is_none() {
+    let redis = Redis::start();
+    let [ending, dying, living] = [
+        connect(&redis, &redis.url()).await,
+        connect(&redis, &redis.url()).await,
+        connect(&redis, &redis.url()).await,
+    ];
+    let chat = chat();
+    let mut follower = follow(&living, chat).await;
+    let cursor = tell(&dying, &mut follower, chat, &event()).await;
+    let heartbeats = async || {
+        let mut connection = redis.connection().await;
+        let servers = format!("{}servers", redis.prefix);
+        connection.zcard::<_, usize>(servers).await.unwrap()
+    };
+    // Each has one, once it is connected.
+    while heartbeats().await < 3 {
+        tokio::task::yield_now().await;
+    }
+    assert!(ending.flush().await);
+    drop(ending);
+    assert_eq!(heartbeats().await, 2);
+    drop(dying);
+    assert!(matches!(next(&mut follower).await, Followed::Gap(_)));
+    assert_eq!(heartbeats().await, 1);
+    // Also for whoever comes back later.
+    assert_gap_after(&redis, chat, &[cursor]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_does_not_say_who_it_is_serves_as_well() {
     let redis = Redis::start();
