@@ -141,9 +141,7 @@ async fn kill_in_the_middle_again_and_again(scratch: Scratch, lane: usize) {
         let stored = message["text"].as_str().unwrap();
         // The viewer was put right, also where it had been shown more than was stored.
         assert_eq!(viewer.text, stored);
-        // Where the machine stood still the server did too, and the viewer saw it.
-        let gaps = shown.windows(2).map(|pair| pair[1].0 - pair[0].0);
-        let lost_max = LOST_MAX + gaps.max().unwrap_or_default();
+        let lost_max = lost_max(&shown);
         let (_, kept) = shown.iter().rfind(|(at, _)| killed_at - *at >= lost_max).unwrap();
         assert!(!kept.is_empty());
         assert!(
@@ -155,6 +153,12 @@ async fn kill_in_the_middle_again_and_again(scratch: Scratch, lane: usize) {
     }
     drop(server);
     scratch.remove().await;
+}
+
+/// What a kill may take of what was shown so: where the machine stood still, the server did too, and the viewer saw it.
+fn lost_max(shown: &[(Instant, String)]) -> Duration {
+    let gaps = shown.windows(2).map(|pair| pair[1].0 - pair[0].0);
+    LOST_MAX + gaps.max().unwrap_or_default()
 }
 
 /// One who watches a reply over a socket that breaks.
@@ -194,19 +198,22 @@ impl ReplyViewer {
         event["message"].is_object().then(|| event["message"].clone())
     }
 
-    /// Watches for some time from its first piece on: what was shown when.
+    /// Watches for some time from its first piece on, and until that must be stored: what was shown when.
     async fn watch(&mut self, server: &Server, time: Duration) -> Vec<(Instant, String)> {
         let mut socket = self.subscribe(server).await;
         while self.text.is_empty() {
             assert_eq!(self.apply(socket.message().await), None);
         }
         let mut shown = vec![(Instant::now(), self.text.clone())];
-        let until = Instant::now() + time;
-        while let Ok(message) = tokio::time::timeout_at(until.into(), socket.message()).await {
+        let begun = shown[0].0;
+        loop {
+            let until = begun + time.max(lost_max(&shown));
+            let Ok(message) = tokio::time::timeout_at(until.into(), socket.message()).await else {
+                return shown;
+            };
             assert_eq!(self.apply(message), None);
             shown.push((Instant::now(), self.text.clone()));
         }
-        shown
     }
 
     /// Goes on behind what it has: the message of the end.

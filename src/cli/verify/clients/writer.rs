@@ -52,17 +52,24 @@ pub fn note<T>(crew: &Crew, number: usize, change: impl FnOnce(&mut Writing) -> 
 
 /// Writes until there is enough.
 pub async fn write(crew: Arc<Crew>, chat: String, mut rng: Rng) {
+    // The first of each writer comes in one instant with a message, so that the shortest trial has tried it.
+    let mut is_beside = true;
     while !crew.enough.is_cancelled() {
         if rng.u8(..10) == 0 {
             type_something(&crew, &chat, &mut rng).await;
         }
         let number = intend(&crew, &chat, Speech::Any, &mut rng);
         let written = match rng.u8(..10) {
-            ..5 => prompt(&crew, number, &mut rng).await,
+            _ if is_beside => prompt(&crew, number, true, &mut rng).await,
+            ..5 => {
+                let is_beside = rng.u8(..4) == 0;
+                prompt(&crew, number, is_beside, &mut rng).await
+            }
             5 => regret(&crew, number, &mut rng).await,
             _ => leave(&crew, number, &mut rng).await,
         };
         let Some(()) = written else { return };
+        is_beside = false;
         let pause = Duration::from_millis(rng.u64(20..400));
         if crew.wait(pause).await.is_none() {
             return;
@@ -71,16 +78,16 @@ pub async fn write(crew: Arc<Crew>, chat: String, mut rng: Rng) {
 }
 
 /// Asks the bot, mostly hears the answer out, and sometimes stops it.
-async fn prompt(crew: &Arc<Crew>, number: usize, rng: &mut Rng) -> Option<()> {
+async fn prompt(crew: &Arc<Crew>, number: usize, is_beside: bool, rng: &mut Rng) -> Option<()> {
     // Two tabs of one page, say, or a proxy that sends twice.
     let twice = (rng.u8(..4) == 0).then(|| {
         let (crew, mut rng) = (crew.clone(), rng.fork());
         let tasks = crew.tasks.clone();
         tasks.spawn(async move { send(&crew, number, &mut rng).await })
     });
-    let ack = match rng.u8(..4) {
-        0 => send_beside(crew, number, rng).await,
-        _ => send(crew, number, rng).await,
+    let ack = match is_beside {
+        true => send_beside(crew, number, rng).await,
+        false => send(crew, number, rng).await,
     };
     if let Some(twice) = twice {
         let _ = twice.await;
