@@ -80,7 +80,7 @@ impl Shutdown {
                 served = connections => served?,
                 () = patience => tracing::warn!("some connections did not end in time"),
             }
-            self.service.changes_published().await;
+            self.service.leave().await;
             Ok(())
         };
         let last = async {

@@ -65,6 +65,10 @@ pub trait Feed: Send + Sync {
         true
     }
 
+    /// Tells the other servers that this one ends, and that every change that it made is published. A server that ends
+    /// without a word is missed: all subscribers receive a gap.
+    async fn leave(&self) {}
+
     /// Whether published events reach the subscribers on all servers.
     fn is_up(&self) -> bool {
         true

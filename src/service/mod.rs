@@ -75,6 +75,8 @@ pub struct Service {
     chat_locks: ChatLocks,
     /// Changes that began and have not finished.
     changes: TaskTracker,
+    /// Tasks that look what became of changes that the store did not confirm.
+    unconfirmed: TaskTracker,
 }
 
 impl Service {
@@ -98,6 +100,7 @@ impl Service {
             pulse: Pulse::new(store.clone()),
             chat_locks: ChatLocks::default(),
             changes: TaskTracker::new(),
+            unconfirmed: TaskTracker::new(),
             store,
             feed,
             engine,
@@ -123,10 +126,19 @@ impl Service {
 
     /// Waits until every change that began has finished and is published to all servers, if they can be reached. More
     /// can begin after that: call this again to wait for them.
-    pub async fn changes_published(&self) {
+    /// Returns whether that is so: not if the servers could not be reached, or if what became of a change is not known.
+    pub async fn changes_published(&self) -> bool {
         self.changes.close();
         self.changes.wait().await;
-        self.feed.flush().await;
+        self.feed.flush().await && self.unconfirmed.is_empty()
+    }
+
+    /// The last of a server that ends: waits as [`Service::changes_published`], and tells the other servers that they
+    /// miss nothing, if that is so.
+    pub async fn leave(&self) {
+        if self.changes_published().await {
+            self.feed.leave().await;
+        }
     }
 
     /// The same use cases over the same store and engine, with other limits.

@@ -36,8 +36,9 @@ impl Service {
     pub(super) fn confirmed<T>(&self, made: Result<T, StoreError>, change: Unconfirmed) -> Result<T, Error> {
         if let Err(StoreError::Unavailable(_)) = &made {
             let service = self.clone();
-            // Not counted among the changes that a shutdown waits for, which would then wait for the store.
-            tokio::spawn(async move { service.find_out(change).await }.in_current_span());
+            // Not among the changes that a shutdown waits for, which would then wait for the store.
+            self.unconfirmed
+                .spawn(async move { service.find_out(change).await }.in_current_span());
         }
         made.map_err(Error::from)
     }

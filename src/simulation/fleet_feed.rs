@@ -307,6 +307,13 @@ impl Feed for FleetFeed {
         is_flushed
     }
 
+    async fn leave(&self) {
+        self.gate.pass().await;
+        if self.gate.has_feed() {
+            self.gate.leave();
+        }
+    }
+
     async fn publish_typing(&self, _: ChatId, _: Typing) {
         self.gate.pass().await;
     }

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::bot::SimulatedBot;
 use super::fault::{Fault, is_put_back};
 use super::fleet_feed::{Broker, FleetFeed};
-use super::history::{ENDED_HURT, Effect, Entry, KILLED, Note, ServerRun};
+use super::history::{Effect, Entry, Note, ServerRun};
 use super::plan::{Plan, Weather};
 use super::proxy::StoreProxy;
 use crate::config::{EngineConfig, Limits};
@@ -78,6 +78,8 @@ pub struct Gate {
     begun: Instant,
     /// Whether a flush of the feed was asked for and has not succeeded.
     is_flushing: AtomicBool,
+    /// Whether it told the others that they miss nothing.
+    has_left: AtomicBool,
 }
 
 /// How long a server is hurt in each way.
@@ -215,8 +217,8 @@ impl World {
             server: gate.run,
             what: how.to_owned(),
         });
-        // One that was killed, or ended without its feed, took events along that nobody else knows.
-        if [KILLED, ENDED_HURT].contains(&how) {
+        // One that was killed, or ended without a word, took events along that nobody else knows.
+        if !gate.has_left.load(Ordering::SeqCst) {
             let world = self.clone();
             tokio::spawn(async move { world.miss(gate.run).await });
         }
@@ -317,11 +319,16 @@ impl Gate {
             until: Mutex::new(Until::now()),
             begun: Instant::now(),
             is_flushing: AtomicBool::new(false),
+            has_left: AtomicBool::new(false),
         }
     }
 
     pub fn set_flushing(&self, is_flushing: bool) {
         self.is_flushing.store(is_flushing, Ordering::SeqCst);
+    }
+
+    pub fn leave(&self) {
+        self.has_left.store(true, Ordering::SeqCst);
     }
 
     /// Whether the feed had no time to carry what the server published last.

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncCommands, AsyncConnectionConfig, Client, ErrorKind, Pipeline, PushInfo, PushKind, RedisError,
-    RedisResult, ServerErrorKind, Value,
+    AsyncConnectionConfig, Client, ErrorKind, Pipeline, PushInfo, PushKind, RedisError, RedisResult,
+    ServerErrorKind, Value,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -48,6 +48,8 @@ pub(super) enum Op {
     Hear(MessageId, oneshot::Sender<()>),
     /// Answers when every earlier event is in Redis, or its stream was reset.
     Flush(oneshot::Sender<()>),
+    /// Removes the heartbeat of this server. The next one would count it again.
+    Leave(oneshot::Sender<()>),
 }
 
 /// The task that keeps the connection.
@@ -130,7 +132,7 @@ impl Link {
             Op::Publish(chat, event, _) => self.publish_locally(chat, event),
             Op::Typing(chat, typing) => self.show_typing(chat, typing),
             // The caller, if it still waits, continues without Redis.
-            Op::Open(_, done) | Op::Hear(_, done) => drop(done.send(())),
+            Op::Open(_, done) | Op::Hear(_, done) | Op::Leave(done) => drop(done.send(())),
             // Nothing waits to be carried.
             Op::Flush(done) if self.missed.is_empty() => drop(done.send(())),
             Op::Flush(done) => self.await_flush(done),
@@ -204,7 +206,7 @@ impl Link {
     ) -> RedisResult<()> {
         self.catch_up(connection).await?;
         tracing::info!("connected to Redis");
-        self.answer_flushes(connection).await?;
+        self.answer_flushes();
         *begun = Some(Instant::now());
         self.shared.set_connection(Some(connection.clone()));
         let mut heartbeats = interval(HEARTBEAT_EVERY);
@@ -272,14 +274,14 @@ impl Link {
                 Op::Publish(chat, event, _) if done.is_err() => self.publish_locally(chat, event),
                 Op::Typing(chat, typing) if done.is_err() => self.show_typing(chat, typing),
                 Op::Publish(..) | Op::Typing(..) => {}
-                Op::Open(_, asker) | Op::Hear(_, asker) => drop(asker.send(())),
+                Op::Open(_, asker) | Op::Hear(_, asker) | Op::Leave(asker) => drop(asker.send(())),
                 Op::Flush(asker) => self.await_flush(asker),
             }
         }
         done?;
         if !self.flushes.is_empty() {
             self.reset_missed_streams(connection).await?;
-            self.answer_flushes(connection).await?;
+            self.answer_flushes();
         }
         Ok(())
     }
@@ -290,23 +292,11 @@ impl Link {
         self.flushes.push(flush);
     }
 
-    /// Answers flushes, as nothing is left to publish. A server that ends then is not missed; the next heartbeat of one
-    /// that goes on counts it again.
-    async fn answer_flushes(&mut self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
-        if self.flushes.is_empty() {
-            return Ok(());
-        }
-        let (servers, name) = (self.shared.names.servers(), &self.shared.name);
-        match connection.zrem::<_, _, ()>(servers, name).await {
-            // This user may not be permitted to. Then it is missed, and subscribers read their chats once more.
-            Err(error) if !is_refusal(&error) => return Err(error),
-            _ => {}
-        }
+    fn answer_flushes(&mut self) {
         for flush in self.flushes.drain(..) {
             // Its caller may have given up.
             let _ = flush.send(());
         }
-        Ok(())
     }
 
     async fn try_batch(&self, batch: &[Op], connection: &mut MultiplexedConnection) -> RedisResult<()> {
@@ -320,7 +310,7 @@ impl Link {
         let channels: Vec<_> = batch
             .iter()
             .filter_map(|op| match op {
-                Op::Publish(..) | Op::Typing(..) | Op::Flush(_) => None,
+                Op::Publish(..) | Op::Typing(..) | Op::Flush(_) | Op::Leave(_) => None,
                 Op::Open(chat, _) => is_stale(*chat).then(|| names.chat(*chat)),
                 Op::Hear(reply, _) => Some(names.reply(*reply)),
             })
@@ -353,6 +343,9 @@ impl Link {
                 Op::Open(chat, _) if is_stale(*chat) => {
                     commands.add_command(self.open(*chat, &key));
                     opened.push(*chat);
+                }
+                Op::Leave(_) => {
+                    commands.zrem(names.servers(), &self.shared.name).ignore();
                 }
                 Op::Open(..) | Op::Hear(..) | Op::Flush(_) => {}
             }

@@ -130,6 +130,10 @@ impl Feed for RedisFeed {
         }
     }
 
+    async fn leave(&self) {
+        self.ask(Op::Leave).await;
+    }
+
     async fn publish_typing(&self, chat: ChatId, typing: Typing) {
         // Dropped if the queue is full: it would expire soon anyway.
         let _ = self.ops.try_send(Op::Typing(chat, typing));

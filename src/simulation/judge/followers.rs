@@ -260,49 +260,50 @@ impl Judge<'_> {
     }
 
     /// Where a follower is shown a reply, its reaction is not older than what this connection told of it before; nor,
-    /// where the connection began with a resync, than what was stored when it was opened.
+    /// where the connection began with a resync, than what was stored when it was opened. If it is, a later event puts it
+    /// right before the end does.
     fn reactions_taken_back(&self, told: &[Telling<'_>], found: &mut dyn FnMut(Kind, String)) {
-        let mut known = BTreeMap::new();
+        let (mut known, mut taken_back) = (BTreeMap::new(), BTreeSet::new());
         let mut opened = None;
         for (at, what) in told {
             match what {
                 Told::Connected { .. } => {
-                    known.clear();
+                    (known, taken_back) = (BTreeMap::new(), BTreeSet::new());
                     opened = Some(*at);
+                    continue;
                 }
                 Told::Resync => {
                     if let Some(opened) = opened {
                         known = self.reactions_before(opened);
                     }
                 }
-                Told::Shown { reply, reaction, .. } => {
-                    let change = self.change_to(*reply, reaction.as_deref());
-                    if change < known.get(reply).copied() {
-                        let what =
-                            format!("a reaction to {reply} is known, and not taken back to {reaction:?}");
-                        found(Kind::Stale, what);
+                // Of a reply that has ended, the event of its beginning may still come, at a server that thinks it grows.
+                Told::Updated {
+                    id,
+                    reaction,
+                    is_growing: true,
+                    ..
+                }
+                | Told::Shown {
+                    reply: id, reaction, ..
+                } => {
+                    let change = self.change_to(*id, reaction.as_deref());
+                    let latest = known.get(id).copied();
+                    match change < latest {
+                        true => drop(taken_back.insert(*id)),
+                        false => drop(taken_back.remove(id)),
                     }
+                    if let Some(latest) = change.max(latest) {
+                        known.insert(*id, latest);
+                    }
+                }
+                Told::Finished { reply, .. } if taken_back.contains(reply) => {
+                    let what = format!("a reaction to {reply} that is known is not taken back");
+                    found(Kind::Stale, what);
                 }
                 _ => {}
             }
-            // Of a reply that has ended, the event of its beginning may still come, at a server that thinks it grows.
-            if let Told::Updated {
-                id,
-                reaction,
-                is_growing: true,
-                ..
-            }
-            | Told::Shown {
-                reply: id, reaction, ..
-            } = what
-                && let Some(change) = self.change_to(*id, reaction.as_deref())
-            {
-                let latest = known.entry(*id).or_insert(change);
-                *latest = change.max(*latest);
-            }
-            if !matches!(what, Told::Connected { .. }) {
-                opened = None;
-            }
+            opened = None;
         }
     }
 
