@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Error, Service};
@@ -116,6 +116,8 @@ impl Session {
 pub(super) struct Entrance {
     authenticator: Option<Authenticator>,
     revoked: Arc<watch::Sender<Revoked>>,
+    /// The moment of the latest revocation that was read, by the clock of the store. This server's clock may differ.
+    read_to: Arc<Mutex<Timestamp>>,
 }
 
 impl Entrance {
@@ -124,6 +126,7 @@ impl Entrance {
         Self {
             authenticator,
             revoked: Arc::new(watch::Sender::new(Revoked::default())),
+            read_to: Arc::new(Mutex::new(Timestamp::from_millis(i64::MIN / 2))),
         }
     }
 
@@ -137,15 +140,18 @@ impl Entrance {
         });
     }
 
-    /// Reads the revocations that are stored since a moment. Returns the moment of the latest one.
-    async fn read(&self, store: &dyn Store, mut since: Timestamp) -> Result<Timestamp, StoreError> {
+    /// Reads what was revoked since the last time: at the first time, everything.
+    async fn read_news(&self, store: &dyn Store) -> Result<(), StoreError> {
+        let mut read_to = self.read_to.lock().await;
+        let mut since = read_to.plus_millis(-LOOK_BACK_MS);
         loop {
             let found = store.revocations(since, REVOCATIONS_AT_ONCE).await?;
             let is_all = found.len() < REVOCATIONS_AT_ONCE;
             let latest = found.last().map_or(since, |last| last.at);
             self.note(found);
+            *read_to = latest.max(*read_to);
             if is_all {
-                return Ok(latest);
+                return Ok(());
             }
             // Moves on at least a millisecond: otherwise a moment that fills a whole page would be read for ever.
             since = latest.max(since.plus_millis(1));
@@ -217,8 +223,7 @@ impl Service {
     /// Reads the users who were revoked before this server started. No token may be accepted before that.
     pub async fn learn_revocations(&self) -> Result<(), Error> {
         if self.asks_for_tokens() {
-            let beginning = Timestamp::from_millis(i64::MIN / 2);
-            self.entrance.read(&*self.store, beginning).await?;
+            self.entrance.read_news(&*self.store).await?;
         }
         Ok(())
     }
@@ -229,15 +234,10 @@ impl Service {
             return self.rates.keep_short().await;
         };
         let revocations = async {
-            let mut since = self.clock.now();
             loop {
                 sleep(LOOK_EVERY).await;
-                let from = since.plus_millis(-LOOK_BACK_MS);
-                match self.entrance.read(&*self.store, from).await {
-                    Ok(latest) => since = since.max(latest),
-                    Err(error) => {
-                        tracing::warn!(error = %causes(&error), "users that other servers revoke are not known now");
-                    }
+                if let Err(error) = self.entrance.read_news(&*self.store).await {
+                    tracing::warn!(error = %causes(&error), "users that other servers revoke are not known now");
                 }
             }
         };

@@ -1,7 +1,15 @@
 //! Sessions end with their tokens, and with their users.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use colloquy::auth::Authenticator;
+use colloquy::bot::BuiltinBot;
+use colloquy::config::{AuthConfig, EngineConfig, JwtKey, Limits};
+use colloquy::domain::{Clock, IdSource, SystemClock, Timestamp, UserId};
+use colloquy::engine::Engine;
+use colloquy::feed::LocalFeed;
+use colloquy::service::Service;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use reqwest::StatusCode;
@@ -14,11 +22,12 @@ use crate::support::mt::Mt;
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 use crate::support::socket::{Received, Socket};
-use crate::support::tokens::{SERVICE_SCOPE, Token, now};
+use crate::support::tokens::{SECRET, SERVICE_SCOPE, Token, now};
 
 on_both_stores! {
     a_token_that_expires_ends_its_sockets_within_a_second_and_no_piece_comes_after,
     a_user_who_is_revoked_is_out_within_a_second_and_stays_out,
+    a_server_whose_clock_is_wrong_learns_a_revocation_within_a_second,
 }
 
 /// A bot that speaks until it is stopped, and clocks that are taken at their word.
@@ -138,6 +147,62 @@ async fn a_user_who_is_revoked_is_out_within_a_second_and_stays_out(scratch: &Sc
     let server = self::server(scratch, &ENDLESS);
     assert_eq!(user(&server, &asha).await, Err(StatusCode::UNAUTHORIZED));
     assert_eq!(user(&server, &ravi).await, Ok(json!("ravi")));
+}
+
+/// The machine's clock, so many milliseconds ahead.
+struct Ahead(i64);
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus_millis(self.0)
+    }
+}
+
+async fn a_server_whose_clock_is_wrong_learns_a_revocation_within_a_second(scratch: &Scratch) {
+    let store = scratch.open().await;
+    let users = [-7_200_000, 7_200_000].map(|ahead| (ahead, UserId::Text(format!("asha {ahead}"))));
+    for (ahead, user) in users {
+        let clock = Arc::new(Ahead(ahead));
+        let feed = Arc::new(LocalFeed::new(1));
+        let engine = Engine::new(
+            store.clone(),
+            feed.clone(),
+            Arc::new(BuiltinBot::new(0.0, 0)),
+            clock.clone(),
+            EngineConfig::default(),
+            "owner".to_owned(),
+        );
+        let ids = IdSource::new(clock.clone(), [1; 8]);
+        // Tokens are verified by the right time, so that the wrong one matters to revocations alone.
+        let keys = AuthConfig::of_keys(vec![JwtKey::parse(SECRET).unwrap()]);
+        let authenticator = Authenticator::new(&keys, Arc::new(SystemClock)).unwrap();
+        let limits = Limits::default();
+        let service = Service::new(
+            store.clone(),
+            feed,
+            engine,
+            clock,
+            ids,
+            limits,
+            Some(authenticator),
+        );
+        let service = Arc::new(service);
+        service.learn_revocations().await.unwrap();
+        let watch = tokio::spawn({
+            let service = service.clone();
+            async move { service.keep_watch().await }
+        });
+        let token = Token::of(user.to_string())
+            .issued_in(-5)
+            .expires_in(14_400)
+            .signed();
+        let session = service.enter(Some(&token), None).await.unwrap();
+        // As another server does it.
+        store.revoke(&user).await.unwrap();
+        let over = tokio::time::timeout(Duration::from_secs(1), session.over());
+        assert!(over.await.is_ok(), "{ahead} ms");
+        watch.abort();
+    }
 }
 
 #[tokio::test]
