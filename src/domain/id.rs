@@ -90,8 +90,8 @@ object_id! {
 }
 
 /// Names a user: an integer as documented, or text as identity providers issue it. It keeps its kind in the store,
-/// so that `7` and `"7"` are two users.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// so that `7` and `"7"` are two users. Integers come before texts, as they do in every store.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum UserId {
     /// A documented user id.
     Int(i64),

@@ -12,6 +12,7 @@ mod pages;
 mod prompts;
 mod rates;
 mod replies;
+mod revocations;
 mod rooms;
 mod search;
 mod sessions;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::revocations::RevocationReader;
 use super::{Error, Service};
 use crate::auth::{Authenticator, Identity, TokenError};
 use crate::domain::{Revocation, Timestamp, UserId, Viewer};
@@ -16,10 +17,6 @@ use crate::telemetry::causes::causes;
 
 /// How often each server looks for users that another one revoked.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
-/// How far back it looks, in milliseconds: after a failover, the clock of the new primary may be behind.
-const LOOK_BACK_MS: i64 = 60_000;
-/// How many revocations it reads at once.
-const REVOCATIONS_AT_ONCE: usize = 1_000;
 
 /// An authenticated caller, until the token expires or is revoked. Cheap to clone; all clones end together.
 #[derive(Clone)]
@@ -116,8 +113,7 @@ impl Session {
 pub(super) struct Entrance {
     authenticator: Option<Authenticator>,
     revoked: Arc<watch::Sender<Revoked>>,
-    /// The moment of the latest revocation that was read, by the clock of the store. This server's clock may differ.
-    read_to: Arc<Mutex<Timestamp>>,
+    reader: Arc<Mutex<RevocationReader>>,
 }
 
 impl Entrance {
@@ -126,7 +122,7 @@ impl Entrance {
         Self {
             authenticator,
             revoked: Arc::new(watch::Sender::new(Revoked::default())),
-            read_to: Arc::new(Mutex::new(Timestamp::from_millis(i64::MIN / 2))),
+            reader: Arc::default(),
         }
     }
 
@@ -142,20 +138,8 @@ impl Entrance {
 
     /// Reads what was revoked since the last time: at the first time, everything.
     async fn read_news(&self, store: &dyn Store) -> Result<(), StoreError> {
-        let mut read_to = self.read_to.lock().await;
-        let mut since = read_to.plus_millis(-LOOK_BACK_MS);
-        loop {
-            let found = store.revocations(since, REVOCATIONS_AT_ONCE).await?;
-            let is_all = found.len() < REVOCATIONS_AT_ONCE;
-            let latest = found.last().map_or(since, |last| last.at);
-            self.note(found);
-            *read_to = latest.max(*read_to);
-            if is_all {
-                return Ok(());
-            }
-            // Moves on at least a millisecond: otherwise a moment that fills a whole page would be read for ever.
-            since = latest.max(since.plus_millis(1));
-        }
+        let mut reader = self.reader.lock().await;
+        reader.look(store, |revocations| self.note(revocations)).await
     }
 }
 

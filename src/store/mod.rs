@@ -422,8 +422,14 @@ pub trait RevocationStore: Send + Sync {
     /// store, never earlier than one that was noted before. Kept for [`REVOCATIONS_KEPT_FOR`].
     async fn revoke(&self, user: &UserId) -> Result<Revocation, StoreError>;
 
-    /// Up to `limit` of the latest revocation of each user, those of `since` and later, the earliest first.
-    async fn revocations(&self, since: Timestamp, limit: usize) -> Result<Vec<Revocation>, StoreError>;
+    /// Up to `limit` of the latest revocation of each user, by moment and then user: those after `after`, which need not
+    /// be stored any more; without it, from the first. One that was begun earlier may be stored later, and is then
+    /// among those before.
+    async fn revocations(
+        &self,
+        after: Option<&Revocation>,
+        limit: usize,
+    ) -> Result<Vec<Revocation>, StoreError>;
 }
 
 /// How long revocations are kept: longer than any token is believed.

@@ -66,7 +66,7 @@ macro_rules! wrap_store {
             }
             RevocationStore {
                 write revoke(user: &UserId) -> Revocation;
-                read revocations(since: Timestamp, limit: usize) -> Vec<Revocation>;
+                read revocations(after: Option<&Revocation>, limit: usize) -> Vec<Revocation>;
             }
             Store {
                 read ping() -> ();

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::{chats, counts, deletions, exchanges, messages, migrate, replies, search, usage};
+use super::{chats, counts, deletions, exchanges, messages, migrate, replies, revocations, search, usage};
 use crate::domain::{
     Author, ChatFilter, ChatId, ChatStatus, DocumentId, MessageFilter, ObjectId, PageRequest, Position,
     SearchScope, SearchWords, Timestamp, UserId,
@@ -61,6 +61,7 @@ fn statements() -> Vec<String> {
         deletions::REMOVE_FIRST.to_owned(),
         usage::ROWS.to_owned(),
         usage::FORGET.to_owned(),
+        revocations::LISTED.to_owned(),
     ];
     for claim in [Claim::Owner("us"), Claim::Lapsed, Claim::Alone] {
         statements.extend([replies::finish(claim).0, replies::remove(claim).0]);
@@ -118,6 +119,9 @@ fn no_statement_scans_a_table_or_sorts() {
         let is_of_keys = [exchanges::LATEST, chats::COUNT].contains(&sql.as_str());
         assert!(!is_of_keys || steps[0].contains("COVERING INDEX"), "{steps:?}");
         // A bound must narrow the search, not filter what it found.
+        if sql == revocations::LISTED {
+            assert!(steps[0].contains("(revoked_at,user_id)>"), "{steps:?}");
+        }
         if sql.contains("(created_at, id)") {
             assert!(
                 steps.iter().any(|step| step.contains("(created_at,id)")),

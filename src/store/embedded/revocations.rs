@@ -8,6 +8,11 @@ use super::EmbeddedStore;
 use crate::domain::{Clock, Revocation, SystemClock, Timestamp, UserId, whole_millis};
 use crate::store::{REVOCATIONS_KEPT_FOR, RevocationStore, StoreError};
 
+/// The revocations after a moment and a user, in order.
+pub(super) const LISTED: &str =
+    "SELECT user_id, revoked_at FROM revocations WHERE (revoked_at, user_id) > (?, ?)
+     ORDER BY revoked_at, user_id LIMIT ?";
+
 #[async_trait]
 impl RevocationStore for EmbeddedStore {
     async fn revoke(&self, user: &UserId) -> Result<Revocation, StoreError> {
@@ -31,13 +36,20 @@ impl RevocationStore for EmbeddedStore {
         })
     }
 
-    async fn revocations(&self, since: Timestamp, limit: usize) -> Result<Vec<Revocation>, StoreError> {
+    async fn revocations(
+        &self,
+        after: Option<&Revocation>,
+        limit: usize,
+    ) -> Result<Vec<Revocation>, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        // Without a place, after a moment that is before all others.
+        let (at, user) = match after {
+            Some(after) => (after.at, Value::from(&after.user)),
+            None => (Timestamp::from_millis(i64::MIN), Value::Null),
+        };
         let noted = self.readers.read(move |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT user_id, revoked_at FROM revocations WHERE revoked_at >= ? ORDER BY revoked_at LIMIT ?",
-            )?;
-            let noted = statement.query_map(params![since, limit], |row| {
+            let mut statement = connection.prepare_cached(LISTED)?;
+            let noted = statement.query_map(params![at, user, limit], |row| {
                 Ok(Revocation {
                     user: row.get(0)?,
                     at: row.get(1)?,

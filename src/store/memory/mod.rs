@@ -85,10 +85,15 @@ impl RevocationStore for MemoryStore {
         Ok(revocation)
     }
 
-    async fn revocations(&self, since: Timestamp, limit: usize) -> Result<Vec<Revocation>, StoreError> {
+    async fn revocations(
+        &self,
+        after: Option<&Revocation>,
+        limit: usize,
+    ) -> Result<Vec<Revocation>, StoreError> {
         let mut noted = self.state().revocations.clone();
-        noted.retain(|revocation| revocation.at >= since);
-        noted.sort_by_key(|revocation| revocation.at);
+        let place = |revocation: &Revocation| (revocation.at, revocation.user.clone());
+        noted.retain(|revocation| after.is_none_or(|after| place(revocation) > place(after)));
+        noted.sort_by_key(place);
         noted.truncate(limit);
         Ok(noted)
     }

@@ -43,8 +43,10 @@ const BILLS_ENTERED: &str = "entered_at_1";
 /// The index of the messages' words.
 pub(super) const WORDS: &str = "message_text";
 
-/// The index of revocations by their moment, which also lets go of the old.
-pub(super) const REVOCATION_ORDER: &str = "revoked_at_1";
+/// The index of revocations by their moment, which lets go of the old.
+const REVOCATIONS_EXPIRE: &str = "revoked_at_1";
+/// The index that revocations are read from.
+pub(super) const REVOCATION_ORDER: &str = "revoked_at_1__id_1";
 
 /// The names of the documented ones.
 pub(super) const DOCUMENTED: [&str; 7] = [
@@ -143,11 +145,10 @@ fn of_bills() -> Vec<IndexModel> {
 
 /// The indexes of `revocations`.
 fn of_revocations() -> Vec<IndexModel> {
-    vec![expiring(
-        REVOCATION_ORDER,
-        doc! { "revoked_at": 1 },
-        REVOCATIONS_KEPT_FOR,
-    )]
+    vec![
+        expiring(REVOCATIONS_EXPIRE, doc! { "revoked_at": 1 }, REVOCATIONS_KEPT_FOR),
+        named(REVOCATION_ORDER, doc! { "revoked_at": 1, "_id": 1 }),
+    ]
 }
 
 /// An index by a moment, which also removes what is older.

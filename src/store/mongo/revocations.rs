@@ -1,13 +1,14 @@
 //! Revocations.
 
 use async_trait::async_trait;
-use mongodb::bson::doc;
-use mongodb::options::ReturnDocument;
+use futures_util::TryStreamExt;
+use mongodb::bson::{Bson, DateTime, doc};
+use mongodb::options::{Hint, ReturnDocument};
 
 use super::fields::{Fields, stored_date, stored_user_id};
-use super::lists::{self, List};
-use super::{MongoStore, indexes};
-use crate::domain::{Revocation, Timestamp, UserId};
+use super::operation::ANSWER_TIMEOUT;
+use super::{MongoStore, indexes, lists};
+use crate::domain::{Revocation, UserId};
 use crate::store::{RevocationStore, StoreError};
 
 #[async_trait]
@@ -32,15 +33,33 @@ impl RevocationStore for MongoStore {
         })
     }
 
-    async fn revocations(&self, since: Timestamp, limit: usize) -> Result<Vec<Revocation>, StoreError> {
-        let list = List {
-            filter: doc! { "revoked_at": { "$gte": stored_date(since) } },
-            sort: doc! { "revoked_at": 1 },
-            skip: 0,
-            limit,
-            index: indexes::REVOCATION_ORDER,
-        };
-        let noted = lists::read(&self.revocations, list).await?;
+    async fn revocations(
+        &self,
+        after: Option<&Revocation>,
+        limit: usize,
+    ) -> Result<Vec<Revocation>, StoreError> {
+        let mut filter = doc! { "revoked_at": { "$type": "date" }, "_id": { "$type": ["number", "string"] } };
+        // Compared in the index, where numbers come before texts. A filter by `$gt` finds only what is of the same type.
+        let mut bounds = doc! { "revoked_at": DateTime::MIN, "_id": Bson::MinKey };
+        if let Some(after) = after {
+            bounds = doc! { "revoked_at": stored_date(after.at), "_id": stored_user_id(&after.user) };
+            // The bounds of an index include the first one.
+            filter.insert("$nor", [bounds.clone()]);
+        }
+        let noted = self.revocations.read(|revocations| async move {
+            let find = revocations
+                .find(filter)
+                .min(bounds)
+                .sort(doc! { "revoked_at": 1, "_id": 1 })
+                .hint(Hint::Name(indexes::REVOCATION_ORDER.to_owned()));
+            find.limit(i64::try_from(limit).unwrap_or(i64::MAX))
+                .batch_size(lists::batch_size(limit))
+                .max_time(ANSWER_TIMEOUT)
+                .await?
+                .try_collect::<Vec<_>>()
+                .await
+        });
+        let noted = noted.await?;
         let read = noted.iter().filter_map(|noted| {
             let fields = Fields::of(noted);
             Some(Revocation {

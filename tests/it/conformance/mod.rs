@@ -12,6 +12,7 @@ mod order;
 mod pages;
 mod random_calls;
 mod replies;
+mod revocations;
 mod search;
 mod slices;
 mod usage;

@@ -114,8 +114,10 @@ pub async fn run_all(store: &MongoStore, chats: &[Chat], reply: MessageId) {
     replies(store, &chats[0], reply).await;
     let year = make::at(i64::from(u32::MAX));
     store.usage(user, make::at(0), year).await.unwrap();
-    store.revoke(user).await.unwrap();
-    store.revocations(make::at(0), 5).await.unwrap();
+    let revocation = store.revoke(user).await.unwrap();
+    for after in [None, Some(&revocation)] {
+        store.revocations(after, 5).await.unwrap();
+    }
     let change = ChatChange::default();
     store.update_chat(chat, &change, make::now()).await.unwrap();
     let again = Message {
