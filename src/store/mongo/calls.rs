@@ -20,6 +20,10 @@ use crate::store::StoreError;
 /// How long a call waits for a place. Well below [`ANSWER_TIMEOUT`], which counts from the same moment.
 const PLACE_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How much earlier than its caller the server gives up a call of [`Documents::write_in_time`]: as long as a command may
+/// be on its way.
+const WAY: Duration = Duration::from_millis(500);
+
 /// The places of one client.
 #[derive(Clone)]
 pub(super) struct Calls {
@@ -135,6 +139,27 @@ impl Documents {
         C: Future<Output = DriverResult<T>> + Send + 'static,
     {
         self.calls.write(Box::pin(call(self.bare.clone()))).await
+    }
+
+    /// [`Documents::write`], of a call that could undo a later one. It is given how long the server may take, for the
+    /// option `max_time`: the server then gives up before the caller does, also if it waits for a lock or a disk.
+    pub(super) async fn write_in_time<T, C>(
+        &self,
+        call: impl FnOnce(Collection<RawDocumentBuf>, Duration) -> C + Send + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        C: Future<Output = DriverResult<T>> + Send + 'static,
+    {
+        let (collection, deadline) = (self.bare.clone(), Instant::now() + ANSWER_TIMEOUT - WAY);
+        let call = async move {
+            // To the server no time at all is any time.
+            let left = deadline
+                .duration_since(Instant::now())
+                .max(Duration::from_millis(1));
+            call(collection, left).await
+        };
+        self.calls.write(Box::pin(call)).await
     }
 }
 

@@ -127,10 +127,11 @@ impl ChatStore for MongoStore {
             update.insert("$set", fields);
         }
         let filter = doc! { "_id": stored_id(id.0) };
-        let updated = self.chats.write(|chats| async move {
+        let updated = self.chats.write_in_time(|chats, left| async move {
             chats
                 .find_one_and_update(filter, update)
                 .return_document(ReturnDocument::After)
+                .max_time(left)
                 .await
         });
         read_one(updated.await?, read_chat)

@@ -347,17 +347,19 @@ impl MongoStore {
         read_one(found.await?, read_message)
     }
 
-    /// Changes the message that `filter` finds, and returns its document as it then is.
+    /// Changes the message that `filter` finds, and returns its document as it then is. Once the caller was answered,
+    /// the server changes nothing any more.
     pub(super) async fn update_one_message(
         &self,
         filter: Document,
         update: impl Into<UpdateModifications>,
     ) -> Result<Option<RawDocumentBuf>, StoreError> {
         let update = update.into();
-        let updated = self.messages.write(|messages| async move {
+        let updated = self.messages.write_in_time(|messages, left| async move {
             messages
                 .find_one_and_update(filter, update)
                 .return_document(ReturnDocument::After)
+                .max_time(left)
                 .await
         });
         updated.await

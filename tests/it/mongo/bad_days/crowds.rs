@@ -4,12 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use colloquy::domain::{ChatChange, MessageChange};
+use colloquy::store::{ChatStore, MessageStore, MongoStore, Store, StoreError};
 use futures_util::future::join_all;
 use mongodb::bson::doc;
 use serde_json::json;
 
 use super::{CREATE, Viewer, Writers, ask, create, stored, until_ready};
 use crate::crash::read_all;
+use crate::support::make;
 use crate::support::replica_set::ReplicaSet;
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
@@ -91,4 +94,62 @@ async fn writes_to_a_disk_that_stands_still_hold_up_neither_reads_nor_replies_an
     messages.retain(|_, text| text == "held up");
     assert_eq!(messages.into_keys().collect::<Vec<_>>(), [held_up]);
     assert_eq!(viewer.end().await, stored(&server, &reply).await);
+}
+
+/// An edit's new text or title.
+fn edits(text: &str) -> (MessageChange, ChatChange) {
+    let message = MessageChange {
+        text: Some(text.to_owned()),
+        ..MessageChange::default()
+    };
+    let chat = ChatChange {
+        title: Some(text.to_owned()),
+        ..ChatChange::default()
+    };
+    (message, chat)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_that_is_reported_unavailable_is_not_made_once_the_disk_goes_on() {
+    let set = ReplicaSet::start(1).await;
+    let store = MongoStore::connect(&set.uri()).await.unwrap();
+    let mut messages = Vec::new();
+    for _ in 0..10 {
+        let chat = make::stored_chat(&store).await;
+        let message = make::message(chat.id);
+        store.insert_message(&message).await.unwrap();
+        messages.push(message);
+    }
+    let edit = async |text: &str| {
+        let (message_change, chat_change) = edits(text);
+        let edits = messages.iter().map(async |message| {
+            let (chat, id) = (message.chat_id, message.id);
+            let (edited, renamed) = tokio::join!(
+                store.update_message(chat, id, &message_change, make::now()),
+                store.update_chat(chat, &chat_change, make::now())
+            );
+            (edited.map(drop), renamed.map(drop))
+        });
+        join_all(edits).await
+    };
+    let assert_all = async |text: &str, title: &str| {
+        for message in &messages {
+            let stored = make::all(&store, message.chat_id).await;
+            assert_eq!(stored[0].text, text);
+            let chats = store.chats(&[message.chat_id]).await.unwrap();
+            assert_eq!(chats[0].title, title);
+        }
+    };
+    set.command(0, doc! { "fsync": 1, "lock": true }).await;
+    for (edited, renamed) in edit("A").await {
+        assert!(matches!(edited, Err(StoreError::Unavailable(_))), "{edited:?}");
+        assert!(matches!(renamed, Err(StoreError::Unavailable(_))), "{renamed:?}");
+    }
+    set.command(0, doc! { "fsyncUnlock": 1 }).await;
+    store.ping().await.unwrap();
+    assert_all("Hello", "A chat").await;
+    for (edited, renamed) in edit("B").await {
+        assert!(edited.is_ok() && renamed.is_ok(), "{edited:?} {renamed:?}");
+    }
+    assert_all("B", "B").await;
 }
