@@ -299,13 +299,17 @@ impl ChatFollower {
         self.sent.contains_key(&id)
     }
 
-    /// Follows a reply by this reader, in place of an earlier one.
+    /// Follows a reply by this reader: in place of an earlier one, so that replies keep their order, or as the last.
     fn push(&mut self, cursor: Option<ReplyCursor>, reader: ReplyReader) {
         let reply = reader.reply();
-        self.stop_following(reply.id());
-        self.sent.insert(reply.id(), cursor);
+        let id = reply.id();
+        self.sent.insert(id, cursor);
         let updates = updates(reader);
-        self.replies.push(FollowedReply { reply, updates });
+        let followed = FollowedReply { reply, updates };
+        match self.replies.iter_mut().find(|earlier| earlier.reply.id() == id) {
+            Some(earlier) => *earlier = followed,
+            None => self.replies.push(followed),
+        }
     }
 
     fn stop_following(&mut self, id: MessageId) {

@@ -109,7 +109,7 @@ await inBrowser(
     });
     await page.evaluate(() => dispatchEvent(new Event("online")));
     await page.waitForFunction(() => document.querySelector(".user-field input").placeholder === "another name");
-    await page.unroute(`${server}/graphql`);
+    await page.unrouteAll({ behavior: "wait" });
     assert.equal(await user.inputValue(), "mir");
     await user.press("End");
     await page.keyboard.type("a");

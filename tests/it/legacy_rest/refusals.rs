@@ -354,7 +354,7 @@ async fn what_is_not_there_and_what_is_not_done_there_says_so() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_malformed_id_is_not_found_even_while_the_store_is_away() {
     let mongod = mongodb_uri();
     let mongod = mongod.trim_start_matches("mongodb://");
@@ -371,7 +371,7 @@ async fn a_malformed_id_is_not_found_even_while_the_store_is_away() {
             });
         }
     });
-    let options = "directConnection=true&serverSelectionTimeoutMS=300";
+    let options = "directConnection=true&serverSelectionTimeoutMS=1000";
     let scratch = Scratch::on_mongod(&format!("mongodb://{address}/?{options}"));
     let client = Client::start(&scratch);
     let chat = client.any_chat().await;

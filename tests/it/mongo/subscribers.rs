@@ -115,7 +115,12 @@ async fn a_reply_that_is_changed_before_its_end_is_read_ends_as_it_was_changed()
         manner: Manner::default(),
         is_legacy: false,
     };
-    let reply = service.send_message(&viewer, prompt).await.unwrap().reply.id;
+    let reply = service
+        .send_message(&viewer, prompt.clone())
+        .await
+        .unwrap()
+        .reply
+        .id;
     let added = follower.next().await;
     assert!(
         matches!(added, Some((ChatUpdate::MessageAdded(_), _))),
@@ -125,6 +130,13 @@ async fn a_reply_that_is_changed_before_its_end_is_read_ends_as_it_was_changed()
     let begun = follower.next().await;
     assert!(matches!(begun, Some((ChatUpdate::Reply(_), _))), "{begun:?}");
     let mut reader = service.follow_reply(&viewer, reply, None).await.unwrap();
+    while reader.next().await.is_some() {}
+    let again = Prompt {
+        text: "Hello again".to_owned(),
+        ..prompt.clone()
+    };
+    let next = service.send_message(&viewer, again).await.unwrap().reply.id;
+    let mut reader = service.follow_reply(&viewer, next, None).await.unwrap();
     while reader.next().await.is_some() {}
     let reacted = service
         .add_reaction(&viewer, reply, REACTION.to_owned())
