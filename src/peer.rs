@@ -27,13 +27,13 @@ pub async fn close<S: Stream + Unpin>(stream: &mut S, writer: impl Future, is_cu
         () = &mut rest => true,
         _ = &mut writer => false,
     };
-    if is_over {
-        writer.await;
+    if !is_over {
+        let _ = tokio::time::timeout(CLOSE_WAIT_MAX, rest).await;
+        return;
     }
-    match (is_over, is_cut) {
-        (true, false) => {}
-        (true, true) => tokio::time::sleep(CLOSE_WAIT_MAX).await,
-        (false, _) => _ = tokio::time::timeout(CLOSE_WAIT_MAX, rest).await,
+    writer.await;
+    if is_cut {
+        tokio::time::sleep(CLOSE_WAIT_MAX).await;
     }
 }
 

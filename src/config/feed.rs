@@ -26,6 +26,14 @@ impl FeedConfig {
     /// The longest prefix, in bytes.
     pub const PREFIX_BYTES_MAX: usize = 64;
 
+    /// Fails if it is one of several servers, which must share a store, and they do not.
+    pub fn validate(&self, is_store_shared: bool) -> Result<(), ConfigError> {
+        match self {
+            Self::Redis(_) if !is_store_shared => Err(ConfigError::FeedWithoutSharedStore),
+            Self::Redis(_) | Self::Local => Ok(()),
+        }
+    }
+
     /// Reads what `--feed` takes, `local` or a `redis://` or `rediss://` address, and `--feed-prefix`.
     pub fn parse(feed: &str, prefix: &str) -> Result<Self, ConfigError> {
         if prefix.len() > Self::PREFIX_BYTES_MAX {

@@ -268,12 +268,7 @@ impl Config {
         if self.drain > Self::DRAIN_MAX {
             return Err(ConfigError::Drain);
         }
-        if matches!(
-            (&self.store, &self.feed),
-            (StoreConfig::Embedded(_), FeedConfig::Redis(_))
-        ) {
-            return Err(ConfigError::FeedWithoutSharedStore);
-        }
+        self.feed.validate(matches!(self.store, StoreConfig::Mongo(_)))?;
         self.browsers.validate()?;
         self.legacy.validate()?;
         match &self.bot {

@@ -39,7 +39,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::arguments::Arguments;
 use super::{complain, page};
 use crate::app;
-use crate::config::{ConfigError, FeedConfig, StoreConfig};
+use crate::config::{FeedConfig, StoreConfig};
 use crate::feed::RedisProbed;
 use crate::telemetry::causes::causes;
 pub use arguments::VerifyArguments;
@@ -85,7 +85,8 @@ pub async fn verify(arguments: &Arguments, options: &VerifyArguments) -> ExitCod
 async fn trial(arguments: &Arguments, options: &VerifyArguments) -> Result<Report, VerifyError> {
     let store = arguments.given_store().transpose()?;
     let feed = arguments.feed()?;
-    look_for(&feed, store.as_ref()).await?;
+    feed.validate(matches!(store, Some(StoreConfig::Mongo(_))))?;
+    check_answers(&feed).await?;
     let mut workshop = tempfile::Builder::new().prefix("colloquy-verify-").tempdir()?;
     let id: String = random::<6>()?.iter().map(|byte| format!("{byte:02x}")).collect();
     let place = Place::choose(store.as_ref(), workshop.path(), &id).await?;
@@ -153,14 +154,11 @@ async fn hear(ends: Ends) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Fails if the feed is a Redis that does not answer, or that no servers share.
-async fn look_for(feed: &FeedConfig, store: Option<&StoreConfig>) -> Result<(), VerifyError> {
+/// Fails if the feed is a Redis that does not answer.
+async fn check_answers(feed: &FeedConfig) -> Result<(), VerifyError> {
     let FeedConfig::Redis(shared) = feed else {
         return Ok(());
     };
-    if !matches!(store, Some(StoreConfig::Mongo(_))) {
-        return Err(ConfigError::FeedWithoutSharedStore.into());
-    }
     match app::probe_feed(shared).await {
         Ok(RedisProbed::Answered { .. }) => Ok(()),
         Ok(RedisProbed::Failed(why)) => Err(VerifyError::Feed(why)),

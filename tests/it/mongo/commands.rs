@@ -4,17 +4,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use colloquy::bot::BuiltinBot;
-use colloquy::config::{EngineConfig, Limits};
-use colloquy::domain::{IdSource, MessageId, SystemClock, Viewer};
+use colloquy::config::Limits;
+use colloquy::domain::{MessageId, SystemClock, Viewer};
 use colloquy::engine::{CHECKPOINT_EVERY, Engine};
-use colloquy::feed::LocalFeed;
 use colloquy::graphql::Schema;
-use colloquy::service::Service;
 use colloquy::store::{ChatStore, MessageStore, MongoStore};
 use serde_json::{Value, json};
 
 use super::recorder::{Recorder, names};
 use crate::support::make;
+use crate::support::parts::Parts;
 use crate::support::scratch::Scratch;
 
 const COMMANDS_MAX: usize = 6;
@@ -24,25 +23,7 @@ const FIRST_CHECKPOINT_EARLIER_MAX: Duration = Duration::from_millis(100);
 /// What answers GraphQL requests over a store, and the engine behind it.
 fn schema_over(store: &Arc<MongoStore>, bot: BuiltinBot) -> (Schema, Arc<Engine>) {
     let clock = Arc::new(SystemClock);
-    let feed = Arc::new(LocalFeed::new(1));
-    let engine = Engine::new(
-        store.clone(),
-        feed.clone(),
-        Arc::new(bot),
-        clock.clone(),
-        EngineConfig::default(),
-        "owner".to_owned(),
-    );
-    let ids = IdSource::new(clock.clone(), [1; 8]);
-    let service = Arc::new(Service::new(
-        store.clone(),
-        feed,
-        engine.clone(),
-        clock,
-        ids,
-        Limits::default(),
-        None,
-    ));
+    let Parts { service, engine, .. } = Parts::over(store.clone(), clock, bot, Limits::default(), None);
     (Schema::new(service, None).unwrap(), engine)
 }
 

@@ -20,26 +20,17 @@ mod turns;
 use std::sync::Arc;
 
 use colloquy::bot::BuiltinBot;
-use colloquy::config::{EngineConfig, Limits};
-use colloquy::domain::{IdSource, SystemClock};
-use colloquy::engine::Engine;
+use colloquy::config::Limits;
+use colloquy::domain::SystemClock;
 use colloquy::feed::LocalFeed;
 use colloquy::service::Service;
 use colloquy::store::MongoStore;
 
+use crate::support::parts::Parts;
+
 /// The service over a store whose commands are recorded, and the feed it listens to.
 fn serve(store: Arc<MongoStore>, limits: Limits) -> (Arc<Service>, Arc<LocalFeed>) {
     let clock = Arc::new(SystemClock);
-    let feed = Arc::new(LocalFeed::new(1));
-    let engine = Engine::new(
-        store.clone(),
-        feed.clone(),
-        Arc::new(BuiltinBot::new(0.0, 0)),
-        clock.clone(),
-        EngineConfig::default(),
-        "owner".to_owned(),
-    );
-    let ids = IdSource::new(clock.clone(), [1; 8]);
-    let service = Service::new(store, feed.clone(), engine, clock, ids, limits, None);
-    (Arc::new(service), feed)
+    let parts = Parts::over(store, clock, BuiltinBot::new(0.0, 0), limits, None);
+    (parts.service, parts.feed)
 }

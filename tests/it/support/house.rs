@@ -8,16 +8,15 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use axum::Router;
 use axum::serve::Listener;
 use colloquy::bot::BuiltinBot;
-use colloquy::config::{EngineConfig, Limits};
-use colloquy::domain::{Clock, IdSource, Timestamp};
-use colloquy::engine::Engine;
-use colloquy::feed::LocalFeed;
+use colloquy::config::Limits;
+use colloquy::domain::{Clock, Timestamp};
 use colloquy::service::Service;
 use colloquy::store::Store;
 use tokio::io::{DuplexStream, duplex};
 use tokio::sync::mpsc;
 
 use super::make;
+use super::parts::Parts;
 use super::scratch::Scratch;
 
 /// What a line holds before its reader takes some.
@@ -72,19 +71,9 @@ impl House {
     pub async fn new(scratch: &Scratch, routes: impl FnOnce(&Arc<Service>) -> Router) -> Self {
         let store = scratch.open().await;
         let clock = Arc::new(Still(AtomicI64::new(make::now().millis())));
-        let feed = Arc::new(LocalFeed::new(7));
-        let engine = Engine::new(
-            store.clone(),
-            feed.clone(),
-            Arc::new(BuiltinBot::new(0.0, 0)),
-            clock.clone(),
-            EngineConfig::default(),
-            "a house".to_owned(),
-        );
-        let ids = IdSource::new(clock.clone(), [7; 8]);
-        let limits = Limits::default();
-        let service = Service::new(store.clone(), feed, engine, clock.clone(), ids, limits, None);
-        let routes = routes(&Arc::new(service));
+        let bot = BuiltinBot::new(0.0, 0);
+        let parts = Parts::over(store.clone(), clock.clone(), bot, Limits::default(), None);
+        let routes = routes(&parts.service);
         let (lines, others) = mpsc::unbounded_channel();
         tokio::spawn(async move { axum::serve(Lines(others), routes).await });
         Self { store, clock, lines }

@@ -15,6 +15,7 @@ pub mod mt;
 pub mod nginx;
 pub mod operation;
 pub mod pages;
+pub mod parts;
 pub mod program;
 pub mod random;
 pub mod redis;

@@ -5,11 +5,8 @@ use std::time::Duration;
 
 use colloquy::auth::Authenticator;
 use colloquy::bot::BuiltinBot;
-use colloquy::config::{AuthConfig, EngineConfig, JwtKey, Limits};
-use colloquy::domain::{Clock, IdSource, SystemClock, Timestamp, UserId};
-use colloquy::engine::Engine;
-use colloquy::feed::LocalFeed;
-use colloquy::service::Service;
+use colloquy::config::{AuthConfig, JwtKey, Limits};
+use colloquy::domain::{Clock, SystemClock, Timestamp, UserId};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use reqwest::StatusCode;
@@ -19,6 +16,7 @@ use super::{FOLLOW, chat, code, data, reply, server, socket, user};
 use crate::on_both_stores;
 use crate::support::mongod::Mongod;
 use crate::support::mt::Mt;
+use crate::support::parts::Parts;
 use crate::support::scratch::Scratch;
 use crate::support::server::Server;
 use crate::support::socket::{Received, Socket};
@@ -163,30 +161,12 @@ async fn a_server_whose_clock_is_wrong_learns_a_revocation_within_a_second(scrat
     let users = [-7_200_000, 7_200_000].map(|ahead| (ahead, UserId::Text(format!("asha {ahead}"))));
     for (ahead, user) in users {
         let clock = Arc::new(Ahead(ahead));
-        let feed = Arc::new(LocalFeed::new(1));
-        let engine = Engine::new(
-            store.clone(),
-            feed.clone(),
-            Arc::new(BuiltinBot::new(0.0, 0)),
-            clock.clone(),
-            EngineConfig::default(),
-            "owner".to_owned(),
-        );
-        let ids = IdSource::new(clock.clone(), [1; 8]);
         // Tokens are verified by the right time, so that the wrong one matters to revocations alone.
         let keys = AuthConfig::of_keys(vec![JwtKey::parse(SECRET).unwrap()]);
         let authenticator = Authenticator::new(&keys, Arc::new(SystemClock)).unwrap();
-        let limits = Limits::default();
-        let service = Service::new(
-            store.clone(),
-            feed,
-            engine,
-            clock,
-            ids,
-            limits,
-            Some(authenticator),
-        );
-        let service = Arc::new(service);
+        let bot = BuiltinBot::new(0.0, 0);
+        let parts = Parts::over(store.clone(), clock, bot, Limits::default(), Some(authenticator));
+        let service = parts.service;
         service.learn_revocations().await.unwrap();
         let watch = tokio::spawn({
             let service = service.clone();
