@@ -169,14 +169,20 @@ impl Engine {
         id: MessageId,
         cursor: Option<ReplyCursor>,
     ) -> Result<Option<ReplyReader>, StoreError> {
-        if let Some(live) = self.live(id) {
-            return Ok(Some(live.read_from(cursor)));
-        }
-        if let Some(mirror) = self.growing_mirror(id) {
-            return Ok(Some(mirror.read_from(cursor).patient(MIRROR_LAG_MAX)));
+        if let Some(reader) = self.follow_known(id, cursor) {
+            return Ok(Some(reader));
         }
         let message = self.store.messages(&[id]).await?.pop();
         Ok(message.map(|message| self.follow_message(message, cursor)))
+    }
+
+    /// [`Engine::follow`], of a reply that this server generates or mirrors: reads nothing in the store.
+    pub fn follow_known(&self, id: MessageId, cursor: Option<ReplyCursor>) -> Option<ReplyReader> {
+        if let Some(live) = self.live(id) {
+            return Some(live.read_from(cursor));
+        }
+        let mirror = self.growing_mirror(id)?;
+        Some(mirror.read_from(cursor).patient(MIRROR_LAG_MAX))
     }
 
     /// [`Engine::follow`], of a reply that was just read from the store.

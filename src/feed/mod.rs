@@ -9,6 +9,7 @@ pub mod fleet;
 pub mod local;
 pub mod redis;
 mod ring;
+mod shared_content;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub use local::LocalFeed;
 #[cfg(test)]
 pub(crate) use ring::is_latest;
 pub use ring::{EVENTS_MAX, RETAINED_FOR, TYPISTS_MAX};
+pub use shared_content::{Content, ContentRead, KeptContents, ReadError, SharedContent};
 
 /// How long an event may wait and still be published with its content to other servers.
 pub(crate) const CONTENT_WAIT_MAX: Duration = Duration::from_millis(500);
@@ -37,6 +39,9 @@ pub enum Followed {
     Gap(FeedPosition),
     /// An event, and the position after it.
     Event(FeedPosition, ChatEvent),
+    /// An event whose message or chat has to be read in the store, the position after it, and the result of that read,
+    /// which all subscribers of this server share.
+    Unread(FeedPosition, ChatEvent, Arc<SharedContent>),
     /// A user began or stopped typing. It has no position: a subscriber that resumes does not receive it again.
     Typing(Typing),
 }

@@ -8,7 +8,7 @@ use futures_util::stream::{self, StreamExt};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{CONTENT_WAIT_MAX, Followed, Follower};
+use super::{CONTENT_WAIT_MAX, Followed, Follower, SharedContent};
 use crate::domain::{ChatEvent, ChatId, FeedPosition, MessageId, Timestamp, Typing};
 
 /// Events that a chat's ring holds. A subscriber that lags by more receives a gap.
@@ -69,6 +69,8 @@ struct Held {
     event: ChatEvent,
     /// When its content was last changed, even if the content was dropped.
     changed_at: Option<Timestamp>,
+    /// What subscribers share who need the content of an event that has none; `None` until the first of them comes.
+    content: Option<Arc<SharedContent>>,
 }
 
 /// A typing state, for the subscribers that have not received it yet.
@@ -274,7 +276,11 @@ impl Log {
             true => event,
             false => event.without_content(),
         };
-        self.events.push_back(Held { event, changed_at });
+        self.events.push_back(Held {
+            event,
+            changed_at,
+            content: None,
+        });
         self.touched = Instant::now();
     }
 
@@ -380,6 +386,17 @@ impl Log {
         let index = usize::try_from(sequence.checked_sub(self.forgotten)?).ok()?;
         self.events.get(index).map(|held| &held.event)
     }
+
+    /// The event after this many others, for a subscriber whose position is then `behind`.
+    fn followed(&mut self, sequence: u64, behind: FeedPosition) -> Option<Followed> {
+        let index = usize::try_from(sequence.checked_sub(self.forgotten)?).ok()?;
+        let held = self.events.get_mut(index)?;
+        let event = held.event.clone();
+        Some(match event.is_to_be_read() {
+            true => Followed::Unread(behind, event, held.content.get_or_insert_default().clone()),
+            false => Followed::Event(behind, event),
+        })
+    }
 }
 
 /// Whether a held event is this one. The held one may lack its content.
@@ -436,13 +453,13 @@ impl Reader {
                     self.typing_seen = change.number;
                     return Some(Followed::Typing(change.typing.clone()));
                 }
-                let event = log.event(place.sequence)?.clone();
                 let behind = FeedPosition {
                     sequence: place.sequence + 1,
                     ..place
                 };
+                let followed = log.followed(place.sequence, behind)?;
                 self.place = Place::Behind(behind);
-                Some(Followed::Event(behind, event))
+                Some(followed)
             }
         }
     }

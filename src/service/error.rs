@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::config::FaultScriptError;
 use crate::domain::SearchWords;
 use crate::engine::BeginError;
+use crate::feed::ReadError;
 use crate::store::StoreError;
 
 /// What was not found.
@@ -206,6 +207,13 @@ impl From<StoreError> for Error {
             StoreError::Unavailable(_) => Self::Unavailable(error),
             StoreError::Corrupt(_) | StoreError::Failed(_) => Self::Internal(error),
         }
+    }
+}
+
+/// The error of a read that several callers share.
+impl From<ReadError> for Error {
+    fn from(error: ReadError) -> Self {
+        Self::Internal(StoreError::Failed(Box::new(error)))
     }
 }
 

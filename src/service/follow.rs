@@ -6,15 +6,17 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio::time::{Instant, sleep_until};
 
-use super::{Error, Service};
+use super::{Error, Service, Subject};
 use crate::domain::{
     Chat, ChatCursor, ChatEvent, ChatId, FeedPosition, Message, MessageId, ReplyCursor, Typing, Viewer,
 };
 use crate::engine::{LiveReply, ReplyReader, ReplyUpdate};
-use crate::feed::{Followed, Follower};
+use crate::feed::{Content, Followed, Follower, ReadError, SharedContent};
+use crate::store::StoreError;
 use crate::telemetry::causes::causes;
 use crate::telemetry::{self, Counted};
 
@@ -110,6 +112,48 @@ impl Service {
         }
         Ok(follower)
     }
+
+    /// The stored message of an event of this chat, from the read that all subscribers share. A subscriber to whom the
+    /// end of this reply was sent receives none that is still active.
+    async fn event_message(
+        &self,
+        chat: ChatId,
+        id: MessageId,
+        has_ended: bool,
+        content: &Arc<SharedContent>,
+    ) -> Result<Message, Error> {
+        let read = || {
+            let store = self.store.clone();
+            async move {
+                let found = store.messages(&[id]).await.map_err(shared)?.pop();
+                Ok(found.map_or(Content::Gone, |message| Content::Message(Arc::new(message))))
+            }
+            .boxed()
+        };
+        let is_outdated = |content: &Content| {
+            has_ended && matches!(content, Content::Message(message) if message.is_under_way())
+        };
+        match content.get(read, is_outdated, &self.contents).await? {
+            Content::Message(message) if message.chat_id == chat => Ok(Arc::unwrap_or_clone(message)),
+            _ => Err(Error::NotFound(Subject::Message)),
+        }
+    }
+
+    /// The stored chat of an event of this chat, from the read that all subscribers share.
+    async fn event_chat(&self, chat: ChatId, content: &Arc<SharedContent>) -> Result<Chat, Error> {
+        let read = || {
+            let store = self.store.clone();
+            async move {
+                let found = store.chats(&[chat]).await.map_err(shared)?.pop();
+                Ok(found.map_or(Content::Gone, |chat| Content::Chat(Arc::new(chat))))
+            }
+            .boxed()
+        };
+        match content.get(read, |_| false, &self.contents).await? {
+            Content::Chat(found) if found.id == chat => Ok(Arc::unwrap_or_clone(found)),
+            _ => Err(Error::NotFound(Subject::Chat)),
+        }
+    }
 }
 
 impl ChatFollower {
@@ -145,7 +189,11 @@ impl ChatFollower {
             }
             Followed::Event(position, event) => {
                 self.position = position;
-                self.update_for(event).await
+                self.update_for(event, Arc::default()).await
+            }
+            Followed::Unread(position, event, content) => {
+                self.position = position;
+                self.update_for(event, content).await
             }
             Followed::Typing(typing) => Ok(Some(ChatUpdate::TypingChanged(typing))),
         };
@@ -165,24 +213,31 @@ impl ChatFollower {
         }
     }
 
-    async fn update_for(&mut self, event: ChatEvent) -> Result<Option<ChatUpdate>, Error> {
-        let (service, viewer) = (&self.service, &self.viewer);
+    /// The update for an event. If the event came without its content, that is read once for all subscribers of this
+    /// server, and they share `content`.
+    async fn update_for(
+        &mut self,
+        event: ChatEvent,
+        content: Arc<SharedContent>,
+    ) -> Result<Option<ChatUpdate>, Error> {
+        let (service, chat) = (&self.service, self.chat);
         if event.message_id().is_some_and(|id| self.deleted.has(id)) {
             return Ok(None);
         }
+        let has_ended = event.message_id().is_some_and(|id| self.ended.has(id));
         Ok(Some(match event {
-            // The content of an event is sent without a check: the subscriber may read the chat, whose owner never
-            // changes.
+            // The content of an event, and what is read in its place, is sent without a check of the viewer: the
+            // subscriber may read the chat, whose owner never changes.
             ChatEvent::MessageAdded(message) => {
                 ChatUpdate::MessageAdded(match message.content_in(self.chat) {
                     Ok(message) => message,
-                    Err(id) => service.message(viewer, id).await?,
+                    Err(id) => service.event_message(chat, id, has_ended, &content).await?,
                 })
             }
             ChatEvent::MessageUpdated(message) => {
                 let message = match message.content_in(self.chat) {
                     Ok(message) => message,
-                    Err(id) => service.message(viewer, id).await?,
+                    Err(id) => service.event_message(chat, id, has_ended, &content).await?,
                 };
                 ChatUpdate::MessageUpdated(self.as_followed(message))
             }
@@ -191,9 +246,9 @@ impl ChatFollower {
                 self.forget_deleted(id);
                 ChatUpdate::MessageDeleted(id)
             }
-            ChatEvent::ChatUpdated(chat) => ChatUpdate::ChatUpdated(match chat {
-                Some(chat) if chat.id == self.chat => Arc::unwrap_or_clone(chat),
-                _ => service.chat(viewer, self.chat).await?,
+            ChatEvent::ChatUpdated(changed) => ChatUpdate::ChatUpdated(match changed {
+                Some(changed) if changed.id == chat => Arc::unwrap_or_clone(changed),
+                _ => service.event_chat(chat, &content).await?,
             }),
             ChatEvent::ChatDeleted => {
                 self.is_over = true;
@@ -202,8 +257,18 @@ impl ChatFollower {
             ChatEvent::ReplyStarted(message) => {
                 // A reply of another server is read from the store: the event may arrive so late that its message is
                 // deleted, and then nothing of it may be sent.
-                if !self.ended.has(message.id()) {
-                    self.attach(message.id(), None).await?;
+                let id = message.id();
+                if !has_ended && !self.is_attached(id) {
+                    let reader = match service.engine.follow_known(id, None) {
+                        Some(reader) => reader,
+                        None => {
+                            let message = service.event_message(chat, id, false, &content).await?;
+                            service.engine.follow_message(message, None)
+                        }
+                    };
+                    if reader.chat() == chat {
+                        self.push(None, reader);
+                    }
                 }
                 return Ok(None);
             }
@@ -364,6 +429,11 @@ impl ChatFollower {
             replies: self.sent.iter().map(|(id, sent)| (*id, *sent)).collect(),
         }
     }
+}
+
+/// The error of a read, for all who wait for it.
+fn shared(error: StoreError) -> ReadError {
+    Arc::new(error)
 }
 
 /// The last [`REMEMBERED_MAX`] messages of which something was noted.

@@ -29,7 +29,7 @@ use crate::auth::Authenticator;
 use crate::config::Limits;
 use crate::domain::{Clock, IdSource};
 use crate::engine::Engine;
-use crate::feed::Feed;
+use crate::feed::{Feed, KeptContents};
 use crate::store::Store;
 use crate::telemetry;
 use tokio::sync::Semaphore;
@@ -74,6 +74,8 @@ pub struct Service {
     tallies: Tallies,
     pulse: Pulse,
     chat_locks: ChatLocks,
+    /// What was read for events that came without their content.
+    contents: Arc<KeptContents>,
     /// Changes that began and have not finished.
     changes: TaskTracker,
     /// Tasks that look what became of changes that the store did not confirm.
@@ -100,6 +102,7 @@ impl Service {
             tallies: Tallies::default(),
             pulse: Pulse::new(store.clone()),
             chat_locks: ChatLocks::default(),
+            contents: Arc::default(),
             changes: TaskTracker::new(),
             unconfirmed: TaskTracker::new(),
             store,

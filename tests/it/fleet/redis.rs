@@ -53,7 +53,11 @@ fn event() -> ChatEvent {
 
 async fn next(follower: &mut Follower) -> Followed {
     let next = tokio::time::timeout(WITHIN, follower.next()).await;
-    next.expect("nothing was told").unwrap()
+    match next.expect("nothing was told").unwrap() {
+        // An event whose content has to be read, as any other.
+        Followed::Unread(position, event, _) => Followed::Event(position, event),
+        other => other,
+    }
 }
 
 /// Follows a chat from now on.
@@ -88,7 +92,7 @@ async fn read_to(
                 // Whoever is told to read again is not told what is found there.
                 publisher.publish(chat, last.clone()).await;
             }
-            Followed::Typing(_) => {}
+            Followed::Typing(_) | Followed::Unread(..) => {}
             Followed::Event(_, event) => {
                 let place = events.iter().position(|expected| is_about_same(expected, &event));
                 // After a gap an event of before may come once more than needed.

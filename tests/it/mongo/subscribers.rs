@@ -8,8 +8,9 @@ use colloquy::engine::ReplyUpdate;
 use colloquy::feed::Feed;
 use colloquy::service::{ChatUpdate, Manner, Prompt};
 use colloquy::store::{ChatStore, MessageStore, ReplyStore};
+use futures_util::future::join_all;
 
-use super::recorder::Recorder;
+use super::recorder::{Recorder, names};
 use super::serve;
 use crate::support::make;
 use crate::support::scratch::Scratch;
@@ -62,11 +63,12 @@ async fn an_event_that_carries_its_content_costs_no_command_however_many_follow(
         }
         assert_eq!(recorder.take(), []);
 
-        // A large one is read in the store.
+        // A large one is read in the store, once.
         let mut large = make::message(chat.id);
         large.author = Author::Bot;
         large.text = "x".repeat(CONTENT_BYTES_MAX);
         store.insert_message(&large).await.unwrap();
+        recorder.take();
         feed.publish(chat.id, ChatEvent::message_added(&large)).await;
         for follower in &mut followers {
             let Some((ChatUpdate::MessageAdded(message), _)) = follower.next().await else {
@@ -74,7 +76,7 @@ async fn an_event_that_carries_its_content_costs_no_command_however_many_follow(
             };
             assert_eq!(message.text, large.text);
         }
-        assert!(!recorder.take().is_empty());
+        assert_eq!(names(&recorder.take()), ["find"]);
 
         // And what the service publishes carries its content.
         let change = ChatChange {
@@ -93,6 +95,96 @@ async fn an_event_that_carries_its_content_costs_no_command_however_many_follow(
             assert_eq!(told.title, "Renamed again");
         }
         assert_eq!(recorder.take(), []);
+    }
+    scratch.remove().await;
+}
+
+#[tokio::test]
+async fn two_changes_within_a_second_cost_one_find_however_many_follow() {
+    let scratch = Scratch::mongo().await;
+    let (store, recorder) = Recorder::open(&scratch).await;
+    let (service, feed) = serve(store.clone(), Limits::default());
+
+    for count in [1, 100] {
+        let mut chat = make::stored_chat(&*store).await;
+        let message = make::message_at(chat.id, 1_000);
+        store.insert_message(&message).await.unwrap();
+        let mut followers = Vec::new();
+        for _ in 0..count {
+            let mut follower = service
+                .follow_chat(&Viewer::Anonymous, chat.id, None)
+                .await
+                .unwrap();
+            assert!(matches!(follower.next().await, Some((ChatUpdate::Resync, _))));
+            followers.push(follower);
+        }
+        for (reaction, at) in [("👍", 10_000), ("👎", 10_500)] {
+            let change = MessageChange {
+                reaction: Some(Some(reaction.to_owned())),
+                ..MessageChange::default()
+            };
+            let changed = store
+                .update_message(chat.id, message.id, &change, make::at(at))
+                .await;
+            let changed = ChatEvent::message_updated(&changed.unwrap().unwrap());
+            feed.publish(chat.id, changed).await;
+        }
+        recorder.take();
+        // At one time, as the sockets of a server read.
+        let told = join_all(followers.iter_mut().map(|follower| async move {
+            let (first, second) = (follower.next().await, follower.next().await);
+            [first, second].map(|told| match told {
+                Some((ChatUpdate::MessageUpdated(message), _)) => message.reaction,
+                other => panic!("{other:?}"),
+            })
+        }));
+        for told in told.await {
+            assert_eq!(told, [Some("👍".to_owned()), Some("👎".to_owned())]);
+        }
+        assert_eq!(names(&recorder.take()), ["find"], "{count} followers");
+
+        for (title, at) in [("One", 20_000), ("Two", 20_500)] {
+            let change = ChatChange {
+                title: Some(title.to_owned()),
+                ..ChatChange::default()
+            };
+            chat = store
+                .update_chat(chat.id, &change, make::at(at))
+                .await
+                .unwrap()
+                .unwrap();
+            feed.publish(chat.id, ChatEvent::chat_updated(&chat)).await;
+        }
+        recorder.take();
+        // And one after the other.
+        for follower in &mut followers {
+            for title in ["One", "Two"] {
+                let Some((ChatUpdate::ChatUpdated(told), _)) = follower.next().await else {
+                    panic!("no chat");
+                };
+                assert_eq!(told.title, title);
+            }
+        }
+        assert_eq!(names(&recorder.take()), ["find"], "{count} followers");
+
+        // One that is gone is not sent, and a message of another chat neither.
+        let elsewhere = make::message(make::stored_chat(&*store).await.id);
+        store.insert_message(&elsewhere).await.unwrap();
+        let gone = make::message(chat.id);
+        let last = make::message_at(chat.id, 30_000);
+        recorder.take();
+        for event in [&gone, &elsewhere] {
+            let event = ChatEvent::message_added(event).without_content();
+            feed.publish(chat.id, event).await;
+        }
+        feed.publish(chat.id, ChatEvent::message_added(&last)).await;
+        for follower in &mut followers {
+            let Some((ChatUpdate::MessageAdded(told), _)) = follower.next().await else {
+                panic!("no message");
+            };
+            assert_eq!(told, last);
+        }
+        assert_eq!(names(&recorder.take()), ["find", "find"], "{count} followers");
     }
     scratch.remove().await;
 }
