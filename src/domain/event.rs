@@ -90,6 +90,21 @@ impl ChatEvent {
         }
     }
 
+    /// About how many bytes of memory the content takes; 0 if the event has none.
+    pub fn content_bytes(&self) -> usize {
+        match self {
+            Self::MessageAdded(message) | Self::MessageUpdated(message) | Self::ReplyStarted(message) => {
+                message
+                    .content()
+                    .map_or(0, |message| size_of::<Message>() + message.text_bytes())
+            }
+            Self::ChatUpdated(chat) => chat
+                .as_ref()
+                .map_or(0, |chat| size_of::<Chat>() + chat.text_bytes()),
+            Self::MessageDeleted(_) | Self::ChatDeleted => 0,
+        }
+    }
+
     /// The event with ids only.
     pub fn without_content(&self) -> Self {
         match self {

@@ -1,6 +1,7 @@
 //! A chat's latest events in memory, and its subscribers: each is a position and a wake-up.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,10 +21,18 @@ pub const TYPISTS_MAX: usize = 16;
 const REORDERED_WITHIN_MS: i64 = 1_000;
 /// How long a chat's events outlive its last subscriber, so that a client that reconnects can resume.
 pub const RETAINED_FOR: Duration = Duration::from_secs(300);
+/// The most bytes that the rings without a subscriber hold together, where [`Rings::shrink`] is called when
+/// [`Rings::is_to_be_shrunk`] says so.
+pub(super) const UNFOLLOWED_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// About how many bytes a ring takes, and an event of it, besides the content.
+const RING_BYTES: usize = 1024;
+const EVENT_BYTES: usize = 256;
 
 /// The rings of the chats that have subscribers, or had some recently.
 pub(super) struct Rings {
     by_chat: Mutex<HashMap<ChatId, Arc<Ring>>>,
+    /// How many bytes the rings without a subscriber gained since they were last shrunk.
+    gained: Arc<AtomicUsize>,
 }
 
 /// One chat's ring.
@@ -55,7 +64,11 @@ struct Log {
     typing: VecDeque<TypingChange>,
     /// How many typing states there were.
     typing_count: u64,
-    touched: Instant,
+    subscribers: usize,
+    /// That of all rings, [`Rings::gained`].
+    gained: Arc<AtomicUsize>,
+    /// When the last subscriber left, or the ring was made.
+    left_at: Instant,
     /// Whether the log has every event of every server up to its last one. Without meaning in a feed of one server.
     is_in_sync: bool,
     /// When it was reset last, other than by its first backfill.
@@ -86,6 +99,7 @@ impl Rings {
     pub(super) fn new() -> Self {
         Self {
             by_chat: Mutex::default(),
+            gained: Arc::default(),
         }
     }
 
@@ -99,7 +113,7 @@ impl Rings {
         let mut rings = lock(&self.by_chat);
         rings
             .entry(chat)
-            .or_insert_with(|| Arc::new(Ring::at(start())))
+            .or_insert_with(|| Arc::new(Ring::at(start(), self.gained.clone())))
             .clone()
     }
 
@@ -116,12 +130,11 @@ impl Rings {
         lock(&self.by_chat).len()
     }
 
-    /// Removes the rings that had no subscriber and no event for this long. Returns their chats.
+    /// Removes the rings that had no subscriber for this long. Returns their chats.
     pub(super) fn remove_idle(&self, idle: Duration) -> Vec<ChatId> {
         let mut gone = Vec::new();
         lock(&self.by_chat).retain(|chat, ring| {
-            // A second reference is a subscriber's.
-            let stays = Arc::strong_count(ring) > 1 || lock(&ring.log).touched.elapsed() < idle;
+            let stays = ring.is_used() || lock(&ring.log).left_at.elapsed() < idle;
             if !stays {
                 gone.push(*chat);
             }
@@ -130,16 +143,71 @@ impl Rings {
         gone
     }
 
+    /// Whether the rings without a subscriber may hold more than [`UNFOLLOWED_BYTES_MAX`] soon.
+    pub(super) fn is_to_be_shrunk(&self) -> bool {
+        self.gained.load(Ordering::Relaxed) >= UNFOLLOWED_BYTES_MAX / 2
+    }
+
+    /// Reduces what the rings without a subscriber hold to half of [`UNFOLLOWED_BYTES_MAX`], those first whose last
+    /// subscriber left first: drops the contents of their events, which subscribers who come back read in the store; and
+    /// if that is not enough, the rings, so that those subscribers receive a gap.
+    pub(super) fn shrink(&self) {
+        let mut rings = lock(&self.by_chat);
+        // What they gain from now on is added to what is held below, even if it is in there already.
+        self.gained.store(0, Ordering::Relaxed);
+        let mut unfollowed: Vec<_> = rings
+            .iter()
+            .filter_map(|(chat, ring)| {
+                let log = lock(&ring.log);
+                (log.subscribers == 0).then(|| (log.left_at, *chat, log.bytes()))
+            })
+            .collect();
+        unfollowed.sort_unstable();
+        let mut bytes: usize = unfollowed.iter().map(|(_, _, bytes)| bytes).sum();
+        for (_, chat, held) in &mut unfollowed {
+            if bytes <= UNFOLLOWED_BYTES_MAX / 2 {
+                return;
+            }
+            let Some(ring) = rings.get(chat) else { continue };
+            let mut log = lock(&ring.log);
+            if log.subscribers == 0 {
+                log.drop_contents();
+            }
+            let left = log.bytes().min(*held);
+            bytes -= *held - left;
+            *held = left;
+        }
+        for (_, chat, held) in unfollowed {
+            if bytes <= UNFOLLOWED_BYTES_MAX / 2 {
+                return;
+            }
+            if rings.get(&chat).is_some_and(|ring| !ring.is_used()) {
+                rings.remove(&chat);
+                bytes -= held;
+            }
+        }
+    }
+
+    /// How many bytes the rings without a subscriber hold.
+    #[cfg(test)]
+    pub(super) fn unfollowed_bytes(&self) -> usize {
+        let rings = lock(&self.by_chat);
+        let logs = rings.values().map(|ring| lock(&ring.log));
+        logs.filter(|log| log.subscribers == 0)
+            .map(|log| log.bytes())
+            .sum()
+    }
+
     /// The chats that have subscribers.
     pub(super) fn followed(&self) -> Vec<ChatId> {
         let rings = lock(&self.by_chat);
-        let followed = rings.iter().filter(|(_, ring)| Arc::strong_count(ring) > 1);
+        let followed = rings.iter().filter(|(_, ring)| ring.is_used());
         followed.map(|(chat, _)| *chat).collect()
     }
 }
 
 impl Ring {
-    fn at(start: FeedPosition) -> Self {
+    fn at(start: FeedPosition, gained: Arc<AtomicUsize>) -> Self {
         Self {
             log: Mutex::new(Log {
                 epoch: start.epoch,
@@ -148,13 +216,21 @@ impl Ring {
                 events: VecDeque::new(),
                 typing: VecDeque::new(),
                 typing_count: 0,
-                touched: Instant::now(),
+                subscribers: 0,
+                gained,
+                left_at: Instant::now(),
                 is_in_sync: false,
                 reset_at: None,
                 awaited: None,
             }),
             changes: watch::Sender::new(()),
         }
+    }
+
+    /// Whether it has a subscriber, or somebody is about to use it.
+    fn is_used(self: &Arc<Self>) -> bool {
+        // A second reference is a subscriber's, or that of a caller that looked the ring up.
+        Arc::strong_count(self) > 1
     }
 
     /// Appends an event.
@@ -219,7 +295,7 @@ impl Ring {
     pub(super) fn follow(self: Arc<Self>, after: Option<FeedPosition>) -> Follower {
         let (place, edition, typing_seen) = {
             let mut log = lock(&self.log);
-            log.touched = Instant::now();
+            log.subscribers += 1;
             let place = match after.filter(|after| log.knows(*after)) {
                 Some(after) => Place::Behind(after),
                 // Events continue from here, however late the gap itself is read.
@@ -276,12 +352,30 @@ impl Log {
             true => event,
             false => event.without_content(),
         };
-        self.events.push_back(Held {
+        let held = Held {
             event,
             changed_at,
             content: None,
-        });
-        self.touched = Instant::now();
+        };
+        if self.subscribers == 0 {
+            self.gained.fetch_add(held.bytes(), Ordering::Relaxed);
+        }
+        self.events.push_back(held);
+    }
+
+    /// About how many bytes it takes.
+    fn bytes(&self) -> usize {
+        RING_BYTES + self.events.iter().map(Held::bytes).sum::<usize>()
+    }
+
+    /// Leaves the content of every event to be read in the store.
+    fn drop_contents(&mut self) {
+        for held in &mut self.events {
+            if held.event.content_bytes() > 0 {
+                held.event = held.event.without_content();
+            }
+            held.content = None;
+        }
     }
 
     fn show_typing(&mut self, typing: Typing) {
@@ -399,6 +493,12 @@ impl Log {
     }
 }
 
+impl Held {
+    fn bytes(&self) -> usize {
+        EVENT_BYTES + self.event.content_bytes()
+    }
+}
+
 /// Whether a held event is this one. The held one may lack its content.
 fn is_same(held: &ChatEvent, event: &ChatEvent) -> bool {
     held == event || *held == event.without_content()
@@ -436,7 +536,6 @@ impl Reader {
 
     fn step(&mut self) -> Option<Followed> {
         let mut log = lock(&self.ring.log);
-        log.touched = Instant::now();
         match self.place {
             Place::Lost(behind) => {
                 self.place = Place::Behind(behind);
@@ -461,6 +560,17 @@ impl Reader {
                 self.place = Place::Behind(behind);
                 Some(followed)
             }
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let mut log = lock(&self.ring.log);
+        log.subscribers -= 1;
+        log.left_at = Instant::now();
+        if log.subscribers == 0 {
+            log.gained.fetch_add(log.bytes(), Ordering::Relaxed);
         }
     }
 }

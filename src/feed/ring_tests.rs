@@ -13,7 +13,7 @@ fn position(epoch: u64, sequence: u64) -> FeedPosition {
 
 #[tokio::test]
 async fn events_that_carry_their_position_are_taken_once_in_order_and_a_missing_one_waits_for_a_backfill() {
-    let ring = Arc::new(Ring::at(position(1, 0)));
+    let ring = Arc::new(Ring::at(position(1, 0), Arc::default()));
     assert_eq!(ring.place(position(1, 1), event(1)), Placed::Awaited);
     // It arrived after the backfill was read.
     assert!(!ring.backfill(position(1, 0), Vec::new()));
@@ -38,7 +38,7 @@ async fn events_that_carry_their_position_are_taken_once_in_order_and_a_missing_
 
 #[tokio::test]
 async fn a_number_that_is_used_again_for_another_event_is_a_gap() {
-    let ring = Arc::new(Ring::at(position(1, 0)));
+    let ring = Arc::new(Ring::at(position(1, 0), Arc::default()));
     assert!(ring.backfill(position(1, 0), (1..=3).map(event).collect()));
     let mut follower = ring.clone().follow(Some(position(1, 3)));
     // Received while connected.
@@ -67,7 +67,7 @@ async fn what_comes_of_a_message_after_its_deletion_has_no_content_whoever_follo
     let message = Message::plain(id, chat, Author::User, "gone".to_owned(), at);
     let late = ChatEvent::message_added(&message);
     assert!(late.content_changed_at().is_some());
-    let ring = Arc::new(Ring::at(position(1, 0)));
+    let ring = Arc::new(Ring::at(position(1, 0), Arc::default()));
     assert!(ring.backfill(position(1, 0), vec![event(7), event(8)]));
     // The subscriber resumes after the deletion.
     let mut follower = ring.clone().follow(Some(position(1, 2)));
@@ -90,7 +90,7 @@ async fn content_that_may_not_be_the_latest_is_left_to_be_read_in_the_store() {
             updated_at: Timestamp::from_millis(at),
         })
     };
-    let ring = Arc::new(Ring::at(position(1, 0)));
+    let ring = Arc::new(Ring::at(position(1, 0), Arc::default()));
     let mut follower = ring.clone().follow(Some(position(1, 0)));
     for (title, at, is_kept) in [
         ("a", 10_000, true),
@@ -127,7 +127,7 @@ async fn content_that_comes_right_behind_a_reset_is_left_to_be_read_in_the_store
         created_at: Timestamp::from_millis(0),
         updated_at: Timestamp::from_millis(1),
     });
-    let ring = Arc::new(Ring::at(position(1, 0)));
+    let ring = Arc::new(Ring::at(position(1, 0), Arc::default()));
     // As a ring begins whose chat has a stream already.
     assert!(ring.backfill(position(2, 0), Vec::new()));
     assert_eq!(ring.place(position(2, 1), renamed.clone()), Placed::Held);
