@@ -144,7 +144,7 @@ impl Service {
     }
 
     async fn post(&self, viewer: &Viewer, chat: &Chat, draft: Draft) -> Result<Message, Error> {
-        // Under the lock, the same text sent over the socket is either stored or not yet begun.
+        // Under the lock, the same text sent over the socket of this server is either stored or not yet begun.
         let _lock = self.lock(viewer, chat.id).await?;
         let message = self.new_message(draft, None);
         if message.author == Author::User {
@@ -159,9 +159,15 @@ impl Service {
             moves_chat_up: false,
         };
         let message = self.write(&writing).await?;
-        if message.author == Author::User {
-            self.name_pending_chat(chat, &message, 1).await;
+        if message.author != Author::User {
+            return Ok(message);
         }
+        // A message that was sent is stored with its reply.
+        let (message, stored_with) = match self.sent_meanwhile(&message).await {
+            Some(sent) => (sent, 2),
+            None => (message, 1),
+        };
+        self.name_pending_chat(chat, &message, stored_with).await;
         Ok(message)
     }
 

@@ -59,6 +59,31 @@ impl Service {
         Ok(recent.iter().find(posted).cloned())
     }
 
+    /// The message with the text of one that was just posted, if another server stored it with a reply meanwhile. Then
+    /// the posted one is deleted: the lock of a chat is one server's, and neither looked before the other stored.
+    pub(super) async fn sent_meanwhile(&self, posted: &Message) -> Option<Message> {
+        let sent = self.sent_a_moment_ago(posted.chat_id, &posted.text, self.clock.now());
+        let sent = logged(sent.await)?;
+        self.delete_double(posted).await;
+        Some(sent)
+    }
+
+    /// Deletes the message with the text of one that was just sent, if another server stored it as posted meanwhile.
+    pub(super) async fn delete_posted_meanwhile(&self, sent: &Message) {
+        let posted = self.posted_a_moment_ago(sent.chat_id, &sent.text, self.clock.now());
+        if let Some(posted) = logged(posted.await) {
+            self.delete_double(&posted).await;
+        }
+    }
+
+    /// Both servers may be at it.
+    async fn delete_double(&self, posted: &Message) {
+        match self.delete(posted.clone()).await {
+            Ok(_) | Err(Error::NotFound(_)) => {}
+            Err(error) => log_failed(&error),
+        }
+    }
+
     /// The latest messages of a chat that may have arrived a moment ago: no message is dated before its arrival.
     async fn recent(&self, chat: ChatId, now: Timestamp) -> Result<Vec<Message>, Error> {
         let request = PageRequest {
@@ -99,6 +124,15 @@ impl Service {
         }
         Ok(())
     }
+}
+
+/// What is stored stays as it is, twice.
+fn logged<T>(found: Result<Option<T>, Error>) -> Option<T> {
+    found.inspect_err(log_failed).ok().flatten()
+}
+
+fn log_failed(error: &Error) {
+    tracing::warn!(error = %causes(error), "a text that came by both ways may be stored twice");
 }
 
 fn is_of_user(message: &Message, text: &str) -> bool {

@@ -125,15 +125,16 @@ impl Service {
         let chat = self.chat(viewer, prompt.chat_id).await?;
         let by = viewer.acting_user(&chat.user_id);
         let draft = self.draft_of(&prompt).await?;
-        // Under the lock, the same text posted over REST is either stored or not yet begun.
+        // Under the lock, the same text posted over REST to this server is either stored or not yet begun.
         let _lock = self.lock(viewer, chat.id).await?;
         // A client key tells two messages of the same text apart.
-        let posted = match draft.has_client_key() {
-            false => {
+        let may_be_posted = !draft.has_client_key();
+        let posted = match may_be_posted {
+            true => {
                 let posted = self.posted_a_moment_ago(chat.id, draft.text(), self.clock.now());
                 posted.await?
             }
-            true => None,
+            false => None,
         };
         let to_answer = match posted {
             Some(posted) => ToAnswer::Stored(posted),
@@ -141,6 +142,9 @@ impl Service {
         };
         let exchange = self.exchange(viewer, &by, to_answer, prompt.while_replying, manner);
         let sent = exchange.await?;
+        if may_be_posted && sent.message.reply_id.is_some() {
+            self.delete_posted_meanwhile(&sent.message).await;
+        }
         if !sent.joins {
             // Two: the message and its reply.
             self.name_pending_chat(&chat, &sent.message, 2).await;

@@ -1,5 +1,7 @@
 //! One chat by REST and by GraphQL: what is done by one is seen by the other, and nothing is stored twice.
 
+use std::time::Instant;
+
 use colloquy::domain::{ChatId, Message, MessageId, ObjectId};
 use serde_json::{Value, json};
 
@@ -7,11 +9,13 @@ use super::client::Client;
 use crate::on_both_stores;
 use crate::support::follow::{ChatFollower, follow};
 use crate::support::make;
-use crate::support::mt::Mt;
-use crate::support::scratch::Scratch;
+use crate::support::mt::{Mt, WAIT_MAX};
+use crate::support::scratch::{Scratch, tries};
 
 /// How far a chat is dated ahead.
 const AHEAD_MS: i64 = 5 * 3_600_000;
+/// Texts that come by both ways at once.
+const PAIRS_FEW: usize = 50;
 
 on_both_stores! {
     a_text_that_was_sent_a_moment_ago_is_not_stored_again_by_rest,
@@ -173,4 +177,37 @@ async fn a_reply_that_grows_cannot_be_rewritten(scratch: &Scratch) {
     client.server.data(stop, json!({ "id": reply })).await;
     client.call("PUT", &path, json!({ "message": "x" })).await.ok();
     assert_eq!(client.get(&path).await["message"], "x");
+}
+
+/// An early client whose calls a balancer spreads: its socket is at one server, what it posts comes to another. Every
+/// text comes by both ways in the same moment, the first of its chat too, which makes a pending chat active.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_comes_to_two_servers_at_once_is_stored_once_and_names_its_chat() {
+    let scratch = Scratch::mongo_and_redis().await;
+    let (sockets, posts) = (Client::start(&scratch), Client::start(&scratch));
+    for n in 0..tries(PAIRS_FEW) {
+        let chat = sockets
+            .chat(json!({ "user_id": 1, "title": "New Chat", "status": "pending" }))
+            .await;
+        let mut socket = Mt::open(&sockets.server, &chat).await;
+        let text = format!("text {n}");
+        tokio::join!(
+            socket.upload(&text),
+            posts.message(&chat, json!({ "message": text, "is_bot": false }))
+        );
+        socket.until("stop_typing_indicator").await;
+        // The answers to both may come before the servers are done.
+        let is_settled = |full: &Value| {
+            full["total_messages"] == 2 && full["chat"]["title"] == text && full["chat"]["status"] == "active"
+        };
+        let deadline = Instant::now() + WAIT_MAX;
+        loop {
+            let full = posts.get(&format!("/chat/{chat}/full")).await;
+            if is_settled(&full) {
+                break;
+            }
+            assert!(Instant::now() < deadline, "pair {n}: {full}");
+        }
+    }
+    scratch.remove().await;
 }
