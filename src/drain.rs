@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 /// them learnt that it goes down. Its streams are told to go one after the other within this time, because all of them
 /// at once would come to another server at once.
 pub const LEAD: Duration = Duration::from_secs(2);
-/// How long a socket that is told to go may take to give the answers of requests under way.
+/// How long a socket whose session is over, or whose server has ended its drain, may take to give the answers of requests
+/// under way.
 pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(1);
 /// When to ask another server what this one does not begin any more, in seconds.
 pub const RETRY_AFTER_SECONDS: u64 = 1;
@@ -72,6 +73,19 @@ impl Drain {
     /// Completes at the end.
     pub async fn ended(&self) {
         self.0.over.cancelled().await;
+    }
+
+    /// Waits for the last answers of a socket that is told to go, until [`ANSWER_WAIT_MAX`] after the end at most.
+    pub async fn answered(&self, answering: impl Future) {
+        let patience = async {
+            self.ended().await;
+            tokio::time::sleep(ANSWER_WAIT_MAX).await;
+        };
+        tokio::select! {
+            biased;
+            _ = answering => {}
+            () = patience => {}
+        }
     }
 
     /// Completes when no more connections are taken: at the end, or [`LEAD`] after the beginning where others can

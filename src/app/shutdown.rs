@@ -12,6 +12,9 @@ use crate::drain::Drain;
 use crate::engine::Engine;
 use crate::service::Service;
 
+/// How long the server waits, within the grace period, until what it was asked for is answered: as long as the store may
+/// take for an answer.
+const ANSWERS_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long it may take to store the ends of the replies that are cut off. What is not stored by then is closed by
 /// another server, or by the next start, with the text of its last checkpoint.
 const STORE_WAIT_MAX: Duration = Duration::from_secs(3);
@@ -97,9 +100,10 @@ impl Shutdown {
         }
     }
 
-    /// Waits until all replies have ended, and long enough to answer requests that were on their way here.
+    /// Waits until all replies have ended, and until requests are answered that were on their way here.
     async fn replies(&self) {
         tokio::join!(self.engine.drained(), sleep(self.drain.lead()));
+        let _ = timeout(ANSWERS_WAIT_MAX, self.service.changes_finished()).await;
     }
 
     async fn reports(&self) {

@@ -128,12 +128,17 @@ impl Service {
         }
     }
 
+    /// Waits for a moment at which every change that began has finished.
+    pub async fn changes_finished(&self) {
+        self.changes.close();
+        self.changes.wait().await;
+    }
+
     /// Waits until every change that began has finished and is published to all servers, if they can be reached. More
     /// can begin after that: call this again to wait for them.
     /// Returns whether that is so: not if the servers could not be reached, or if what became of a change is not known.
     pub async fn changes_published(&self) -> bool {
-        self.changes.close();
-        self.changes.wait().await;
+        self.changes_finished().await;
         self.feed.flush().await && self.unconfirmed.is_empty()
     }
 

@@ -18,7 +18,7 @@ use super::operation::operate;
 use super::operations::{Operations, Unreserved};
 use super::{INIT_WAIT_MAX, Outgoing, Visitor, credential};
 use crate::domain::Viewer;
-use crate::drain::{ANSWER_WAIT_MAX, Drain};
+use crate::drain::Drain;
 use crate::graphql::{Schema, count, only, refusal, refused, with_code};
 use crate::peer::{PING_EVERY, SILENCE_MAX, sent_too_much};
 use crate::service::{Error, Session, StreamShare};
@@ -111,11 +111,11 @@ impl Connection {
         }
     }
 
-    /// Waits until queries and mutations under way have been answered, at most [`ANSWER_WAIT_MAX`]: a client whose
-    /// mutation gets no answer sends it again elsewhere.
+    /// Waits until queries and mutations under way have been answered: a client whose mutation gets no answer sends it
+    /// again elsewhere.
     pub(super) async fn settle(&self) {
         self.answers.close();
-        let _ = tokio::time::timeout(ANSWER_WAIT_MAX, self.answers.wait()).await;
+        self.answers.wait().await;
     }
 
     async fn take(&mut self, message: ClientMessage) -> Option<Close> {

@@ -20,7 +20,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Schema;
-use crate::drain::Drain;
+use crate::drain::{ANSWER_WAIT_MAX, Drain};
 use crate::peer::{self, CLOSE_WAIT_MAX, WRITE_WAIT_MAX};
 use crate::service::Session;
 use crate::telemetry::faces::Face;
@@ -112,6 +112,7 @@ pub async fn serve(socket: WebSocket, schema: Schema, visitor: Visitor, drain: D
         // A peer that does not even take the close frame is dropped with the socket.
         let _ = tokio::time::timeout(CLOSE_WAIT_MAX, sink.send(Message::Close(Some(frame)))).await;
     });
+    let going = drain.clone();
     let mut session = Connection::new(schema, visitor, outbox, operations.clone(), drain);
     let reason = tokio::select! {
         reason = session.read(&mut stream) => reason,
@@ -121,8 +122,10 @@ pub async fn serve(socket: WebSocket, schema: Schema, visitor: Visitor, drain: D
     if reason.as_ref().is_some_and(Close::lets_answers_pass) {
         if reason == Some(Close::FORBIDDEN) {
             operations.abort_subscriptions();
+            let _ = tokio::time::timeout(ANSWER_WAIT_MAX, session.settle()).await;
+        } else {
+            going.answered(session.settle()).await;
         }
-        session.settle().await;
         operations.halt();
     } else {
         operations.abort_all();

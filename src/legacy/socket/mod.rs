@@ -33,7 +33,7 @@ use super::dates::DateFormat;
 use super::rest;
 use super::rest::refusal::{Refusal, detail, refused};
 use crate::domain::{ChatId, Timestamp, Viewer};
-use crate::drain::{self, ANSWER_WAIT_MAX, Drain};
+use crate::drain::{self, Drain};
 use crate::peer::{self, Address};
 use crate::service::{RETRY_AFTER_SECONDS, Seat, Service, Session, StreamKind, StreamPlace};
 use crate::telemetry::faces::{self, Face as Caller};
@@ -265,7 +265,7 @@ async fn serve(socket: WebSocket, face: Face, end: End) {
     drop(end.seat);
     if reason == Some(GOING_AWAY) {
         // Nothing more is read, and what was is confirmed, so that nobody sends it again elsewhere.
-        let _ = tokio::time::timeout(ANSWER_WAIT_MAX, working).await;
+        face.drain.answered(working).await;
     }
     let is_cut = reason == Some(TOO_BIG);
     if let Some(reason) = reason {

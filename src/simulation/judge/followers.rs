@@ -277,7 +277,8 @@ impl Judge<'_> {
                         known = self.reactions_before(opened);
                     }
                 }
-                // Of a reply that has ended, the event of its beginning may still come, at a server that thinks it grows.
+                // Of a reply that has ended, the event of its beginning may still come, at a server that thinks it grows:
+                // the end, which follows, has what is known.
                 Told::Updated {
                     id,
                     reaction,
@@ -286,7 +287,7 @@ impl Judge<'_> {
                 }
                 | Told::Shown {
                     reply: id, reaction, ..
-                } => {
+                } if self.ended.get(id).is_none_or(|ended| at < ended) => {
                     let change = self.change_to(*id, reaction.as_deref());
                     let latest = known.get(id).copied();
                     match change < latest {
