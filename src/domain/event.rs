@@ -79,17 +79,6 @@ impl ChatEvent {
         }
     }
 
-    /// Whether subscribers have to read the message or chat in the store. A reply that began counts: its text has a
-    /// subscription of its own, which begins with what is stored.
-    pub fn is_to_be_read(&self) -> bool {
-        match self {
-            Self::MessageAdded(message) | Self::MessageUpdated(message) => message.content().is_none(),
-            Self::ReplyStarted(_) => true,
-            Self::ChatUpdated(chat) => chat.is_none(),
-            Self::MessageDeleted(_) | Self::ChatDeleted => false,
-        }
-    }
-
     /// About how many bytes of memory the content takes; 0 if the event has none.
     pub fn content_bytes(&self) -> usize {
         match self {

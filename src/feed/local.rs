@@ -12,17 +12,19 @@ use super::ring::{RETAINED_FOR, Rings, lock};
 use super::{Feed, Follower};
 use crate::domain::{ChatEvent, ChatId, FeedPosition, Typing};
 
-/// How often idle rings are looked for, while there are rings.
-const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// How often it is looked whether too much is held of chats that nobody follows, while there are rings.
+const SHRINK_EVERY: Duration = Duration::from_secs(1);
+/// How often idle rings are looked for, counted in [`SHRINK_EVERY`].
+const SHRINKS_PER_SWEEP: u32 = 10;
 
 /// Rings in memory. A chat without a ring has no subscribers, and its events cost a look-up.
 pub struct LocalFeed {
-    rings: Arc<Swept>,
+    swept: Arc<SweptRings>,
     next_epoch: AtomicU64,
 }
 
 /// The rings, and the task that removes those without a subscriber.
-struct Swept {
+struct SweptRings {
     rings: Rings,
     /// `None` while there are no rings.
     sweeper: Mutex<Option<AbortHandle>>,
@@ -31,12 +33,12 @@ struct Swept {
 impl LocalFeed {
     /// An empty feed. `seed` is random, so that a position of another process's feed is unknown here.
     pub fn new(seed: u64) -> Self {
-        let rings = Swept {
+        let swept = SweptRings {
             rings: Rings::new(),
             sweeper: Mutex::default(),
         };
         Self {
-            rings: Arc::new(rings),
+            swept: Arc::new(swept),
             next_epoch: AtomicU64::new(seed),
         }
     }
@@ -44,17 +46,17 @@ impl LocalFeed {
 
 impl Drop for LocalFeed {
     fn drop(&mut self) {
-        if let Some(sweeper) = lock(&self.rings.sweeper).take() {
+        if let Some(sweeper) = lock(&self.swept.sweeper).take() {
             sweeper.abort();
         }
     }
 }
 
-impl Swept {
+impl SweptRings {
     /// Starts the task, if it does not run. To be called after a ring was opened.
     fn keep_sweeping(self: &Arc<Self>) {
         let mut sweeper = lock(&self.sweeper);
-        // It has finished also if its runtime has ended, and the feed is used on another.
+        // It has finished also where its runtime was shut down, and the feed is used on another.
         if sweeper.as_ref().is_some_and(|sweeper| !sweeper.is_finished()) {
             return;
         }
@@ -64,12 +66,14 @@ impl Swept {
         }
     }
 
-    /// Removes idle rings until there are no rings.
+    /// Bounds what is held of chats that nobody follows, until there are no rings.
     async fn sweep(&self) {
         loop {
-            tokio::time::sleep(SWEEP_EVERY).await;
+            for _ in 0..SHRINKS_PER_SWEEP {
+                tokio::time::sleep(SHRINK_EVERY).await;
+                self.rings.shrink();
+            }
             self.rings.remove_idle(RETAINED_FOR);
-            self.shrink();
             // Under the lock, so that a ring that is opened now starts the task again.
             let mut sweeper = lock(&self.sweeper);
             if self.rings.len() == 0 {
@@ -78,27 +82,18 @@ impl Swept {
             }
         }
     }
-
-    /// Bounds what the rings without a subscriber hold. Its cost is spread over the megabytes that they gained.
-    fn shrink(&self) {
-        if self.rings.is_to_be_shrunk() {
-            self.rings.shrink();
-        }
-    }
 }
 
 #[async_trait]
 impl Feed for LocalFeed {
     async fn publish(&self, chat: ChatId, event: ChatEvent) {
-        if let Some(ring) = self.rings.rings.find(chat) {
+        if let Some(ring) = self.swept.rings.find(chat) {
             ring.push(event);
-            drop(ring);
-            self.rings.shrink();
         }
     }
 
     async fn publish_typing(&self, chat: ChatId, typing: Typing) {
-        if let Some(ring) = self.rings.rings.find(chat) {
+        if let Some(ring) = self.swept.rings.find(chat) {
             ring.show_typing(typing);
         }
     }
@@ -108,9 +103,8 @@ impl Feed for LocalFeed {
             epoch: self.next_epoch.fetch_add(1, Ordering::Relaxed),
             sequence: 0,
         };
-        let follower = self.rings.rings.open(chat, start).follow(after);
-        self.rings.keep_sweeping();
-        self.rings.shrink();
+        let follower = self.swept.rings.open(chat, start).follow(after);
+        self.swept.keep_sweeping();
         follower
     }
 }
@@ -122,7 +116,9 @@ mod tests {
 
     use crate::domain::{Author, CONTENT_BYTES_MAX, Message, MessageId, ObjectId, Timestamp};
     use crate::feed::Followed;
-    use crate::feed::ring::UNFOLLOWED_BYTES_MAX;
+    use crate::feed::ring::{SPARED_FOR, UNFOLLOWED_BYTES_MAX};
+
+    const SWEEP_EVERY: Duration = SHRINK_EVERY.saturating_mul(SHRINKS_PER_SWEEP);
 
     fn chat(n: u32) -> ChatId {
         let mut id = [0; 12];
@@ -157,72 +153,74 @@ mod tests {
         for n in 0..1000 {
             feed.publish(chat(n), added(chat(n), n)).await;
         }
-        assert_eq!(feed.rings.rings.len(), 1000);
+        assert_eq!(feed.swept.rings.len(), 1000);
         tokio::time::sleep(2 * SWEEP_EVERY).await;
-        assert_eq!(feed.rings.rings.len(), 10);
+        assert_eq!(feed.swept.rings.len(), 10);
         // From the moment when the last one leaves, whenever the last event was.
         drop(followers);
         tokio::time::sleep(RETAINED_FOR - SWEEP_EVERY).await;
-        assert_eq!(feed.rings.rings.len(), 10);
+        assert_eq!(feed.swept.rings.len(), 10);
         tokio::time::sleep(2 * SWEEP_EVERY).await;
-        assert_eq!(feed.rings.rings.len(), 0);
-        assert!(lock(&feed.rings.sweeper).is_none());
+        assert_eq!(feed.swept.rings.len(), 0);
+        assert!(lock(&feed.swept.sweeper).is_none());
         // And again for the next one.
         drop(feed.follow(chat(0), None).await);
         tokio::time::sleep(RETAINED_FOR + SWEEP_EVERY).await;
-        assert_eq!(feed.rings.rings.len(), 0);
+        assert_eq!(feed.swept.rings.len(), 0);
+    }
+
+    /// Follows a chat from now on, and the position to resume at.
+    async fn followed(feed: &LocalFeed, chat: ChatId) -> (Follower, FeedPosition) {
+        let mut follower = feed.follow(chat, None).await;
+        match follower.next().await {
+            Some(Followed::Gap(cursor)) => (follower, cursor),
+            other => panic!("no gap: {other:?}"),
+        }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_nobody_follows_is_bounded_in_bytes_and_whoever_comes_back_goes_on_or_receives_a_gap() {
+    async fn of_what_nobody_follows_the_contents_are_bounded_in_bytes_and_whoever_comes_back_misses_nothing()
+    {
         const CHATS: u32 = 100;
         const MESSAGES: u32 = 200;
         let feed = LocalFeed::new(1);
-        let mut followed = feed.follow(chat(CHATS), None).await;
+        let (mut follower, _) = followed(&feed, chat(CHATS)).await;
         let mut cursors = Vec::new();
         for n in 0..CHATS {
-            let mut follower = feed.follow(chat(n), None).await;
-            let Some(Followed::Gap(cursor)) = follower.next().await else {
-                panic!("no gap");
-            };
-            cursors.push(cursor);
+            cursors.push(followed(&feed, chat(n)).await.1);
         }
         let mut most = 0;
         for n in 0..=CHATS {
             for message in 0..MESSAGES {
                 feed.publish(chat(n), added(chat(n), message)).await;
-                if message % 100 == 0 {
-                    most = most.max(feed.rings.rings.unfollowed_bytes());
-                }
             }
+            most = most.max(feed.swept.rings.unfollowed_bytes());
+            tokio::time::sleep(SHRINK_EVERY).await;
         }
+        let of_one = MESSAGES as usize * 2 * CONTENT_BYTES_MAX;
         assert!(
-            (UNFOLLOWED_BYTES_MAX / 2..=UNFOLLOWED_BYTES_MAX).contains(&most),
+            (UNFOLLOWED_BYTES_MAX..=UNFOLLOWED_BYTES_MAX + of_one).contains(&most),
             "{most}"
         );
+        assert!(feed.swept.rings.unfollowed_bytes() <= UNFOLLOWED_BYTES_MAX);
         let mut whole = 0;
         for (n, cursor) in (0..CHATS).zip(cursors) {
             let mut resumed = feed.follow(chat(n), Some(cursor)).await;
             for message in 0..MESSAGES {
-                match resumed.next().await.unwrap() {
-                    Followed::Event(_, event) => {
-                        assert_eq!(event, added(chat(n), message));
-                        whole += 1;
-                    }
-                    Followed::Unread(_, event, _) => {
-                        assert_eq!(event, added(chat(n), message).without_content());
-                    }
-                    other => panic!("chat {n}: {other:?}"),
-                }
+                let Some(Followed::Event(_, event, _)) = resumed.next().await else {
+                    panic!("message {message} of chat {n} is missing");
+                };
+                let expected = added(chat(n), message);
+                assert!(event == expected || event == expected.without_content());
+                whole += u32::from(event == expected);
             }
         }
-        assert!(whole >= MESSAGES, "{whole}");
+        assert!((MESSAGES..CHATS * MESSAGES).contains(&whole), "{whole}");
         // Nothing of a chat with a subscriber is dropped.
-        assert!(matches!(followed.next().await, Some(Followed::Gap(_))));
         for message in 0..MESSAGES {
-            let told = followed.next().await.unwrap();
+            let told = follower.next().await.unwrap();
             assert!(
-                matches!(told, Followed::Event(_, event) if event == added(chat(CHATS), message)),
+                matches!(told, Followed::Event(_, event, _) if event == added(chat(CHATS), message)),
                 "{message}"
             );
         }
@@ -235,29 +233,49 @@ mod tests {
         let feed = LocalFeed::new(1);
         let mut cursors = Vec::new();
         for n in 0..CHATS {
-            let mut follower = feed.follow(chat(n), None).await;
-            let Some(Followed::Gap(cursor)) = follower.next().await else {
-                panic!("no gap");
-            };
+            let (_follower, cursor) = followed(&feed, chat(n)).await;
             cursors.push(cursor);
             for message in 0..MESSAGES {
                 let event = added(chat(n), message).without_content();
                 feed.publish(chat(n), event).await;
             }
-            drop(follower);
-            tokio::time::advance(Duration::from_millis(1)).await;
+            tokio::time::sleep(SPARED_FOR / 300).await;
         }
-        assert!(feed.rings.rings.unfollowed_bytes() <= UNFOLLOWED_BYTES_MAX);
-        let mut gaps = Vec::new();
-        // The latest first: a ring that is opened again takes the place of another.
-        for (n, cursor) in (0..CHATS).zip(cursors).rev() {
-            let mut resumed = feed.follow(chat(n), Some(cursor)).await;
-            match resumed.next().await.unwrap() {
-                Followed::Gap(_) => gaps.push(n),
-                Followed::Unread(_, event, _) => assert_eq!(event, added(chat(n), 0).without_content()),
-                other => panic!("{other:?}"),
+        assert!(feed.swept.rings.unfollowed_bytes() <= UNFOLLOWED_BYTES_MAX);
+        let is_held = |n: u32| feed.swept.rings.find(chat(n)).is_some();
+        let held = (0..CHATS).filter(|n| is_held(*n)).count();
+        assert!((300..600).contains(&held), "{held}");
+        for (n, cursor) in [(0, cursors[0]), (CHATS - 1, cursors[CHATS as usize - 1])] {
+            let is_new = !is_held(n);
+            let first = feed.follow(chat(n), Some(cursor)).await.next().await.unwrap();
+            assert_eq!(matches!(first, Followed::Gap(_)), is_new, "{n}: {first:?}");
+            assert_eq!(is_new, n == 0);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn subscribers_who_leave_all_at_once_and_come_back_miss_nothing() {
+        const CHATS: u32 = 10_000;
+        let feed = LocalFeed::new(1);
+        let mut all = Vec::new();
+        for n in 0..CHATS {
+            let subscriber = followed(&feed, chat(n)).await;
+            for message in 0..10 {
+                let event = added(chat(n), message).without_content();
+                feed.publish(chat(n), event).await;
             }
+            all.push(subscriber);
         }
-        assert!(!gaps.contains(&(CHATS - 1)) && gaps.contains(&0));
+        assert_eq!(feed.swept.rings.unfollowed_bytes(), 0);
+        let cursors: Vec<_> = all.into_iter().map(|(_, cursor)| cursor).collect();
+        assert!(feed.swept.rings.unfollowed_bytes() > 2 * UNFOLLOWED_BYTES_MAX);
+        tokio::time::sleep(SPARED_FOR - SHRINK_EVERY).await;
+        for (n, cursor) in (0..CHATS).zip(cursors) {
+            let first = feed.follow(chat(n), Some(cursor)).await.next().await.unwrap();
+            assert!(matches!(first, Followed::Event(..)), "{n}: {first:?}");
+        }
+        // And those who do not are forgotten in time.
+        tokio::time::sleep(SPARED_FOR + SHRINK_EVERY).await;
+        assert!(feed.swept.rings.unfollowed_bytes() <= UNFOLLOWED_BYTES_MAX);
     }
 }

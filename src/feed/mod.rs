@@ -37,11 +37,9 @@ pub(crate) const FLUSH_WAIT_MAX: Duration = Duration::from_secs(1);
 pub enum Followed {
     /// Events before this position are unavailable: the subscriber is new, or its position has expired.
     Gap(FeedPosition),
-    /// An event, and the position after it.
-    Event(FeedPosition, ChatEvent),
-    /// An event whose message or chat has to be read in the store, the position after it, and the result of that read,
-    /// which all subscribers of this server share.
-    Unread(FeedPosition, ChatEvent, Arc<SharedContent>),
+    /// An event, the position after it, and what subscribers of this server share who have to read its message or chat
+    /// in the store.
+    Event(FeedPosition, ChatEvent, Arc<SharedContent>),
     /// A user began or stopped typing. It has no position: a subscriber that resumes does not receive it again.
     Typing(Typing),
 }

@@ -21,18 +21,20 @@ pub const TYPISTS_MAX: usize = 16;
 const REORDERED_WITHIN_MS: i64 = 1_000;
 /// How long a chat's events outlive its last subscriber, so that a client that reconnects can resume.
 pub const RETAINED_FOR: Duration = Duration::from_secs(300);
-/// The most bytes that the rings without a subscriber hold together, where [`Rings::shrink`] is called when
-/// [`Rings::is_to_be_shrunk`] says so.
+/// More than this the rings without a subscriber do not hold after [`Rings::shrink`], but for those whose last
+/// subscriber left within [`SPARED_FOR`], without the contents of their events.
 pub(super) const UNFOLLOWED_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How long a ring stays in any case: when a proxy restarts, all subscribers leave, and come back within seconds.
+pub(super) const SPARED_FOR: Duration = Duration::from_secs(30);
 /// About how many bytes a ring takes, and an event of it, besides the content.
 const RING_BYTES: usize = 1024;
-const EVENT_BYTES: usize = 256;
+const EVENT_BYTES: usize = 320;
 
 /// The rings of the chats that have subscribers, or had some recently.
 pub(super) struct Rings {
     by_chat: Mutex<HashMap<ChatId, Arc<Ring>>>,
-    /// How many bytes the rings without a subscriber gained since they were last shrunk.
-    gained: Arc<AtomicUsize>,
+    /// How many bytes the rings without a subscriber hold.
+    unfollowed_bytes: Arc<AtomicUsize>,
 }
 
 /// One chat's ring.
@@ -65,8 +67,10 @@ struct Log {
     /// How many typing states there were.
     typing_count: u64,
     subscribers: usize,
-    /// That of all rings, [`Rings::gained`].
-    gained: Arc<AtomicUsize>,
+    /// About how many bytes it takes.
+    bytes: usize,
+    /// [`Rings::unfollowed_bytes`].
+    unfollowed_bytes: Arc<AtomicUsize>,
     /// When the last subscriber left, or the ring was made.
     left_at: Instant,
     /// Whether the log has every event of every server up to its last one. Without meaning in a feed of one server.
@@ -82,8 +86,8 @@ struct Held {
     event: ChatEvent,
     /// When its content was last changed, even if the content was dropped.
     changed_at: Option<Timestamp>,
-    /// What subscribers share who need the content of an event that has none; `None` until the first of them comes.
-    content: Option<Arc<SharedContent>>,
+    /// What subscribers share who read its content in the store.
+    shared: Arc<SharedContent>,
 }
 
 /// A typing state, for the subscribers that have not received it yet.
@@ -99,7 +103,7 @@ impl Rings {
     pub(super) fn new() -> Self {
         Self {
             by_chat: Mutex::default(),
-            gained: Arc::default(),
+            unfollowed_bytes: Arc::default(),
         }
     }
 
@@ -113,7 +117,7 @@ impl Rings {
         let mut rings = lock(&self.by_chat);
         rings
             .entry(chat)
-            .or_insert_with(|| Arc::new(Ring::at(start(), self.gained.clone())))
+            .or_insert_with(|| Arc::new(Ring::at(start(), self.unfollowed_bytes.clone())))
             .clone()
     }
 
@@ -143,59 +147,47 @@ impl Rings {
         gone
     }
 
-    /// Whether the rings without a subscriber may hold more than [`UNFOLLOWED_BYTES_MAX`] soon.
-    pub(super) fn is_to_be_shrunk(&self) -> bool {
-        self.gained.load(Ordering::Relaxed) >= UNFOLLOWED_BYTES_MAX / 2
-    }
-
-    /// Reduces what the rings without a subscriber hold to half of [`UNFOLLOWED_BYTES_MAX`], those first whose last
-    /// subscriber left first: drops the contents of their events, which subscribers who come back read in the store; and
-    /// if that is not enough, the rings, so that those subscribers receive a gap.
-    pub(super) fn shrink(&self) {
+    /// If the rings without a subscriber hold more than [`UNFOLLOWED_BYTES_MAX`], reduces that to half of it, those first
+    /// whose last subscriber left first: drops the contents of their events, which subscribers who come back read in the
+    /// store; and if that is not enough, the rings, so that those subscribers receive a gap. Returns the chats of these.
+    pub(super) fn shrink(&self) -> Vec<ChatId> {
+        let mut gone = Vec::new();
+        if self.unfollowed_bytes() <= UNFOLLOWED_BYTES_MAX {
+            return gone;
+        }
+        let is_enough = || self.unfollowed_bytes() <= UNFOLLOWED_BYTES_MAX / 2;
         let mut rings = lock(&self.by_chat);
-        // What they gain from now on is added to what is held below, even if it is in there already.
-        self.gained.store(0, Ordering::Relaxed);
         let mut unfollowed: Vec<_> = rings
             .iter()
             .filter_map(|(chat, ring)| {
                 let log = lock(&ring.log);
-                (log.subscribers == 0).then(|| (log.left_at, *chat, log.bytes()))
+                (log.subscribers == 0).then_some((log.left_at, *chat))
             })
             .collect();
         unfollowed.sort_unstable();
-        let mut bytes: usize = unfollowed.iter().map(|(_, _, bytes)| bytes).sum();
-        for (_, chat, held) in &mut unfollowed {
-            if bytes <= UNFOLLOWED_BYTES_MAX / 2 {
-                return;
+        for (_, chat) in &unfollowed {
+            if is_enough() {
+                return gone;
             }
-            let Some(ring) = rings.get(chat) else { continue };
-            let mut log = lock(&ring.log);
-            if log.subscribers == 0 {
-                log.drop_contents();
+            if let Some(ring) = rings.get(chat) {
+                lock(&ring.log).drop_unfollowed_contents();
             }
-            let left = log.bytes().min(*held);
-            bytes -= *held - left;
-            *held = left;
         }
-        for (_, chat, held) in unfollowed {
-            if bytes <= UNFOLLOWED_BYTES_MAX / 2 {
-                return;
+        for (left_at, chat) in unfollowed {
+            if is_enough() || left_at.elapsed() < SPARED_FOR {
+                break;
             }
             if rings.get(&chat).is_some_and(|ring| !ring.is_used()) {
                 rings.remove(&chat);
-                bytes -= held;
+                gone.push(chat);
             }
         }
+        gone
     }
 
-    /// How many bytes the rings without a subscriber hold.
-    #[cfg(test)]
+    /// About how many bytes the rings without a subscriber hold.
     pub(super) fn unfollowed_bytes(&self) -> usize {
-        let rings = lock(&self.by_chat);
-        let logs = rings.values().map(|ring| lock(&ring.log));
-        logs.filter(|log| log.subscribers == 0)
-            .map(|log| log.bytes())
-            .sum()
+        self.unfollowed_bytes.load(Ordering::Relaxed)
     }
 
     /// The chats that have subscribers.
@@ -207,7 +199,8 @@ impl Rings {
 }
 
 impl Ring {
-    fn at(start: FeedPosition, gained: Arc<AtomicUsize>) -> Self {
+    fn at(start: FeedPosition, unfollowed_bytes: Arc<AtomicUsize>) -> Self {
+        unfollowed_bytes.fetch_add(RING_BYTES, Ordering::Relaxed);
         Self {
             log: Mutex::new(Log {
                 epoch: start.epoch,
@@ -217,7 +210,8 @@ impl Ring {
                 typing: VecDeque::new(),
                 typing_count: 0,
                 subscribers: 0,
-                gained,
+                bytes: RING_BYTES,
+                unfollowed_bytes,
                 left_at: Instant::now(),
                 is_in_sync: false,
                 reset_at: None,
@@ -295,7 +289,7 @@ impl Ring {
     pub(super) fn follow(self: Arc<Self>, after: Option<FeedPosition>) -> Follower {
         let (place, edition, typing_seen) = {
             let mut log = lock(&self.log);
-            log.subscribers += 1;
+            log.enter();
             let place = match after.filter(|after| log.knows(*after)) {
                 Some(after) => Place::Behind(after),
                 // Events continue from here, however late the gap itself is read.
@@ -337,9 +331,12 @@ pub(crate) fn is_latest(
 
 impl Log {
     fn push(&mut self, event: ChatEvent) {
-        if self.events.len() == EVENTS_MAX {
-            self.events.pop_front();
+        let mut bytes = self.bytes;
+        if self.events.len() == EVENTS_MAX
+            && let Some(oldest) = self.events.pop_front()
+        {
             self.forgotten += 1;
+            bytes -= oldest.bytes();
         }
         let changed_at = event.content_changed_at();
         let held = self
@@ -355,27 +352,49 @@ impl Log {
         let held = Held {
             event,
             changed_at,
-            content: None,
+            shared: Arc::default(),
         };
-        if self.subscribers == 0 {
-            self.gained.fetch_add(held.bytes(), Ordering::Relaxed);
-        }
+        self.set_bytes(bytes + held.bytes());
         self.events.push_back(held);
     }
 
-    /// About how many bytes it takes.
-    fn bytes(&self) -> usize {
-        RING_BYTES + self.events.iter().map(Held::bytes).sum::<usize>()
+    /// Notes how many bytes it takes now.
+    fn set_bytes(&mut self, bytes: usize) {
+        if self.subscribers == 0 {
+            self.unfollowed_bytes.fetch_add(bytes, Ordering::Relaxed);
+            self.unfollowed_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        }
+        self.bytes = bytes;
     }
 
-    /// Leaves the content of every event to be read in the store.
-    fn drop_contents(&mut self) {
+    /// One more subscriber.
+    fn enter(&mut self) {
+        if self.subscribers == 0 {
+            self.unfollowed_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        }
+        self.subscribers += 1;
+    }
+
+    /// One subscriber less.
+    fn leave(&mut self) {
+        self.subscribers -= 1;
+        self.left_at = Instant::now();
+        if self.subscribers == 0 {
+            self.unfollowed_bytes.fetch_add(self.bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// Leaves the content of every event to be read in the store, if there is no subscriber.
+    fn drop_unfollowed_contents(&mut self) {
+        if self.subscribers > 0 {
+            return;
+        }
         for held in &mut self.events {
             if held.event.content_bytes() > 0 {
                 held.event = held.event.without_content();
             }
-            held.content = None;
         }
+        self.set_bytes(RING_BYTES + EVENT_BYTES * self.events.len());
     }
 
     fn show_typing(&mut self, typing: Typing) {
@@ -454,6 +473,7 @@ impl Log {
         self.edition += 1;
         self.forgotten = position.sequence;
         self.events.clear();
+        self.set_bytes(RING_BYTES);
         // Earlier sequence numbers mean nothing in the new edition.
         self.typing.iter_mut().for_each(|change| change.behind = 0);
         if self.edition > 1 {
@@ -477,19 +497,25 @@ impl Log {
 
     /// The event after this many others; `None` if there is none yet, or it is no longer held.
     fn event(&self, sequence: u64) -> Option<&ChatEvent> {
+        self.held(sequence).map(|held| &held.event)
+    }
+
+    fn held(&self, sequence: u64) -> Option<&Held> {
         let index = usize::try_from(sequence.checked_sub(self.forgotten)?).ok()?;
-        self.events.get(index).map(|held| &held.event)
+        self.events.get(index)
     }
 
     /// The event after this many others, for a subscriber whose position is then `behind`.
-    fn followed(&mut self, sequence: u64, behind: FeedPosition) -> Option<Followed> {
-        let index = usize::try_from(sequence.checked_sub(self.forgotten)?).ok()?;
-        let held = self.events.get_mut(index)?;
-        let event = held.event.clone();
-        Some(match event.is_to_be_read() {
-            true => Followed::Unread(behind, event, held.content.get_or_insert_default().clone()),
-            false => Followed::Event(behind, event),
-        })
+    fn followed(&self, sequence: u64, behind: FeedPosition) -> Option<Followed> {
+        let held = self.held(sequence)?;
+        Some(Followed::Event(behind, held.event.clone(), held.shared.clone()))
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        // Subscribers keep the ring.
+        self.unfollowed_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -535,7 +561,7 @@ impl Reader {
     }
 
     fn step(&mut self) -> Option<Followed> {
-        let mut log = lock(&self.ring.log);
+        let log = lock(&self.ring.log);
         match self.place {
             Place::Lost(behind) => {
                 self.place = Place::Behind(behind);
@@ -566,12 +592,7 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        let mut log = lock(&self.ring.log);
-        log.subscribers -= 1;
-        log.left_at = Instant::now();
-        if log.subscribers == 0 {
-            log.gained.fetch_add(log.bytes(), Ordering::Relaxed);
-        }
+        lock(&self.ring.log).leave();
     }
 }
 

@@ -11,6 +11,10 @@ fn position(epoch: u64, sequence: u64) -> FeedPosition {
     FeedPosition { epoch, sequence }
 }
 
+fn followed(behind: FeedPosition, event: ChatEvent) -> Followed {
+    Followed::Event(behind, event, Arc::default())
+}
+
 #[tokio::test]
 async fn events_that_carry_their_position_are_taken_once_in_order_and_a_missing_one_waits_for_a_backfill() {
     let ring = Arc::new(Ring::at(position(1, 0), Arc::default()));
@@ -26,7 +30,7 @@ async fn events_that_carry_their_position_are_taken_once_in_order_and_a_missing_
     assert!(ring.backfill(position(1, 0), (1..=6).map(event).collect()));
     for n in 1..=6 {
         let told = follower.next().await.unwrap();
-        assert_eq!(told, Followed::Event(position(1, n.into()), event(n)));
+        assert_eq!(told, followed(position(1, n.into()), event(n)));
     }
     // The stream was reset, or no longer reaches back to the ring.
     for (start, n) in [(position(2, 0), 7), (position(2, 9), 8)] {
@@ -72,7 +76,7 @@ async fn what_comes_of_a_message_after_its_deletion_has_no_content_whoever_follo
     // The subscriber resumes after the deletion.
     let mut follower = ring.clone().follow(Some(position(1, 2)));
     ring.push(late.clone());
-    let expected = Followed::Unread(position(1, 3), late.without_content(), Arc::default());
+    let expected = followed(position(1, 3), late.without_content());
     assert_eq!(follower.next().await.unwrap(), expected);
 }
 
@@ -108,7 +112,7 @@ async fn content_that_may_not_be_the_latest_is_left_to_be_read_in_the_store() {
             ChatEvent::ChatUpdated(None)
         };
         let told = match follower.next().await.unwrap() {
-            Followed::Event(_, told) | Followed::Unread(_, told, _) => told,
+            Followed::Event(_, told, _) => told,
             other => panic!("{other:?}"),
         };
         assert_eq!(told, expected, "{title}");
@@ -133,15 +137,12 @@ async fn content_that_comes_right_behind_a_reset_is_left_to_be_read_in_the_store
     assert_eq!(ring.place(position(2, 1), renamed.clone()), Placed::Held);
     let mut follower = ring.clone().follow(Some(position(2, 0)));
     let told = follower.next().await.unwrap();
-    assert_eq!(told, Followed::Event(position(2, 1), renamed.clone()));
+    assert_eq!(told, followed(position(2, 1), renamed.clone()));
     // Handed in by another server before that, and carried behind it.
     ring.renew(position(3, 0));
     assert_eq!(ring.place(position(3, 1), renamed.clone()), Placed::Held);
     assert_eq!(follower.next().await.unwrap(), Followed::Gap(position(3, 1)));
     let mut late = ring.clone().follow(Some(position(3, 0)));
     let told = late.next().await.unwrap();
-    assert_eq!(
-        told,
-        Followed::Unread(position(3, 1), ChatEvent::ChatUpdated(None), Arc::default())
-    );
+    assert_eq!(told, followed(position(3, 1), ChatEvent::ChatUpdated(None)));
 }

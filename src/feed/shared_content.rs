@@ -42,20 +42,12 @@ pub struct SharedContent {
 #[derive(Default)]
 struct Slot {
     content: Option<Content>,
-    /// The read in progress. Weak: if all its callers are dropped, the read is too, and keeps no connection.
+    /// The read in progress. Weak: if all its callers are dropped, the read is too, and its
+    /// connection is free.
     reading: Option<WeakShared<ContentRead>>,
 }
 
-/// How a caller gets the content.
-enum Found {
-    Kept(Content),
-    /// By a read in progress.
-    Joined(Shared<ContentRead>),
-    /// By a read that begins.
-    Begun(Shared<ContentRead>),
-}
-
-/// The contents that a server keeps, at most [`KEPT_BYTES_MAX`]. Each also goes with its event.
+/// The contents that a server keeps, at most [`KEPT_BYTES_MAX`]. Each is dropped with its event as well.
 #[derive(Default)]
 pub struct KeptContents {
     kept: Mutex<Kept>,
@@ -69,6 +61,11 @@ struct Kept {
 }
 
 impl Content {
+    /// Whether it may be shown later. Not a reply that grows: once it has ended it would seem to grow again.
+    fn is_lasting(&self) -> bool {
+        !matches!(self, Self::Message(message) if message.is_under_way())
+    }
+
     fn bytes(&self) -> usize {
         OVERHEAD_BYTES
             + match self {
@@ -80,51 +77,42 @@ impl Content {
 }
 
 impl SharedContent {
-    /// The content, which `read` reads if no other caller has. A result that this caller knows to be outdated is read
-    /// again. A failure is shared by those who wait for the same read, and is not kept.
+    /// The content, which `read` reads if no other caller has. A failure is shared by those who wait for the same read,
+    /// and is not kept.
     pub async fn get(
         self: &Arc<Self>,
-        read: impl Fn() -> ContentRead,
-        is_outdated: impl Fn(&Content) -> bool,
+        read: impl FnOnce() -> ContentRead,
         kept: &Arc<KeptContents>,
     ) -> Result<Content, ReadError> {
-        loop {
-            match self.find(&read, &is_outdated, kept) {
-                Found::Kept(content) => return Ok(content),
-                Found::Begun(reading) => return reading.await,
-                Found::Joined(reading) => {
-                    let content = reading.await?;
-                    if !is_outdated(&content) {
-                        return Ok(content);
-                    }
+        let reading = {
+            let mut slot = lock(&self.slot);
+            if let Some(content) = &slot.content {
+                return Ok(content.clone());
+            }
+            let reading = slot.reading.as_ref().and_then(WeakShared::upgrade);
+            match reading.filter(|reading| reading.peek().is_none()) {
+                Some(reading) => reading,
+                None => {
+                    let reading = self.keeping(read(), kept.clone());
+                    slot.reading = reading.downgrade();
+                    reading
                 }
             }
-        }
+        };
+        reading.await
     }
 
-    fn find(
-        self: &Arc<Self>,
-        read: impl Fn() -> ContentRead,
-        is_outdated: impl Fn(&Content) -> bool,
-        kept: &Arc<KeptContents>,
-    ) -> Found {
-        let mut slot = lock(&self.slot);
-        if let Some(content) = slot.content.as_ref().filter(|content| !is_outdated(content)) {
-            return Found::Kept(content.clone());
-        }
-        let reading = slot.reading.as_ref().and_then(WeakShared::upgrade);
-        if let Some(reading) = reading.filter(|reading| reading.peek().is_none()) {
-            return Found::Joined(reading);
-        }
-        let (event, kept, read) = (Arc::downgrade(self), kept.clone(), read());
+    /// A read whose result is kept.
+    fn keeping(self: &Arc<Self>, read: ContentRead, kept: Arc<KeptContents>) -> Shared<ContentRead> {
+        let event = Arc::downgrade(self);
         let reading = async move {
             let content = read.await?;
-            kept.keep(&event, content.clone());
+            if content.is_lasting() {
+                kept.keep(&event, content.clone());
+            }
             Ok(content)
         };
-        let reading = reading.boxed().shared();
-        slot.reading = reading.downgrade();
-        Found::Begun(reading)
+        reading.boxed().shared()
     }
 }
 

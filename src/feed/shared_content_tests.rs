@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 
-use crate::domain::{Author, ChatId, MessageId, ObjectId, Timestamp};
+use crate::domain::{Author, ChatId, MessageId, ObjectId, Reply, Timestamp};
 
 /// A store whose reads wait for a permit each, and are counted.
 struct Reads {
@@ -47,31 +47,27 @@ impl Reads {
     }
 }
 
-fn up_to_date(_: &Content) -> bool {
-    false
-}
-
 #[tokio::test]
 async fn all_share_one_read_while_it_runs_and_after_it() {
     let (content, kept, reads) = (Arc::<SharedContent>::default(), Arc::default(), Reads::of(10, 0));
     let read = || reads.read(true);
-    let all = join_all((0..100).map(|_| content.get(read, up_to_date, &kept)));
+    let all = join_all((0..100).map(|_| content.get(read, &kept)));
     let release = async { reads.permits.add_permits(1) };
     let (all, ()) = tokio::join!(all, release);
     assert!(all.iter().all(Result::is_ok));
-    assert!(content.get(read, up_to_date, &kept).await.is_ok());
+    assert!(content.get(read, &kept).await.is_ok());
     assert_eq!(reads.count(), 1);
 }
 
 #[tokio::test]
 async fn a_failure_is_shared_by_those_who_wait_and_not_kept() {
     let (content, kept, reads) = (Arc::<SharedContent>::default(), Arc::default(), Reads::of(10, 0));
-    let all = join_all((0..100).map(|_| content.get(|| reads.read(false), up_to_date, &kept)));
+    let all = join_all((0..100).map(|_| content.get(|| reads.read(false), &kept)));
     let release = async { reads.permits.add_permits(2) };
     let (all, ()) = tokio::join!(all, release);
     assert!(all.iter().all(Result::is_err));
     assert_eq!(reads.count(), 1);
-    assert!(content.get(|| reads.read(true), up_to_date, &kept).await.is_ok());
+    assert!(content.get(|| reads.read(true), &kept).await.is_ok());
     assert_eq!(reads.count(), 2);
 }
 
@@ -80,8 +76,8 @@ async fn a_read_goes_with_the_last_of_its_callers() {
     let (content, kept, reads) = (Arc::<SharedContent>::default(), Arc::default(), Reads::of(10, 0));
     let read = || reads.read(true);
     {
-        let mut first = Box::pin(content.get(read, up_to_date, &kept));
-        let mut second = Box::pin(content.get(read, up_to_date, &kept));
+        let mut first = Box::pin(content.get(read, &kept));
+        let mut second = Box::pin(content.get(read, &kept));
         assert!(first.as_mut().now_or_never().is_none() && second.as_mut().now_or_never().is_none());
         drop(first);
         assert!(second.as_mut().now_or_never().is_none());
@@ -92,28 +88,40 @@ async fn a_read_goes_with_the_last_of_its_callers() {
     }
     let alone = Arc::<SharedContent>::default();
     {
-        let mut first = Box::pin(alone.get(read, up_to_date, &kept));
+        let mut first = Box::pin(alone.get(read, &kept));
         assert!(first.as_mut().now_or_never().is_none());
     }
     // Nobody waits for it, and it holds nothing of the store.
     assert_eq!(Arc::strong_count(&reads.permits), 1);
     reads.permits.add_permits(1);
-    assert!(alone.get(read, up_to_date, &kept).await.is_ok());
+    assert!(alone.get(read, &kept).await.is_ok());
     assert_eq!(reads.count(), 3);
 }
 
 #[tokio::test]
-async fn what_a_caller_knows_to_be_outdated_is_read_again_once() {
-    let (content, kept, reads) = (Arc::<SharedContent>::default(), Arc::default(), Reads::of(10, 9));
-    assert!(content.get(|| reads.read(true), up_to_date, &kept).await.is_ok());
-    let later = Reads::of(20, 9);
-    let is_outdated =
-        |content: &Content| matches!(content, Content::Message(message) if message.text.len() < 20);
-    for _ in 0..3 {
-        let found = content.get(|| later.read(true), is_outdated, &kept).await;
-        assert!(matches!(found, Ok(Content::Message(message)) if message.text.len() == 20));
-    }
-    assert_eq!((reads.count(), later.count()), (1, 1));
+async fn a_reply_that_grows_is_shared_by_those_who_wait_and_read_again_later() {
+    let (content, kept, reads) = (Arc::<SharedContent>::default(), Arc::default(), Reads::of(10, 0));
+    let growing = || {
+        let read = reads.read(true);
+        async move {
+            Ok(match read.await? {
+                Content::Message(message) => {
+                    let mut message = Arc::unwrap_or_clone(message);
+                    message.reply = Some(Reply::begun("a server".to_owned(), message.created_at));
+                    Content::Message(Arc::new(message))
+                }
+                other => other,
+            })
+        }
+        .boxed()
+    };
+    let all = join_all((0..100).map(|_| content.get(growing, &kept)));
+    let release = async { reads.permits.add_permits(2) };
+    let (all, ()) = tokio::join!(all, release);
+    assert!(all.iter().all(Result::is_ok));
+    assert_eq!(reads.count(), 1);
+    assert!(content.get(growing, &kept).await.is_ok());
+    assert_eq!(reads.count(), 2);
 }
 
 #[tokio::test]
@@ -124,7 +132,7 @@ async fn what_is_kept_is_bounded_in_bytes_and_goes_with_its_event() {
     let mut contents: Vec<_> = (0..COUNT).map(|_| Arc::<SharedContent>::default()).collect();
     let mut results = Vec::new();
     for content in &contents {
-        let Ok(Content::Message(message)) = content.get(read, up_to_date, &kept).await else {
+        let Ok(Content::Message(message)) = content.get(read, &kept).await else {
             panic!("no message");
         };
         results.push(Arc::downgrade(&message));

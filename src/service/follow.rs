@@ -113,13 +113,11 @@ impl Service {
         Ok(follower)
     }
 
-    /// The stored message of an event of this chat, from the read that all subscribers share. A subscriber to whom the
-    /// end of this reply was sent receives none that is still active.
+    /// The stored message of an event of this chat, from the read that all subscribers share.
     async fn event_message(
         &self,
         chat: ChatId,
         id: MessageId,
-        has_ended: bool,
         content: &Arc<SharedContent>,
     ) -> Result<Message, Error> {
         let read = || {
@@ -130,12 +128,25 @@ impl Service {
             }
             .boxed()
         };
-        let is_outdated = |content: &Content| {
-            has_ended && matches!(content, Content::Message(message) if message.is_under_way())
-        };
-        match content.get(read, is_outdated, &self.contents).await? {
+        match content.get(read, &self.contents).await? {
             Content::Message(message) if message.chat_id == chat => Ok(Arc::unwrap_or_clone(message)),
             _ => Err(Error::NotFound(Subject::Message)),
+        }
+    }
+
+    /// The changed message of an event. A subscriber to whom the end of a reply was sent is not shown it growing: the
+    /// shared read may have begun before the end was stored.
+    async fn changed_message(
+        &self,
+        chat: ChatId,
+        id: MessageId,
+        has_ended: bool,
+        content: &Arc<SharedContent>,
+    ) -> Result<Message, Error> {
+        let message = self.event_message(chat, id, content).await?;
+        match has_ended && message.is_under_way() {
+            true => self.event_message(chat, id, &Arc::default()).await,
+            false => Ok(message),
         }
     }
 
@@ -149,7 +160,7 @@ impl Service {
             }
             .boxed()
         };
-        match content.get(read, |_| false, &self.contents).await? {
+        match content.get(read, &self.contents).await? {
             Content::Chat(found) if found.id == chat => Ok(Arc::unwrap_or_clone(found)),
             _ => Err(Error::NotFound(Subject::Chat)),
         }
@@ -187,13 +198,9 @@ impl ChatFollower {
                 self.position = position;
                 self.resync().await.map(Some)
             }
-            Followed::Event(position, event) => {
+            Followed::Event(position, event, content) => {
                 self.position = position;
-                self.update_for(event, Arc::default()).await
-            }
-            Followed::Unread(position, event, content) => {
-                self.position = position;
-                self.update_for(event, content).await
+                self.update_for(event, &content).await
             }
             Followed::Typing(typing) => Ok(Some(ChatUpdate::TypingChanged(typing))),
         };
@@ -218,7 +225,7 @@ impl ChatFollower {
     async fn update_for(
         &mut self,
         event: ChatEvent,
-        content: Arc<SharedContent>,
+        content: &Arc<SharedContent>,
     ) -> Result<Option<ChatUpdate>, Error> {
         let (service, chat) = (&self.service, self.chat);
         if event.message_id().is_some_and(|id| self.deleted.has(id)) {
@@ -231,13 +238,13 @@ impl ChatFollower {
             ChatEvent::MessageAdded(message) => {
                 ChatUpdate::MessageAdded(match message.content_in(self.chat) {
                     Ok(message) => message,
-                    Err(id) => service.event_message(chat, id, has_ended, &content).await?,
+                    Err(id) => service.event_message(chat, id, content).await?,
                 })
             }
             ChatEvent::MessageUpdated(message) => {
                 let message = match message.content_in(self.chat) {
                     Ok(message) => message,
-                    Err(id) => service.event_message(chat, id, has_ended, &content).await?,
+                    Err(id) => service.changed_message(chat, id, has_ended, content).await?,
                 };
                 ChatUpdate::MessageUpdated(self.as_followed(message))
             }
@@ -248,21 +255,21 @@ impl ChatFollower {
             }
             ChatEvent::ChatUpdated(changed) => ChatUpdate::ChatUpdated(match changed {
                 Some(changed) if changed.id == chat => Arc::unwrap_or_clone(changed),
-                _ => service.event_chat(chat, &content).await?,
+                _ => service.event_chat(chat, content).await?,
             }),
             ChatEvent::ChatDeleted => {
                 self.is_over = true;
                 ChatUpdate::ChatDeleted(self.chat)
             }
             ChatEvent::ReplyStarted(message) => {
-                // A reply of another server is read from the store: the event may arrive so late that its message is
+                // A reply of another server is read in the store: the event may arrive so late that its message is
                 // deleted, and then nothing of it may be sent.
                 let id = message.id();
                 if !has_ended && !self.is_attached(id) {
                     let reader = match service.engine.follow_known(id, None) {
                         Some(reader) => reader,
                         None => {
-                            let message = service.event_message(chat, id, false, &content).await?;
+                            let message = service.event_message(chat, id, content).await?;
                             service.engine.follow_message(message, None)
                         }
                     };

@@ -144,7 +144,8 @@ impl Service {
     }
 
     async fn post(&self, viewer: &Viewer, chat: &Chat, draft: Draft) -> Result<Message, Error> {
-        // Under the lock, the same text sent over the socket of this server is either stored or not yet begun.
+        // Under the lock, the same text sent over the socket by the same caller to this server is either stored or not
+        // yet begun.
         let _lock = self.lock(viewer, chat.id).await?;
         let message = self.new_message(draft, None);
         if message.author == Author::User {
@@ -163,7 +164,7 @@ impl Service {
             return Ok(message);
         }
         // A message that was sent is stored with its reply.
-        let (message, stored_with) = match self.sent_meanwhile(&message).await {
+        let (message, stored_with) = match self.replace_by_sent(&message).await {
             Some(sent) => (sent, 2),
             None => (message, 1),
         };

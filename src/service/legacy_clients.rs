@@ -34,7 +34,8 @@ impl Service {
         }))
     }
 
-    /// A user's message with this text that was posted a moment ago and has no reply yet.
+    /// A user's message with this text that was posted a moment ago and has no reply yet. Not one with a client key, which
+    /// says that it is a message of its own.
     pub(super) async fn posted_a_moment_ago(
         &self,
         chat: ChatId,
@@ -42,45 +43,47 @@ impl Service {
         now: Timestamp,
     ) -> Result<Option<Message>, Error> {
         let recent = self.recent(chat, now).await?;
-        let is_answered = |message: &Message| {
-            recent.iter().any(|other| {
-                other
-                    .reply
-                    .as_ref()
-                    .is_some_and(|reply| reply.in_reply_to == Some(message.id))
-            })
-        };
         let posted = |message: &&Message| {
             is_of_user(message, text)
                 && message.reply_id.is_none()
+                && message.client_key.is_none()
                 && came_a_moment_ago(message, now)
-                && !is_answered(message)
+                && !is_answered(message, &recent)
         };
         Ok(recent.iter().find(posted).cloned())
     }
 
-    /// The message with the text of one that was just posted, if another server stored it with a reply meanwhile. Then
-    /// the posted one is deleted: the lock of a chat is one server's, and neither looked before the other stored.
-    pub(super) async fn sent_meanwhile(&self, posted: &Message) -> Option<Message> {
-        let sent = self.sent_a_moment_ago(posted.chat_id, &posted.text, self.clock.now());
-        let sent = logged(sent.await)?;
-        self.delete_double(posted).await;
+    /// The message that takes the place of one that was just posted: that with its text which another call stored with a
+    /// reply meanwhile. The posted one is then deleted, unless it is answered itself. Calls that hold the lock of the chat
+    /// look before they store; on two servers, or of two callers, both may look before either stores. It costs each call
+    /// of a legacy client one more read.
+    pub(super) async fn replace_by_sent(&self, posted: &Message) -> Option<Message> {
+        let now = self.clock.now();
+        let recent = ok_or_log(posted.chat_id, self.recent(posted.chat_id, now).await)?;
+        if is_answered(posted, &recent) {
+            return None;
+        }
+        let is_sent = |message: &&Message| {
+            is_of_user(message, &posted.text) && message.reply_id.is_some() && came_a_moment_ago(message, now)
+        };
+        let sent = recent.iter().rev().find(is_sent)?.clone();
+        self.delete_duplicate(posted).await;
         Some(sent)
     }
 
-    /// Deletes the message with the text of one that was just sent, if another server stored it as posted meanwhile.
-    pub(super) async fn delete_posted_meanwhile(&self, sent: &Message) {
+    /// Deletes the message with the text of one that was just sent, if another call posted it meanwhile.
+    pub(super) async fn delete_posted(&self, sent: &Message) {
         let posted = self.posted_a_moment_ago(sent.chat_id, &sent.text, self.clock.now());
-        if let Some(posted) = logged(posted.await) {
-            self.delete_double(&posted).await;
+        if let Some(posted) = ok_or_log(sent.chat_id, posted.await).flatten() {
+            self.delete_duplicate(&posted).await;
         }
     }
 
-    /// Both servers may be at it.
-    async fn delete_double(&self, posted: &Message) {
-        match self.delete(posted.clone()).await {
+    async fn delete_duplicate(&self, posted: &Message) {
+        match self.delete_within(posted.clone()).await {
+            // The other call may have deleted it already.
             Ok(_) | Err(Error::NotFound(_)) => {}
-            Err(error) => log_failed(&error),
+            Err(error) => drop(ok_or_log::<()>(posted.chat_id, Err(error))),
         }
     }
 
@@ -126,13 +129,18 @@ impl Service {
     }
 }
 
-/// What is stored stays as it is, twice.
-fn logged<T>(found: Result<Option<T>, Error>) -> Option<T> {
-    found.inspect_err(log_failed).ok().flatten()
+/// What was found; `None` after an error, which is logged: then the text stays stored twice.
+fn ok_or_log<T>(chat: ChatId, found: Result<T, Error>) -> Option<T> {
+    let log = |error: &Error| {
+        tracing::warn!(chat.id = %chat, error = %causes(error), "a duplicate of a legacy client's message could not be removed");
+    };
+    found.inspect_err(log).ok()
 }
 
-fn log_failed(error: &Error) {
-    tracing::warn!(error = %causes(error), "a text that came by both ways may be stored twice");
+/// Whether one of these messages is a reply to it.
+fn is_answered(message: &Message, recent: &[Message]) -> bool {
+    let mut replies = recent.iter().filter_map(|other| other.reply.as_ref());
+    replies.any(|reply| reply.in_reply_to == Some(message.id))
 }
 
 fn is_of_user(message: &Message, text: &str) -> bool {
@@ -167,47 +175,5 @@ fn title_of(text: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::MessageId;
-
-    #[test]
-    fn a_message_came_when_its_id_was_minted_where_its_date_is_of_another_time() {
-        let seconds = 1_700_000_000_u32;
-        let at = |millis: i64| Timestamp::from_millis(i64::from(seconds) * 1_000 + millis);
-        let dated = |created_at| {
-            let mut id = [7; 12];
-            id[..4].copy_from_slice(&seconds.to_be_bytes());
-            let (id, chat) = (ObjectId::from_bytes(id), ObjectId::from_bytes([1; 12]));
-            let text = "yes".to_owned();
-            Message::plain(MessageId(id), ChatId(chat), Author::User, text, created_at)
-        };
-        for (created_at, came_at) in [
-            (at(0), at(0)),
-            (at(999), at(999)),
-            (at(1_200), at(1_200)),
-            (at(5 * 3_600_000), at(0)),
-            (at(-3_600_000), at(0)),
-        ] {
-            let message = dated(created_at);
-            assert_eq!(super::came_at(&message), came_at);
-            for (later, is_near) in [(-2_001, false), (-2_000, true), (2_000, true), (2_001, false)] {
-                let now = came_at.plus_millis(later);
-                assert_eq!(
-                    came_a_moment_ago(&message, now),
-                    is_near,
-                    "{created_at:?} {later}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_title_is_the_beginning_of_a_text_in_whole_characters() {
-        let devanagari = "क".repeat(51);
-        let cut = format!("{}...", "क".repeat(50));
-        assert_eq!(title_of(&devanagari), Some(cut));
-        assert_eq!(title_of("Hello"), Some("Hello".to_owned()));
-        assert_eq!(title_of(" \n "), None);
-    }
-}
+#[path = "legacy_clients_tests.rs"]
+mod tests;

@@ -33,6 +33,7 @@ use crate::feed::{Feed, KeptContents};
 use crate::store::Store;
 use crate::telemetry;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
@@ -78,6 +79,8 @@ pub struct Service {
     contents: Arc<KeptContents>,
     /// Changes that began and have not finished.
     changes: TaskTracker,
+    /// Set when no change begins any more.
+    leaves: CancellationToken,
     /// Tasks that look what became of changes that the store did not confirm.
     unconfirmed: TaskTracker,
 }
@@ -104,6 +107,7 @@ impl Service {
             chat_locks: ChatLocks::default(),
             contents: Arc::default(),
             changes: TaskTracker::new(),
+            leaves: CancellationToken::new(),
             unconfirmed: TaskTracker::new(),
             store,
             feed,
@@ -122,6 +126,14 @@ impl Service {
         &self,
         change: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
+        let leaves = self.leaves.clone();
+        let change = async move {
+            // Looked at within the task, so that what begins before is waited for.
+            match leaves.is_cancelled() {
+                true => Err(Error::ShuttingDown),
+                false => change.await,
+            }
+        };
         match self.changes.spawn(change.in_current_span()).await {
             Ok(done) => done,
             Err(panic) => Err(Error::Panicked(panic)),
@@ -142,9 +154,10 @@ impl Service {
         self.feed.flush().await && self.unconfirmed.is_empty()
     }
 
-    /// The last of a server that ends: waits as [`Service::changes_published`], and tells the other servers that they
-    /// miss nothing, if that is so.
+    /// The last of a server that ends: lets no more changes begin, waits as [`Service::changes_published`], and tells the
+    /// other servers that they miss nothing, if that is so.
     pub async fn leave(&self) {
+        self.leaves.cancel();
         if self.changes_published().await {
             self.feed.leave().await;
         }

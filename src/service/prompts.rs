@@ -125,7 +125,8 @@ impl Service {
         let chat = self.chat(viewer, prompt.chat_id).await?;
         let by = viewer.acting_user(&chat.user_id);
         let draft = self.draft_of(&prompt).await?;
-        // Under the lock, the same text posted over REST to this server is either stored or not yet begun.
+        // Under the lock, the same text posted over REST by the same caller to this server is either stored or not yet
+        // begun.
         let _lock = self.lock(viewer, chat.id).await?;
         // A client key tells two messages of the same text apart.
         let may_be_posted = !draft.has_client_key();
@@ -143,7 +144,7 @@ impl Service {
         let exchange = self.exchange(viewer, &by, to_answer, prompt.while_replying, manner);
         let sent = exchange.await?;
         if may_be_posted && sent.message.reply_id.is_some() {
-            self.delete_posted_meanwhile(&sent.message).await;
+            self.delete_posted(&sent.message).await;
         }
         if !sent.joins {
             // Two: the message and its reply.

@@ -16,7 +16,8 @@ use super::world::{Gate, World, lock};
 use crate::domain::{ChatEvent, ChatId, FeedPosition, MessageId, Typing};
 use crate::engine::watch;
 use crate::feed::{
-    Away, CONTENT_WAIT_MAX, FLUSH_WAIT_MAX, Feed, Fleet, Followed, Follower, Heard, Hearing, is_latest,
+    Away, CONTENT_WAIT_MAX, FLUSH_WAIT_MAX, Feed, Fleet, Followed, Follower, Heard, Hearing, SharedContent,
+    is_latest,
 };
 
 /// What all servers share.
@@ -173,7 +174,7 @@ impl Broker {
                     sequence: place.sequence + 1,
                     ..place
                 };
-                Some(Followed::Event(behind, event))
+                Some(Followed::Event(behind, event, Arc::default()))
             }
         }
     }
@@ -208,7 +209,11 @@ pub struct FleetFeed {
     gate: Arc<Gate>,
     outbox: mpsc::UnboundedSender<Letter>,
     mailbox: Arc<Mutex<Option<mpsc::UnboundedReceiver<MessageId>>>>,
+    /// What subscribers of this server share, for each event by its chat, epoch and sequence.
+    contents: Contents,
 }
+
+type Contents = Arc<Mutex<BTreeMap<(ChatId, u64, u64), Arc<SharedContent>>>>;
 
 impl FleetFeed {
     pub fn new(world: Arc<World>, gate: Arc<Gate>) -> Self {
@@ -222,6 +227,7 @@ impl FleetFeed {
             gate,
             outbox,
             mailbox: Arc::new(Mutex::new(Some(mailbox))),
+            contents: Contents::default(),
         }
     }
 
@@ -329,15 +335,22 @@ impl Feed for FleetFeed {
         let place = if first.is_some() { Some(alone) } else { after };
         let (world, gate) = (self.world.clone(), self.gate.clone());
         let changes = world.broker.changes.subscribe();
+        let contents = self.contents.clone();
         let rest = stream::unfold((place, changes), move |(mut place, mut changes)| {
-            let (world, gate) = (world.clone(), gate.clone());
+            let (world, gate, contents) = (world.clone(), gate.clone(), contents.clone());
             async move {
                 loop {
                     changes.borrow_and_update();
                     gate.feed_back().await;
-                    if let Some(followed) = world.broker.next(chat, place) {
-                        if let Followed::Gap(behind) | Followed::Event(behind, _) = followed {
-                            place = Some(behind);
+                    if let Some(mut followed) = world.broker.next(chat, place) {
+                        match &mut followed {
+                            Followed::Gap(behind) => place = Some(*behind),
+                            Followed::Event(behind, _, content) => {
+                                place = Some(*behind);
+                                let key = (chat, behind.epoch, behind.sequence);
+                                *content = lock(&contents).entry(key).or_default().clone();
+                            }
+                            Followed::Typing(_) => {}
                         }
                         world.travel().await;
                         gate.pass().await;

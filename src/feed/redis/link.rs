@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::RETAINED_MS;
 use super::missed_chats::MissedChats;
 use super::outage::Outage;
-use super::presence::HEARTBEAT_EVERY;
+use super::presence::{HEARTBEAT_EVERY, IDLE_FOR};
 use super::run::KnownRun;
 use super::shared::Shared;
 use super::wire::{self, encode};
@@ -95,6 +95,8 @@ impl Link {
         outage: &mut Outage,
     ) -> Option<(MultiplexedConnection, CancellationToken)> {
         loop {
+            // Nothing is subscribed to without a connection.
+            self.shared.rings.remove_idle(IDLE_FOR);
             let (shared, client) = (self.shared.clone(), self.client.clone());
             let attempt = async move {
                 shared.pause(wait).await;

@@ -12,7 +12,7 @@ use crate::telemetry::feed::operation;
 /// How often a heartbeat is stored, which also shows that Redis is alive.
 pub(super) const HEARTBEAT_EVERY: Duration = Duration::from_secs(2);
 /// How long a chat stays subscribed to after its last subscriber.
-const IDLE_FOR: Duration = Duration::from_secs(10);
+pub(super) const IDLE_FOR: Duration = Duration::from_secs(10);
 /// How often the streams of followed chats are kept from expiring, in heartbeats: a third of their lifetime.
 const HEARTBEATS_PER_RENEWAL: u64 = RETAINED_MS / 3 / HEARTBEAT_EVERY.as_millis() as u64;
 /// How often the connection counts of all rooms are sent again, in heartbeats: half of their lifetime.

@@ -151,7 +151,7 @@ async fn a_reply_that_is_gone_without_an_event_is_sent_as_deleted_once() {
     let mut witness = feed.follow(ChatId::parse(&chat).unwrap(), None).await;
     let deleted = ChatEvent::MessageDeleted(id);
     feed.publish(ChatId::parse(&chat).unwrap(), deleted.clone()).await;
-    while !matches!(witness.next().await, Some(Followed::Event(_, event)) if event == deleted) {}
+    while !matches!(witness.next().await, Some(Followed::Event(_, event, _)) if event == deleted) {}
     let input = json!({ "input": { "chatId": chat, "text": "Another" } });
     a.data(CREATE, input).await;
     for follower in &mut followers {

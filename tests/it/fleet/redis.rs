@@ -53,11 +53,7 @@ fn event() -> ChatEvent {
 
 async fn next(follower: &mut Follower) -> Followed {
     let next = tokio::time::timeout(WITHIN, follower.next()).await;
-    match next.expect("nothing was told").unwrap() {
-        // An event whose content has to be read, as any other.
-        Followed::Unread(position, event, _) => Followed::Event(position, event),
-        other => other,
-    }
+    next.expect("nothing was told").unwrap()
 }
 
 /// Follows a chat from now on.
@@ -70,7 +66,7 @@ async fn follow(feed: &RedisFeed, chat: ChatId) -> Follower {
 /// Publishes, and waits until it is received.
 async fn tell(feed: &RedisFeed, follower: &mut Follower, chat: ChatId, event: &ChatEvent) -> FeedPosition {
     feed.publish(chat, event.clone()).await;
-    let Followed::Event(position, heard) = next(follower).await else {
+    let Followed::Event(position, heard, _) = next(follower).await else {
         panic!("no event");
     };
     assert!(is_about_same(&heard, event), "{heard:?}");
@@ -92,8 +88,8 @@ async fn read_to(
                 // Whoever is told to read again is not told what is found there.
                 publisher.publish(chat, last.clone()).await;
             }
-            Followed::Typing(_) | Followed::Unread(..) => {}
-            Followed::Event(_, event) => {
+            Followed::Typing(_) => {}
+            Followed::Event(_, event, _) => {
                 let place = events.iter().position(|expected| is_about_same(expected, &event));
                 // After a gap an event of before may come once more than needed.
                 let Some(place) = place else {
@@ -124,7 +120,7 @@ async fn read_until(follower: &mut Follower, to: (&RedisFeed, ChatId), event: &C
                 gaps += 1;
                 to.0.publish(to.1, event.clone()).await;
             }
-            Followed::Event(_, told) if is_about_same(&told, event) => return gaps,
+            Followed::Event(_, told, _) if is_about_same(&told, event) => return gaps,
             _ => {}
         }
     }

@@ -2,12 +2,13 @@
 
 use colloquy::config::Limits;
 use colloquy::domain::{
-    Author, CONTENT_BYTES_MAX, ChatChange, ChatEvent, MessageChange, TextDigest, Viewer, WhileReplying,
+    Author, CONTENT_BYTES_MAX, ChatChange, ChatEvent, EndState, MessageChange, TextDigest, Viewer,
+    WhileReplying,
 };
 use colloquy::engine::ReplyUpdate;
 use colloquy::feed::Feed;
 use colloquy::service::{ChatUpdate, Manner, Prompt};
-use colloquy::store::{ChatStore, MessageStore, ReplyStore};
+use colloquy::store::{Begun, ChatStore, Claim, MessageStore, ReplyStore};
 use futures_util::future::join_all;
 
 use super::recorder::{Recorder, names};
@@ -328,5 +329,70 @@ async fn the_text_behind_a_resync_takes_no_reaction_back() {
         panic!("no text");
     };
     assert_eq!(message.reaction.as_deref(), Some(REACTION));
+    scratch.remove().await;
+}
+
+/// A hundred learn at once of a reply that another server began, and one comes back with a cursor of before when it has
+/// ended.
+#[tokio::test]
+async fn a_reply_that_was_read_when_it_grew_does_not_grow_again_for_those_who_come_later() {
+    const TEXT: &str = "The sea is wide";
+    let scratch = Scratch::mongo().await;
+    let (store, recorder) = Recorder::open(&scratch).await;
+    let (service, feed) = serve(store.clone(), Limits::default());
+    let (chat, viewer) = (make::stored_chat(&*store).await, Viewer::Anonymous);
+    let mut followers = Vec::new();
+    let mut cursor = None;
+    for _ in 0..100 {
+        let mut follower = service.follow_chat(&viewer, chat.id, None).await.unwrap();
+        let (first, behind) = follower.next().await.unwrap();
+        assert!(matches!(first, ChatUpdate::Resync));
+        cursor = Some(behind);
+        followers.push(follower);
+    }
+    let exchange = make::reply_to_stored(chat.id, "another server");
+    let id = exchange.reply.id;
+    let Begun::Begun { reply, .. } = store.begin_exchange(&exchange).await.unwrap() else {
+        panic!("it did not begin");
+    };
+    recorder.take();
+    feed.publish(chat.id, ChatEvent::reply_started(&reply)).await;
+    let begun = join_all(
+        followers
+            .iter_mut()
+            .map(async |follower| follower.next().await.unwrap().0),
+    );
+    for update in begun.await {
+        assert!(
+            matches!(&update, ChatUpdate::Reply(ReplyUpdate::Snapshot { text, .. }) if text.is_empty()),
+            "{update:?}"
+        );
+    }
+    // The reply, and what the server needs to show it growing.
+    let finds = recorder.take().len();
+    assert!(finds <= 2, "{finds} commands");
+    let outcome = make::outcome(EndState::Complete, TEXT);
+    let finished = store.finish_reply(chat.id, id, Claim::Owner("another server"), &outcome, None);
+    finished.await.unwrap();
+    for follower in &mut followers {
+        while !matches!(
+            follower.next().await,
+            Some((ChatUpdate::Reply(ReplyUpdate::Finished { .. }), _))
+        ) {}
+    }
+    let cursor = cursor.unwrap().encode();
+    let mut late = service
+        .follow_chat(&viewer, chat.id, Some(&cursor))
+        .await
+        .unwrap();
+    let Some((ChatUpdate::Reply(ReplyUpdate::Snapshot { text, .. }), _)) = late.next().await else {
+        panic!("no text");
+    };
+    assert_eq!(text, TEXT);
+    let end = late.next().await;
+    assert!(
+        matches!(end, Some((ChatUpdate::Reply(ReplyUpdate::Finished { .. }), _))),
+        "{end:?}"
+    );
     scratch.remove().await;
 }
