@@ -15,7 +15,7 @@ use crate::domain::{
     Chat, ChatCursor, ChatEvent, ChatId, FeedPosition, Message, MessageId, ReplyCursor, Typing, Viewer,
 };
 use crate::engine::{LiveReply, ReplyReader, ReplyUpdate};
-use crate::feed::{Content, Followed, Follower, ReadError, SharedContent};
+use crate::feed::{Content, EVENTS_MAX, Followed, Follower, ReadError, SharedContent};
 use crate::store::StoreError;
 use crate::telemetry::causes::causes;
 use crate::telemetry::{self, Counted};
@@ -27,9 +27,9 @@ const NOWHERE: FeedPosition = FeedPosition {
 };
 /// How soon to look for the active replies again if they could not be read.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// How many ended replies, and how many deleted messages, a subscription remembers, to drop events that arrive late. If
-/// more than this many end before such an event arrives, its reply is sent once more.
-const REMEMBERED_MAX: usize = 32;
+/// How many ended replies, and how many deleted messages, a subscription remembers, to drop events that arrive late: as
+/// many as a chat keeps events. If more than this many end before such an event arrives, its reply is sent once more.
+const REMEMBERED_MAX: usize = EVENTS_MAX;
 
 /// What a subscriber of a chat receives.
 #[derive(Clone, Debug)]

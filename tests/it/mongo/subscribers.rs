@@ -396,3 +396,36 @@ async fn a_reply_that_was_read_when_it_grew_does_not_grow_again_for_those_who_co
     );
     scratch.remove().await;
 }
+
+#[tokio::test]
+async fn an_event_that_comes_behind_the_ends_of_many_replies_begins_none_of_them_again() {
+    const REPLIES: usize = 100;
+    let scratch = Scratch::mongo().await;
+    let (store, _) = Recorder::open(&scratch).await;
+    let (service, feed) = serve(store.clone(), Limits::default());
+    let (chat, viewer) = (make::stored_chat(&*store).await, Viewer::Anonymous);
+    let mut follower = service.follow_chat(&viewer, chat.id, None).await.unwrap();
+    assert!(matches!(follower.next().await, Some((ChatUpdate::Resync, _))));
+    let mut begun = Vec::new();
+    for _ in 0..REPLIES {
+        let exchange = make::reply_to_stored(chat.id, "another server");
+        let Begun::Begun { reply, .. } = store.begin_exchange(&exchange).await.unwrap() else {
+            panic!("it did not begin");
+        };
+        let outcome = make::outcome(EndState::Complete, "Hello");
+        let finished = store.finish_reply(chat.id, reply.id, Claim::Owner("another server"), &outcome, None);
+        finished.await.unwrap();
+        feed.publish(chat.id, ChatEvent::reply_started(&reply)).await;
+        while !matches!(
+            follower.next().await,
+            Some((ChatUpdate::Reply(ReplyUpdate::Finished { .. }), _))
+        ) {}
+        begun.push(reply);
+    }
+    feed.publish(chat.id, ChatEvent::reply_started(&begun[0])).await;
+    let last = make::message_at(chat.id, 30_000);
+    feed.publish(chat.id, ChatEvent::message_added(&last)).await;
+    let next = follower.next().await;
+    assert!(matches!(next, Some((ChatUpdate::MessageAdded(_), _))), "{next:?}");
+    scratch.remove().await;
+}
