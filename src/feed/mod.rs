@@ -7,6 +7,7 @@
 
 pub mod fleet;
 pub mod local;
+mod log;
 pub mod redis;
 mod ring;
 mod shared_content;
@@ -23,8 +24,9 @@ pub use self::redis::{RedisFeed, RedisFeedError, RedisProbed};
 pub use fleet::{Away, Fleet, Heard, Hearing};
 pub use local::LocalFeed;
 #[cfg(test)]
-pub(crate) use ring::is_latest;
-pub use ring::{EVENTS_MAX, RETAINED_FOR, TYPISTS_MAX};
+pub(crate) use log::is_latest;
+pub use log::{EVENTS_MAX, TYPISTS_MAX};
+pub use ring::RETAINED_FOR;
 pub use shared_content::{Content, ContentRead, KeptContents, ReadError, SharedContent};
 
 /// How long an event may wait and still be published with its content to other servers.

@@ -1,7 +1,8 @@
 use super::*;
 use futures_util::FutureExt;
 
-use crate::domain::{Author, Chat, ChatStatus, Message, MessageId, ObjectId, UserId};
+use crate::domain::{Author, Chat, ChatStatus, Message, MessageId, ObjectId, Timestamp, UserId};
+use crate::feed::log::REORDERED_WITHIN_MS;
 
 fn event(n: u8) -> ChatEvent {
     ChatEvent::MessageDeleted(MessageId(ObjectId::from_bytes([n; 12])))

@@ -28,29 +28,17 @@ impl Service {
         text: &str,
         now: Timestamp,
     ) -> Result<Option<Message>, Error> {
-        let mut recent = self.recent(chat, now).await?.into_iter().rev();
-        Ok(recent.find(|message| {
-            is_of_user(message, text) && message.reply_id.is_some() && came_a_moment_ago(message, now)
-        }))
+        Ok(sent(&self.recent(chat, now).await?, text, now).cloned())
     }
 
-    /// A user's message with this text that was posted a moment ago and has no reply yet. Not one with a client key, which
-    /// says that it is a message of its own.
+    /// A user's message with this text that was posted a moment ago and has no reply yet.
     pub(super) async fn posted_a_moment_ago(
         &self,
         chat: ChatId,
         text: &str,
         now: Timestamp,
     ) -> Result<Option<Message>, Error> {
-        let recent = self.recent(chat, now).await?;
-        let posted = |message: &&Message| {
-            is_of_user(message, text)
-                && message.reply_id.is_none()
-                && message.client_key.is_none()
-                && came_a_moment_ago(message, now)
-                && !is_answered(message, &recent)
-        };
-        Ok(recent.iter().find(posted).cloned())
+        Ok(posted(&self.recent(chat, now).await?, text, now).cloned())
     }
 
     /// The message that takes the place of one that was just posted: that with its text which another call stored with a
@@ -60,13 +48,7 @@ impl Service {
     pub(super) async fn replace_by_sent(&self, posted: &Message) -> Option<Message> {
         let now = self.clock.now();
         let recent = ok_or_log(posted.chat_id, self.recent(posted.chat_id, now).await)?;
-        if is_answered(posted, &recent) {
-            return None;
-        }
-        let is_sent = |message: &&Message| {
-            is_of_user(message, &posted.text) && message.reply_id.is_some() && came_a_moment_ago(message, now)
-        };
-        let sent = recent.iter().rev().find(is_sent)?.clone();
+        let sent = replacement(&recent, posted, now)?.clone();
         self.delete_duplicate(posted).await;
         Some(sent)
     }
@@ -135,6 +117,35 @@ fn ok_or_log<T>(chat: ChatId, found: Result<T, Error>) -> Option<T> {
         tracing::warn!(chat.id = %chat, error = %causes(error), "a duplicate of a legacy client's message could not be removed");
     };
     found.inspect_err(log).ok()
+}
+
+/// The last of these messages that a user sent with a reply a moment ago, with this text.
+fn sent<'a>(recent: &'a [Message], text: &str, now: Timestamp) -> Option<&'a Message> {
+    let is_sent = |message: &&Message| {
+        is_of_user(message, text) && message.reply_id.is_some() && came_a_moment_ago(message, now)
+    };
+    recent.iter().rev().find(is_sent)
+}
+
+/// The first of these messages that a user posted a moment ago, with this text, and that has no reply yet. Not one with a
+/// client key, which says that it is a message of its own.
+fn posted<'a>(recent: &'a [Message], text: &str, now: Timestamp) -> Option<&'a Message> {
+    let is_posted = |message: &&Message| {
+        is_of_user(message, text)
+            && message.reply_id.is_none()
+            && message.client_key.is_none()
+            && came_a_moment_ago(message, now)
+            && !is_answered(message, recent)
+    };
+    recent.iter().find(is_posted)
+}
+
+/// The one of these messages that takes the place of a posted one, unless that is answered itself.
+fn replacement<'a>(recent: &'a [Message], posted: &Message, now: Timestamp) -> Option<&'a Message> {
+    match is_answered(posted, recent) {
+        true => None,
+        false => sent(recent, &posted.text, now),
+    }
 }
 
 /// Whether one of these messages is a reply to it.

@@ -1,13 +1,6 @@
 use super::*;
 
-use std::sync::Arc;
-
-use crate::bot::BuiltinBot;
-use crate::config::{EngineConfig, Limits};
-use crate::domain::{ClientKey, Clock, IdSource, MessageId, Reply, SystemClock, UserId};
-use crate::engine::Engine;
-use crate::feed::LocalFeed;
-use crate::store::{ChatStore, MemoryStore, MessageStore};
+use crate::domain::{ClientKey, MessageId, Reply};
 
 #[test]
 fn a_message_came_when_its_id_was_minted_where_its_date_is_of_another_time() {
@@ -49,102 +42,55 @@ fn a_title_is_the_beginning_of_a_text_in_whole_characters() {
     assert_eq!(title_of(" \n "), None);
 }
 
-/// A text as two servers stored it that both looked before either stored.
-struct Twice {
-    service: Service,
-    store: Arc<MemoryStore>,
-    posted: Message,
-    sent: Message,
+/// A user's message of this moment.
+fn message(n: u8) -> Message {
+    let (id, chat) = (ObjectId::from_bytes([n; 12]), ObjectId::from_bytes([1; 12]));
+    let text = "Hello".to_owned();
+    Message::plain(
+        MessageId(id),
+        ChatId(chat),
+        Author::User,
+        text,
+        Timestamp::from_millis(0),
+    )
 }
 
-impl Twice {
-    /// `changed` changes the posted message before it is stored.
-    async fn stored(changed: impl FnOnce(&mut Message)) -> Self {
-        let clock = Arc::new(SystemClock);
-        let ids = IdSource::new(clock.clone(), [1; 8]);
-        let store = Arc::new(MemoryStore::new(clock.clone()));
-        let feed = Arc::new(LocalFeed::new(1));
-        let engine = Engine::new(
-            store.clone(),
-            feed.clone(),
-            Arc::new(BuiltinBot::new(0.0, 0)),
-            clock.clone(),
-            EngineConfig::default(),
-            "a server".to_owned(),
-        );
-        let now = clock.now();
-        let chat = Chat {
-            id: ChatId(ids.next()),
-            user_id: UserId::Int(1),
-            document_id: None,
-            title: "A chat".to_owned(),
-            status: ChatStatus::active(),
-            created_at: now,
-            updated_at: now,
-        };
-        store.insert_chat(&chat).await.unwrap();
-        let message = || {
-            let id = MessageId(ids.next());
-            Message::plain(id, chat.id, Author::User, "Hello".to_owned(), now)
-        };
-        let (mut posted, mut sent) = (message(), message());
-        changed(&mut posted);
-        sent.reply_id = Some(MessageId(ids.next()));
-        for message in [&posted, &sent] {
-            store.insert_message(message).await.unwrap();
-        }
-        let ids = IdSource::new(clock.clone(), [2; 8]);
-        let service = Service::new(store.clone(), feed, engine, clock, ids, Limits::default(), None);
-        Self {
-            service,
-            store,
-            posted,
-            sent,
-        }
-    }
-
-    async fn is_posted(&self) -> bool {
-        !self.store.messages(&[self.posted.id]).await.unwrap().is_empty()
-    }
+/// A text as two servers stored it that both looked before either stored: as posted, as sent with a reply, and that.
+fn stored_twice() -> [Message; 3] {
+    let (posted, mut sent, mut reply) = (message(2), message(3), message(4));
+    sent.reply_id = Some(reply.id);
+    reply.author = Author::Bot;
+    let mut begun = Reply::begun("a server".to_owned(), reply.created_at);
+    begun.in_reply_to = Some(sent.id);
+    reply.reply = Some(begun);
+    [posted, sent, reply]
 }
 
-#[tokio::test]
-async fn of_a_text_that_was_stored_twice_at_once_the_posted_one_goes_whoever_looks() {
-    let twice = Twice::stored(|_| {}).await;
-    let replaced = twice.service.replace_by_sent(&twice.posted).await;
-    assert_eq!(replaced, Some(twice.sent.clone()));
-    assert!(!twice.is_posted().await);
-    // The other server finds nothing more to do.
-    twice.service.delete_posted(&twice.sent).await;
-
-    let twice = Twice::stored(|_| {}).await;
-    twice.service.delete_posted(&twice.sent).await;
-    assert!(!twice.is_posted().await);
-    assert_eq!(
-        twice.service.replace_by_sent(&twice.posted).await,
-        Some(twice.sent.clone())
-    );
+#[test]
+fn of_a_text_that_was_stored_twice_at_once_both_servers_choose_the_posted_one_to_go() {
+    let now = Timestamp::from_millis(10);
+    let recent = stored_twice();
+    let [posted_one, sent_one, _] = &recent;
+    assert_eq!(replacement(&recent, posted_one, now), Some(sent_one));
+    assert_eq!(posted(&recent, &sent_one.text, now), Some(posted_one));
+    // Where it is gone already, or another text was posted, nothing is to go.
+    assert_eq!(posted(&recent[1..], &sent_one.text, now), None);
+    assert_eq!(posted(&recent, "Hello!", now), None);
 }
 
-#[tokio::test]
-async fn a_posted_message_with_a_client_key_stays() {
-    let key = ClientKey::parse("k1");
-    let twice = Twice::stored(|posted| posted.client_key = key).await;
-    twice.service.delete_posted(&twice.sent).await;
-    assert!(twice.is_posted().await);
+#[test]
+fn a_posted_message_with_a_client_key_stays() {
+    let mut recent = stored_twice();
+    recent[0].client_key = ClientKey::parse("k1");
+    assert_eq!(posted(&recent, "Hello", Timestamp::from_millis(10)), None);
 }
 
-#[tokio::test]
-async fn a_posted_message_that_is_answered_stays() {
-    let twice = Twice::stored(|_| {}).await;
-    let id = MessageId(ObjectId::from_bytes([9; 12]));
-    let mut reply = Reply::begun("another server".to_owned(), twice.posted.created_at);
-    reply.in_reply_to = Some(twice.posted.id);
-    let at = twice.posted.created_at.plus_millis(1);
-    let mut answer = Message::plain(id, twice.posted.chat_id, Author::Bot, "Hi".to_owned(), at);
-    answer.reply = Some(reply);
-    twice.store.insert_message(&answer).await.unwrap();
-    assert_eq!(twice.service.replace_by_sent(&twice.posted).await, None);
-    twice.service.delete_posted(&twice.sent).await;
-    assert!(twice.is_posted().await);
+#[test]
+fn a_posted_message_that_is_answered_stays() {
+    let now = Timestamp::from_millis(10);
+    let mut recent = stored_twice();
+    let id = recent[0].id;
+    recent[2].reply.as_mut().unwrap().in_reply_to = Some(id);
+    assert_eq!(replacement(&recent, &recent[0], now), None);
+    assert_eq!(posted(&recent, "Hello", now), None);
 }

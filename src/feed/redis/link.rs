@@ -25,8 +25,7 @@ use super::run::KnownRun;
 use super::shared::Shared;
 use super::wire::{self, encode};
 use crate::domain::{ChatEvent, ChatId, MessageId, Typing};
-use crate::feed::CONTENT_WAIT_MAX;
-use crate::feed::ring::EVENTS_MAX;
+use crate::feed::{CONTENT_WAIT_MAX, EVENTS_MAX};
 use crate::telemetry::feed::{failed, operation};
 
 /// How long connecting to Redis may take.

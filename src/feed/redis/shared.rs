@@ -16,7 +16,8 @@ use super::scripts::Scripts;
 use super::wire;
 use crate::domain::{ChatId, FeedPosition, MessageId};
 use crate::feed::Heard;
-use crate::feed::ring::{Placed, Rings, lock};
+use crate::feed::log::Placed;
+use crate::feed::ring::{Rings, lock};
 
 /// Stop requests that have arrived and not been handled; more are found by the next checkpoint.
 const WAKES_MAX: usize = 1_024;
