@@ -311,9 +311,20 @@ impl ChatFollower {
             Err(error) => return Err(error),
         }
         let active = self.service.engine.active_replies(self.chat).await?;
+        // Those that were followed and have ended meanwhile: an event of what was changed behind their ends may be lost.
+        let is_active = |id: &MessageId| active.iter().any(|message| message.id == *id);
+        let ended: Vec<_> = self.sent.keys().filter(|id| !is_active(id)).copied().collect();
+        let ended = match ended.is_empty() {
+            true => Vec::new(),
+            false => self.service.store.messages(&ended).await?,
+        };
         self.begin_again();
-        for message in active {
-            let reader = self.service.engine.follow_message(message, None);
+        let engine = self.service.engine.clone();
+        for message in active.into_iter().chain(ended) {
+            let reader = match message.is_under_way() {
+                true => engine.follow_message(message, None),
+                false => engine.follow_changed(message),
+            };
             self.push(None, reader);
         }
         self.look_at = None;
