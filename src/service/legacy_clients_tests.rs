@@ -44,8 +44,9 @@ fn a_title_is_the_beginning_of_a_text_in_whole_characters() {
 
 /// A user's message of this moment.
 fn message(n: u8) -> Message {
-    let (id, chat) = (ObjectId::from_bytes([n; 12]), ObjectId::from_bytes([1; 12]));
-    let text = "Hello".to_owned();
+    // Minted in the second in which it is dated.
+    let id = ObjectId::from_bytes([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, n]);
+    let (chat, text) = (ObjectId::from_bytes([1; 12]), "Hello".to_owned());
     Message::plain(
         MessageId(id),
         ChatId(chat),
