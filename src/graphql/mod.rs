@@ -219,6 +219,15 @@ impl Prepared {
         guard::operations(&self.document, name).any(|operation| operation.ty == kind)
     }
 
+    /// Whether one root field is all that it has, so that nothing was done if that failed.
+    pub fn is_one_field(&self) -> bool {
+        let name = self.request.operation_name.as_deref();
+        guard::operations(&self.document, name).all(|operation| {
+            let items = operation.selection_set.node.items.as_slice();
+            matches!(items, [only] if matches!(only.node, Selection::Field(_)))
+        })
+    }
+
     /// Whether it can begin a reply.
     pub fn can_ask_the_bot(&self) -> bool {
         let name = self.request.operation_name.as_deref();

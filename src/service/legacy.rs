@@ -160,15 +160,9 @@ impl Service {
             moves_chat_up: false,
         };
         let message = self.write(&writing).await?;
-        if message.author != Author::User {
-            return Ok(message);
+        if message.author == Author::User {
+            self.name_pending_chat(chat).await;
         }
-        // A message that was sent is stored with its reply.
-        let (message, stored_with) = match self.replace_by_sent(&message).await {
-            Some(sent) => (sent, 2),
-            None => (message, 1),
-        };
-        self.name_pending_chat(chat, &message, stored_with).await;
         Ok(message)
     }
 

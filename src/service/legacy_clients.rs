@@ -16,6 +16,8 @@ const SAME_SENDING_MS: i64 = 2_000;
 const DATED_LATER_MS_MAX: i64 = 2_000;
 /// How many of the latest messages are searched for such a duplicate.
 const SAME_SENDING_MESSAGES_MAX: usize = 50;
+/// Among how many of the first messages of a chat the one is that names it: several servers may store one at once.
+const FIRST_MESSAGES: usize = 8;
 /// How many characters of a message become the title of a chat.
 const TITLE_CHARS: usize = 50;
 
@@ -28,7 +30,10 @@ impl Service {
         text: &str,
         now: Timestamp,
     ) -> Result<Option<Message>, Error> {
-        Ok(sent(&self.recent(chat, now).await?, text, now).cloned())
+        let mut recent = self.recent(chat, now).await?.into_iter().rev();
+        Ok(recent.find(|message| {
+            is_of_user(message, text) && message.reply_id.is_some() && came_a_moment_ago(message, now)
+        }))
     }
 
     /// A user's message with this text that was posted a moment ago and has no reply yet.
@@ -38,35 +43,22 @@ impl Service {
         text: &str,
         now: Timestamp,
     ) -> Result<Option<Message>, Error> {
-        Ok(posted(&self.recent(chat, now).await?, text, now).cloned())
-    }
-
-    /// The message that takes the place of one that was just posted: that with its text which another call stored with a
-    /// reply meanwhile. The posted one is then deleted, unless it is answered itself. Calls that hold the lock of the chat
-    /// look before they store; on two servers, or of two callers, both may look before either stores. It costs each call
-    /// of a legacy client one more read.
-    pub(super) async fn replace_by_sent(&self, posted: &Message) -> Option<Message> {
-        let now = self.clock.now();
-        let recent = ok_or_log(posted.chat_id, self.recent(posted.chat_id, now).await)?;
-        let sent = replacement(&recent, posted, now)?.clone();
-        self.delete_duplicate(posted).await;
-        Some(sent)
-    }
-
-    /// Deletes the message with the text of one that was just sent, if another call posted it meanwhile.
-    pub(super) async fn delete_posted(&self, sent: &Message) {
-        let posted = self.posted_a_moment_ago(sent.chat_id, &sent.text, self.clock.now());
-        if let Some(posted) = ok_or_log(sent.chat_id, posted.await).flatten() {
-            self.delete_duplicate(&posted).await;
-        }
-    }
-
-    async fn delete_duplicate(&self, posted: &Message) {
-        match self.delete_within(posted.clone()).await {
-            // The other call may have deleted it already.
-            Ok(_) | Err(Error::NotFound(_)) => {}
-            Err(error) => drop(ok_or_log::<()>(posted.chat_id, Err(error))),
-        }
+        let recent = self.recent(chat, now).await?;
+        let is_answered = |message: &Message| {
+            recent.iter().any(|other| {
+                other
+                    .reply
+                    .as_ref()
+                    .is_some_and(|reply| reply.in_reply_to == Some(message.id))
+            })
+        };
+        let posted = |message: &&Message| {
+            is_of_user(message, text)
+                && message.reply_id.is_none()
+                && came_a_moment_ago(message, now)
+                && !is_answered(message)
+        };
+        Ok(recent.iter().find(posted).cloned())
     }
 
     /// The latest messages of a chat that may have arrived a moment ago: no message is dated before its arrival.
@@ -83,25 +75,32 @@ impl Service {
         Ok(pages.remove(&chat).map(|page| page.items).unwrap_or_default())
     }
 
-    /// Makes a chat that was created as [`ChatStatus::PENDING`] active, with the beginning of a user's first message,
-    /// which is stored, as its title: later legacy clients give a new chat no title. A failure is only logged.
-    /// `stored_with` is the number of messages that were stored with it, itself included.
-    pub(super) async fn name_pending_chat(&self, chat: &Chat, first: &Message, stored_with: u64) {
+    /// Makes a chat that was created as [`ChatStatus::PENDING`] active, with the beginning of the first message of its user
+    /// as its title: later legacy clients give a new chat no title. To be called when a message is stored. A failure is
+    /// only logged.
+    pub(super) async fn name_pending_chat(&self, chat: &Chat) {
         if chat.status.0 != ChatStatus::PENDING {
             return;
         }
-        if let Err(error) = self.try_to_name(chat.id, &first.text, stored_with).await {
+        if let Err(error) = self.try_to_name(chat.id).await {
             tracing::warn!(chat.id = %chat.id, error = %causes(&error), "a pending chat could not be named");
         }
     }
 
-    async fn try_to_name(&self, chat: ChatId, text: &str, stored_with: u64) -> Result<(), Error> {
-        let counts = self.store.message_counts(&[chat]).await?;
-        if counts.get(&chat).is_some_and(|count| *count > stored_with) {
+    async fn try_to_name(&self, chat: ChatId) -> Result<(), Error> {
+        // The message that was just stored need not be the first: another server may store one in the same moment.
+        let (all, request) = (MessageFilter::default(), PageRequest::first(FIRST_MESSAGES));
+        let mut pages = self.store.message_pages(&[chat], &all, &request).await?;
+        let first = pages.remove(&chat).map(|page| page.items).unwrap_or_default();
+        let now = self.clock.now();
+        if !first.first().is_some_and(|first| came_a_moment_ago(first, now)) {
             return Ok(());
         }
+        let Some(named_after) = first.iter().find(|message| message.author == Author::User) else {
+            return Ok(());
+        };
         let change = ChatChange {
-            title: title_of(text),
+            title: title_of(&named_after.text),
             status: Some(ChatStatus::active()),
         };
         if let Some(named) = self.store.update_chat(chat, &change, self.clock.now()).await? {
@@ -109,49 +108,6 @@ impl Service {
         }
         Ok(())
     }
-}
-
-/// What was found; `None` after an error, which is logged: then the text stays stored twice.
-fn ok_or_log<T>(chat: ChatId, found: Result<T, Error>) -> Option<T> {
-    let log = |error: &Error| {
-        tracing::warn!(chat.id = %chat, error = %causes(error), "a duplicate of a legacy client's message could not be removed");
-    };
-    found.inspect_err(log).ok()
-}
-
-/// The last of these messages that a user sent with a reply a moment ago, with this text.
-fn sent<'a>(recent: &'a [Message], text: &str, now: Timestamp) -> Option<&'a Message> {
-    let is_sent = |message: &&Message| {
-        is_of_user(message, text) && message.reply_id.is_some() && came_a_moment_ago(message, now)
-    };
-    recent.iter().rev().find(is_sent)
-}
-
-/// The first of these messages that a user posted a moment ago, with this text, and that has no reply yet. Not one with a
-/// client key, which says that it is a message of its own.
-fn posted<'a>(recent: &'a [Message], text: &str, now: Timestamp) -> Option<&'a Message> {
-    let is_posted = |message: &&Message| {
-        is_of_user(message, text)
-            && message.reply_id.is_none()
-            && message.client_key.is_none()
-            && came_a_moment_ago(message, now)
-            && !is_answered(message, recent)
-    };
-    recent.iter().find(is_posted)
-}
-
-/// The one of these messages that takes the place of a posted one, unless that is answered itself.
-fn replacement<'a>(recent: &'a [Message], posted: &Message, now: Timestamp) -> Option<&'a Message> {
-    match is_answered(posted, recent) {
-        true => None,
-        false => sent(recent, &posted.text, now),
-    }
-}
-
-/// Whether one of these messages is a reply to it.
-fn is_answered(message: &Message, recent: &[Message]) -> bool {
-    let mut replies = recent.iter().filter_map(|other| other.reply.as_ref());
-    replies.any(|reply| reply.in_reply_to == Some(message.id))
 }
 
 fn is_of_user(message: &Message, text: &str) -> bool {
@@ -186,5 +142,47 @@ fn title_of(text: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-#[path = "legacy_clients_tests.rs"]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::domain::MessageId;
+
+    #[test]
+    fn a_message_came_when_its_id_was_minted_where_its_date_is_of_another_time() {
+        let seconds = 1_700_000_000_u32;
+        let at = |millis: i64| Timestamp::from_millis(i64::from(seconds) * 1_000 + millis);
+        let dated = |created_at| {
+            let mut id = [7; 12];
+            id[..4].copy_from_slice(&seconds.to_be_bytes());
+            let (id, chat) = (ObjectId::from_bytes(id), ObjectId::from_bytes([1; 12]));
+            let text = "yes".to_owned();
+            Message::plain(MessageId(id), ChatId(chat), Author::User, text, created_at)
+        };
+        for (created_at, came_at) in [
+            (at(0), at(0)),
+            (at(999), at(999)),
+            (at(1_200), at(1_200)),
+            (at(5 * 3_600_000), at(0)),
+            (at(-3_600_000), at(0)),
+        ] {
+            let message = dated(created_at);
+            assert_eq!(super::came_at(&message), came_at);
+            for (later, is_near) in [(-2_001, false), (-2_000, true), (2_000, true), (2_001, false)] {
+                let now = came_at.plus_millis(later);
+                assert_eq!(
+                    came_a_moment_ago(&message, now),
+                    is_near,
+                    "{created_at:?} {later}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_title_is_the_beginning_of_a_text_in_whole_characters() {
+        let devanagari = "क".repeat(51);
+        let cut = format!("{}...", "क".repeat(50));
+        assert_eq!(title_of(&devanagari), Some(cut));
+        assert_eq!(title_of("Hello"), Some("Hello".to_owned()));
+        assert_eq!(title_of(" \n "), None);
+    }
+}

@@ -177,22 +177,19 @@ impl Service {
 
     pub(super) async fn delete(&self, message: Message) -> Result<ChatId, Error> {
         let service = self.clone();
-        self.to_its_end(async move { service.delete_within(message).await })
-            .await
-    }
-
-    /// Deletes a message as part of a change that runs to its end.
-    pub(super) async fn delete_within(&self, message: Message) -> Result<ChatId, Error> {
-        let (chat, id) = (message.chat_id, message.id);
-        let deleted = self.store.delete_message(chat, id).await;
-        if !self.confirmed(deleted, Unconfirmed::Deleted(chat, id))? {
-            return Err(Error::NotFound(Subject::Message));
-        }
-        self.engine.publish(chat, ChatEvent::MessageDeleted(id)).await;
-        if message.is_under_way() {
-            self.engine.abandon(&[message]).await;
-        }
-        Ok(chat)
+        self.to_its_end(async move {
+            let (chat, id) = (message.chat_id, message.id);
+            let deleted = service.store.delete_message(chat, id).await;
+            if !service.confirmed(deleted, Unconfirmed::Deleted(chat, id))? {
+                return Err(Error::NotFound(Subject::Message));
+            }
+            service.engine.publish(chat, ChatEvent::MessageDeleted(id)).await;
+            if message.is_under_way() {
+                service.engine.abandon(&[message]).await;
+            }
+            Ok(chat)
+        })
+        .await
     }
 
     /// Checks a message and counts its tokens: before the chat is locked, because counting can take a while.

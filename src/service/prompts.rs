@@ -129,13 +129,12 @@ impl Service {
         // begun.
         let _lock = self.lock(viewer, chat.id).await?;
         // A client key tells two messages of the same text apart.
-        let may_be_posted = !draft.has_client_key();
-        let posted = match may_be_posted {
-            true => {
+        let posted = match draft.has_client_key() {
+            false => {
                 let posted = self.posted_a_moment_ago(chat.id, draft.text(), self.clock.now());
                 posted.await?
             }
-            false => None,
+            true => None,
         };
         let to_answer = match posted {
             Some(posted) => ToAnswer::Stored(posted),
@@ -143,12 +142,8 @@ impl Service {
         };
         let exchange = self.exchange(viewer, &by, to_answer, prompt.while_replying, manner);
         let sent = exchange.await?;
-        if may_be_posted && sent.message.reply_id.is_some() {
-            self.delete_posted(&sent.message).await;
-        }
         if !sent.joins {
-            // Two: the message and its reply.
-            self.name_pending_chat(&chat, &sent.message, 2).await;
+            self.name_pending_chat(&chat).await;
         }
         Ok(sent)
     }

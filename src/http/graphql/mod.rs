@@ -30,7 +30,7 @@ use crate::telemetry::faces::Face;
 use crate::telemetry::spans::{self, RequestId};
 
 use accept::Answer;
-use answer::{answer, going_away, no_place, refuse, refused};
+use answer::{answer, going_away, is_shutting_down, no_place, refuse, refused};
 
 /// The query string of a GET, as GraphQL over HTTP names it: maps are JSON within it.
 #[derive(Deserialize)]
@@ -300,10 +300,13 @@ fn stream(
 
 /// Answers with the one result there is.
 async fn once(prepared: Prepared, faces: Faces, session: Session, kind: Answer) -> Response {
+    let (is_one_field, drain) = (prepared.is_one_field(), faces.drain.clone());
     // On a task of its own, so that every root field of a mutation runs, also if the client leaves.
     let execution = async move { faces.schema.execute(prepared, session.viewer).await };
     let executed = tokio::spawn(execution.in_current_span()).await;
     match executed {
+        // The drain began meanwhile, and nothing was done.
+        Ok(response) if is_one_field && drain.sends_away() && is_shutting_down(&response) => going_away(),
         Ok(response) => answer(&response, kind),
         Err(_) => refuse(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong."),
     }

@@ -1,5 +1,6 @@
 //! Writes to one socket: what came of its frames, and what happens in its chat.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes};
@@ -113,10 +114,19 @@ impl Talker {
                 }
             }
             // A client that leaves meanwhile ends the writing with it.
-            let written = tokio::select! {
-                biased;
-                reason = finishes.recv() => Err(Broken(reason)),
-                written = write_all(&mut sink, self.stage.take_said()) => written,
+            let written = {
+                let mut writing = pin!(write_all(&mut sink, self.stage.take_said()));
+                tokio::select! {
+                    biased;
+                    reason = finishes.recv() => {
+                        if reason == Some(GOING_AWAY) {
+                            // What is on its way is said to its end: it may confirm what the client would send again.
+                            let _ = tokio::time::timeout(CLOSE_WAIT_MAX, writing).await;
+                        }
+                        Err(Broken(reason))
+                    }
+                    written = &mut writing => written,
+                }
             };
             if let Err(Broken(close)) = written {
                 break close;

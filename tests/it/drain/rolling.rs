@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::messages;
+use super::{SEND, messages};
 use crate::examples;
 use crate::support::loopback::own_address;
 use crate::support::nginx::Nginx;
@@ -83,6 +83,58 @@ async fn roll(arguments: &[&str]) {
         assert!(shown.ends_with(&whole), "{shown}\nis not\n{whole}");
     }
     drop(servers);
+    scratch.remove().await;
+}
+
+/// Many at once, without keys: while one is answered, the turn of the servers goes on, so the proxy may ask the same one
+/// again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_on_its_way_down_refuses_is_done_by_another() {
+    const CLIENTS: usize = 16;
+    let scratch = Scratch::mongo().await;
+    let addresses: Vec<_> = (0..2).map(|_| own_address()).collect();
+    let fleet = Fleet {
+        scratch: &scratch,
+        arguments: vec!["--builtin-pace", "0", "--limit", "prompts-per-minute=1000000"],
+    };
+    let nginx = Nginx::start(&addresses).await;
+    let goes = fleet.start(&addresses[0]).await;
+    let stays = fleet.start(&addresses[1]).await;
+    let is_over = CancellationToken::new();
+    let url = format!("{}/graphql", nginx.url);
+    let talking = join_all((0..CLIENTS).map(async |n| {
+        let (client, mut answers) = (reqwest::Client::new(), Vec::new());
+        let chat = stays.create_chat(&format!("chat {n}")).await;
+        while !is_over.is_cancelled() {
+            let body =
+                json!({ "query": SEND, "variables": { "input": { "chatId": chat, "text": "Hello" } } });
+            let answer = client.post(&url).json(&body).send().await.unwrap();
+            let (status, body) = (answer.status().as_u16(), answer.json::<Value>().await.unwrap());
+            answers.push((
+                status,
+                body["errors"][0]["extensions"]["code"]
+                    .as_str()
+                    .map(str::to_owned),
+            ));
+        }
+        answers
+    }));
+    let going = async {
+        goes.tell_to_stop();
+        let ended = goes.ended().await;
+        is_over.cancel();
+        ended
+    };
+    let (answers, (status, log)) = tokio::join!(talking, going);
+    assert!(status.success(), "{log}");
+    let answers: Vec<_> = answers.into_iter().flatten().collect();
+    assert!(answers.len() > 10 * CLIENTS, "{}", answers.len());
+    let is_told = |(status, code): &&(u16, Option<String>)| {
+        *status != 200 || code.as_ref().is_some_and(|code| code == "SHUTTING_DOWN")
+    };
+    let told: Vec<_> = answers.iter().filter(is_told).collect();
+    assert!(told.is_empty(), "{} of {}: {told:?}", told.len(), answers.len());
+    drop(stays);
     scratch.remove().await;
 }
 
