@@ -4,7 +4,7 @@ use colloquy::bot::BuiltinBot;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::{CREATE, SEND, messages};
+use super::{CREATE, SEND, chats, messages};
 use crate::on_both_stores;
 use crate::support::figures::Figures;
 use crate::support::follow::follow;
@@ -23,7 +23,7 @@ on_both_stores! {
 /// Writes beside a prompt in the same moment, on these servers, and looks at what each reply answers.
 async fn write_beside(senders: &Server, writers: &Server) {
     let bot = BuiltinBot::new(0.0, 0);
-    let chats: Vec<_> = join_all((0..tries(PAIRS_FEW)).map(|_| senders.create_chat("A chat"))).await;
+    let chats = chats(senders, tries(PAIRS_FEW)).await;
     for (n, chat) in chats.iter().enumerate() {
         let prompt = format!("What is {n} times two?");
         let send = json!({ "input": { "chatId": chat, "text": prompt } });
@@ -52,7 +52,7 @@ async fn a_reply_answers_its_prompt_also_where_another_server_writes_beside_it()
 async fn one_key_sent_to_two_servers_at_once_is_one_exchange() {
     let scratch = Scratch::mongo_and_redis().await;
     let (a, b) = (Server::start(&scratch), Server::start(&scratch));
-    let chats: Vec<_> = join_all((0..tries(PAIRS_FEW)).map(|_| a.create_chat("A chat"))).await;
+    let chats = chats(&a, tries(PAIRS_FEW)).await;
     for (n, chat) in chats.iter().enumerate() {
         let input = json!({ "input": { "chatId": chat, "text": "Hello", "clientKey": format!("key-{n}") } });
         let (one, other) = tokio::join!(a.data(SEND, input.clone()), b.data(SEND, input));

@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
 use mongodb::bson::{Document, doc};
 use serde_json::json;
 
-use super::{CREATE, SEND};
+use super::{CREATE, SEND, chats};
 use crate::on_both_stores;
 use crate::support::follow::ChatFollower;
 use crate::support::scratch::{Scratch, tries};
@@ -22,7 +21,7 @@ on_both_stores! {
 
 /// Sends and writes at the moment of the deletion, on these servers.
 async fn delete_beside(deleters: &Server, senders: &Server) -> Vec<String> {
-    let chats: Vec<_> = join_all((0..tries(CHATS_FEW)).map(|_| deleters.create_chat("A chat"))).await;
+    let chats = chats(deleters, tries(CHATS_FEW)).await;
     for chat in &chats {
         let send = |n: usize| {
             let input = json!({ "input": { "chatId": chat, "text": format!("forgettable {n}") } });

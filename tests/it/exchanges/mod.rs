@@ -7,6 +7,7 @@ mod deletions;
 mod frozen;
 mod troubles;
 
+use futures_util::stream::{self, StreamExt};
 use serde_json::{Value, json};
 
 use crate::support::server::Server;
@@ -18,6 +19,12 @@ const CREATE: &str =
 const MESSAGES: &str =
     "query ($id: ID!, $after: String) { chat(id: $id) { messages(first: 100, after: $after) {
     pageInfo { hasNextPage endCursor } nodes { id author text reply { state inReplyTo { id text } } } } } }";
+
+/// Chats that were just made, by some at a time: a server refuses what is too much at once.
+async fn chats(server: &Server, count: usize) -> Vec<String> {
+    let made = stream::iter(0..count).map(|_| server.create_chat("A chat"));
+    made.buffered(32).collect().await
+}
 
 /// All messages of a chat, in its order.
 async fn messages(server: &Server, chat: &str) -> Vec<Value> {

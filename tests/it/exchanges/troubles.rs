@@ -30,8 +30,9 @@ const PAUSE_MS: std::ops::Range<u64> = 20..150;
 const FROZEN: Duration = Duration::from_secs(7);
 /// Prompts between two blows.
 const BLOW_EVERY: usize = 30;
-/// The longest that a reply may be under way once nobody sends any more and nothing is in the way.
-const END_MAX: Duration = Duration::from_secs(15);
+/// The longest that a reply may be under way once nobody sends any more and nothing is in the way: one of a dead server is
+/// closed within 15 s, and up to seven of living servers wait behind it for their turns, each for a second or two.
+const END_MAX: Duration = Duration::from_secs(30);
 const ARGUMENTS: [&str; 4] = ["--builtin-pace", "100", "--builtin-words", "60"];
 
 /// What came of a prompt, as its sender knows it.
