@@ -128,7 +128,8 @@ async fn what_a_server_on_its_way_down_refuses_is_done_by_another() {
     let (answers, (status, log)) = tokio::join!(talking, going);
     assert!(status.success(), "{log}");
     let answers: Vec<_> = answers.into_iter().flatten().collect();
-    assert!(answers.len() > 10 * CLIENTS, "{}", answers.len());
+    // It was worth while: the server did refuse.
+    assert!(log.contains("\"http.status\":503"), "{log}");
     let is_told = |(status, code): &&(u16, Option<String>)| {
         *status != 200 || code.as_ref().is_some_and(|code| code == "SHUTTING_DOWN")
     };
