@@ -112,9 +112,8 @@ async fn content_that_may_not_be_the_latest_is_left_to_be_read_in_the_store() {
         } else {
             ChatEvent::ChatUpdated(None)
         };
-        let told = match follower.next().await.unwrap() {
-            Followed::Event(_, told, _) => told,
-            other => panic!("{other:?}"),
+        let Some(Followed::Event(_, told, _)) = follower.next().await else {
+            panic!("no event");
         };
         assert_eq!(told, expected, "{title}");
     }

@@ -42,8 +42,7 @@ pub struct SharedContent {
 #[derive(Default)]
 struct Slot {
     content: Option<Content>,
-    /// The read in progress. Weak: if all its callers are dropped, the read is too, and its
-    /// connection is free.
+    /// The read in progress. Weak: if all its callers are dropped, the read is too, and its connection is free.
     reading: Option<WeakShared<ContentRead>>,
 }
 

@@ -70,8 +70,12 @@ impl Service {
             }),
             ..PageRequest::last(SAME_SENDING_MESSAGES_MAX)
         };
+        self.messages_of(chat, &request).await
+    }
+
+    async fn messages_of(&self, chat: ChatId, request: &PageRequest) -> Result<Vec<Message>, Error> {
         let all = MessageFilter::default();
-        let mut pages = self.store.message_pages(&[chat], &all, &request).await?;
+        let mut pages = self.store.message_pages(&[chat], &all, request).await?;
         Ok(pages.remove(&chat).map(|page| page.items).unwrap_or_default())
     }
 
@@ -89,9 +93,9 @@ impl Service {
 
     async fn try_to_name(&self, chat: ChatId) -> Result<(), Error> {
         // The message that was just stored need not be the first: another server may store one in the same moment.
-        let (all, request) = (MessageFilter::default(), PageRequest::first(FIRST_MESSAGES));
-        let mut pages = self.store.message_pages(&[chat], &all, &request).await?;
-        let first = pages.remove(&chat).map(|page| page.items).unwrap_or_default();
+        let first = self
+            .messages_of(chat, &PageRequest::first(FIRST_MESSAGES))
+            .await?;
         let now = self.clock.now();
         if !first.first().is_some_and(|first| came_a_moment_ago(first, now)) {
             return Ok(());

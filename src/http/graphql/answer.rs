@@ -10,9 +10,6 @@ use crate::drain;
 use crate::graphql::{count, is_request_error, refusal, with_code};
 use crate::service::{Error, RETRY_AFTER_SECONDS};
 
-/// The code of what is refused because the server is on its way down.
-const SHUTTING_DOWN: &str = "SHUTTING_DOWN";
-
 /// A response body: a request that was not executed has no `data` at all.
 #[derive(Serialize)]
 pub(super) struct Body<'a> {
@@ -82,7 +79,7 @@ pub(super) fn no_place() -> axum::response::Response {
 
 /// Whether all that came of it is that the server is on its way down.
 pub(super) fn is_shutting_down(response: &Response) -> bool {
-    let code = Value::from(SHUTTING_DOWN);
+    let code = Value::from(Error::ShuttingDown.code());
     let says_so = |error: &ServerError| {
         let extensions = error.extensions.as_ref();
         extensions.and_then(|extensions| extensions.get("code")) == Some(&code)
@@ -95,7 +92,7 @@ pub(super) fn going_away() -> axum::response::Response {
     let refusal = refuse_as(
         StatusCode::SERVICE_UNAVAILABLE,
         "The server is shutting down.",
-        SHUTTING_DOWN,
+        Error::ShuttingDown.code(),
     );
     ([(header::RETRY_AFTER, drain::RETRY_AFTER_SECONDS)], refusal).into_response()
 }

@@ -1,13 +1,15 @@
 //! What an event costs MongoDB, however many follow a chat; and what a follower is told who reads late.
 
+use std::sync::Arc;
+
 use colloquy::config::Limits;
 use colloquy::domain::{
-    Author, CONTENT_BYTES_MAX, ChatChange, ChatEvent, EndState, MessageChange, TextDigest, Viewer,
-    WhileReplying,
+    Author, CONTENT_BYTES_MAX, ChatChange, ChatCursor, ChatEvent, ChatId, EndState, MessageChange,
+    TextDigest, Viewer, WhileReplying,
 };
 use colloquy::engine::ReplyUpdate;
 use colloquy::feed::Feed;
-use colloquy::service::{ChatUpdate, Manner, Prompt};
+use colloquy::service::{ChatFollower, ChatUpdate, Manner, Prompt, Service};
 use colloquy::store::{Begun, ChatStore, Claim, MessageStore, ReplyStore};
 use futures_util::future::join_all;
 
@@ -15,6 +17,15 @@ use super::recorder::{Recorder, names};
 use super::serve;
 use crate::support::make;
 use crate::support::scratch::Scratch;
+
+/// A follower of a chat from now on, and the cursor to resume at.
+async fn followed(service: &Arc<Service>, chat: ChatId) -> (ChatFollower, ChatCursor) {
+    let mut follower = service.follow_chat(&Viewer::Anonymous, chat, None).await.unwrap();
+    match follower.next().await {
+        Some((ChatUpdate::Resync, cursor)) => (follower, cursor),
+        other => panic!("no resync: {other:?}"),
+    }
+}
 
 #[tokio::test]
 async fn an_event_that_carries_its_content_costs_no_command_however_many_follow() {
@@ -27,12 +38,7 @@ async fn an_event_that_carries_its_content_costs_no_command_however_many_follow(
         store.insert_chat(&chat).await.unwrap();
         let mut followers = Vec::new();
         for _ in 0..count {
-            let mut follower = service
-                .follow_chat(&Viewer::Anonymous, chat.id, None)
-                .await
-                .unwrap();
-            assert!(matches!(follower.next().await, Some((ChatUpdate::Resync, _))));
-            followers.push(follower);
+            followers.push(followed(&service, chat.id).await.0);
         }
         recorder.take();
         let added = make::message_at(chat.id, 1_000);
@@ -112,12 +118,7 @@ async fn two_changes_within_a_second_cost_one_find_however_many_follow() {
         store.insert_message(&message).await.unwrap();
         let mut followers = Vec::new();
         for _ in 0..count {
-            let mut follower = service
-                .follow_chat(&Viewer::Anonymous, chat.id, None)
-                .await
-                .unwrap();
-            assert!(matches!(follower.next().await, Some((ChatUpdate::Resync, _))));
-            followers.push(follower);
+            followers.push(followed(&service, chat.id).await.0);
         }
         for (reaction, at) in [("👍", 10_000), ("👎", 10_500)] {
             let change = MessageChange {
@@ -198,8 +199,7 @@ async fn a_reply_that_is_changed_before_its_end_is_read_ends_as_it_was_changed()
     let (service, _) = serve(store.clone(), Limits::default());
     let (chat, viewer) = (make::chat(), Viewer::Anonymous);
     store.insert_chat(&chat).await.unwrap();
-    let mut follower = service.follow_chat(&viewer, chat.id, None).await.unwrap();
-    assert!(matches!(follower.next().await, Some((ChatUpdate::Resync, _))));
+    let (mut follower, _) = followed(&service, chat.id).await;
     let prompt = Prompt {
         chat_id: chat.id,
         text: "Hello".to_owned(),
@@ -323,8 +323,7 @@ async fn the_text_behind_a_resync_takes_no_reaction_back() {
         .update_message(chat.id, reply, &change, make::now())
         .await
         .unwrap();
-    let mut follower = service.follow_chat(&viewer, chat.id, None).await.unwrap();
-    assert!(matches!(follower.next().await, Some((ChatUpdate::Resync, _))));
+    let (mut follower, _) = followed(&service, chat.id).await;
     let Some((ChatUpdate::Reply(ReplyUpdate::Snapshot { message, .. }), _)) = follower.next().await else {
         panic!("no text");
     };
@@ -344,9 +343,7 @@ async fn a_reply_that_was_read_when_it_grew_does_not_grow_again_for_those_who_co
     let mut followers = Vec::new();
     let mut cursor = None;
     for _ in 0..100 {
-        let mut follower = service.follow_chat(&viewer, chat.id, None).await.unwrap();
-        let (first, behind) = follower.next().await.unwrap();
-        assert!(matches!(first, ChatUpdate::Resync));
+        let (follower, behind) = followed(&service, chat.id).await;
         cursor = Some(behind);
         followers.push(follower);
     }
@@ -403,9 +400,8 @@ async fn an_event_that_comes_behind_the_ends_of_many_replies_begins_none_of_them
     let scratch = Scratch::mongo().await;
     let (store, _) = Recorder::open(&scratch).await;
     let (service, feed) = serve(store.clone(), Limits::default());
-    let (chat, viewer) = (make::stored_chat(&*store).await, Viewer::Anonymous);
-    let mut follower = service.follow_chat(&viewer, chat.id, None).await.unwrap();
-    assert!(matches!(follower.next().await, Some((ChatUpdate::Resync, _))));
+    let chat = make::stored_chat(&*store).await;
+    let (mut follower, _) = followed(&service, chat.id).await;
     let mut begun = Vec::new();
     for _ in 0..REPLIES {
         let exchange = make::reply_to_stored(chat.id, "another server");
